@@ -1,0 +1,102 @@
+// What `npm start`, `npm test`, `npm run build` and `npm run check` run. No dependencies, Node 18 or later:
+// installs what the command needs, then goes on under the Node this project pins.
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, 'node_modules');
+const source = '--conditions=@on-the-way/source';
+const bin = (name) => join(modules, '.bin', name);
+
+/** One list of commands a script; each is what to pass to the pinned Node. */
+const scripts = {
+  start: { dev: false, commands: [[source, 'host/src/main.ts', 'start']] },
+  test: { dev: true, commands: [['node_modules/vitest/vitest.mjs', 'run']] },
+  build: { dev: true, commands: [['node_modules/typescript/bin/tsc', '-b']] },
+  check: {
+    dev: true,
+    commands: [
+      ['node_modules/prettier/bin/prettier.cjs', '--check', '.'],
+      [bin('oxlint'), '--type-aware', '--deny-warnings'],
+      ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.check.json'],
+      ['node_modules/knip/bin/knip.js', '--treat-config-hints-as-errors'],
+      ['node_modules/typescript/bin/tsc', '-b'],
+      ['node_modules/@microsoft/api-extractor/bin/api-extractor', 'run', '-c', 'sdk/api-extractor.json'],
+      ['node_modules/vitest/vitest.mjs', 'run'],
+    ],
+  },
+};
+
+function fail(message, code = 1) {
+  console.error(message);
+  process.exit(code);
+}
+
+/** Installs unless the same lock file was installed here before with at least what is needed now. */
+function install(dev) {
+  const stampPath = join(modules, '.install-stamp');
+  const lock = readFileSync(join(root, 'package-lock.json'));
+  const hash = createHash('sha256').update(lock).update(`${process.platform}-${process.arch}`).digest('hex');
+  const stamp = existsSync(stampPath) ? readFileSync(stampPath, 'utf8') : '';
+  if (stamp === `${hash} dev` || (!dev && stamp === `${hash} start`)) return;
+  const npm = process.env.npm_execpath;
+  const flags = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--engine-strict=false'];
+  // Said outright, since NODE_ENV=production or the user's own npm settings would decide otherwise.
+  flags.push('--include=optional', ...(dev ? ['--include=dev'] : ['--omit=dev']));
+  console.error('Installing what this command needs (once) …');
+  const [command, args] = npm ? [process.execPath, [npm, ...flags]] : ['npm', flags];
+  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: !npm && process.platform === 'win32' });
+  if (result.status !== 0) fail('The install did not succeed; what npm printed above says why.', result.status ?? 1);
+  mkdirSync(modules, { recursive: true });
+  writeFileSync(stampPath, `${hash} ${dev ? 'dev' : 'start'}`);
+}
+
+/** The pinned Node from the install; the user's own if there is none for this machine and it is new enough. */
+function findNode() {
+  const os = process.platform === 'win32' ? 'win' : process.platform;
+  const file = process.platform === 'win32' ? 'node.exe' : 'node';
+  const pinned = join(modules, `node-${os}-${process.arch}`, 'bin', file);
+  if (existsSync(pinned)) return pinned;
+  if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
+  return fail(
+    `Expected Node 24 or later on ${process.platform}-${process.arch}, where no pinned one can be installed; ` +
+      `found ${process.version}. Install Node 24 from https://nodejs.org and run this again.`,
+  );
+}
+
+/** Runs one command to its end with its signals; resolves with the exit code. */
+function run(node, args) {
+  const child = spawn(node, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` },
+  });
+  // The terminal signals the whole group on Ctrl-C, so the child has it already; it decides when to end.
+  process.on('SIGINT', () => {});
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // A SIGTERM sent to npm ends npm and its shell and never arrives here: notice that the parent changed.
+  const parent = process.ppid;
+  const watch = setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500);
+  return new Promise((resolve) => {
+    child.on('error', (error) => fail(`Expected to run ${node}, but: ${error.message}`));
+    child.on('exit', (code, signal) => {
+      clearInterval(watch);
+      resolve(code ?? 128 + (constants.signals[signal] ?? 0));
+    });
+  });
+}
+
+const [name, ...rest] = process.argv.slice(2);
+const script = scripts[name];
+if (!script) fail(`Expected one of ${Object.keys(scripts).join(', ')}, got ${name}`, 2);
+install(script.dev);
+const node = findNode();
+for (const [index, command] of script.commands.entries()) {
+  const last = index === script.commands.length - 1;
+  const code = await run(node, last ? [...command, ...rest] : command);
+  if (code !== 0 || last) process.exit(code);
+}

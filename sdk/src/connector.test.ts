@@ -1,0 +1,132 @@
+import { expect, expectTypeOf, test } from 'vitest';
+import { z } from 'zod';
+import { ConnectorError, defineConnector, rawJson, secret } from './index.ts';
+
+const weather = defineConnector({
+  name: 'weather',
+  version: '1.0.0',
+  description: 'Made-up weather.',
+  source: 'weather_stations',
+  config: z.object({ station: z.string(), key: secret().optional() }),
+  async login({ config }) {
+    expectTypeOf(config).toEqualTypeOf<{ station: string; key?: string | undefined }>();
+    return { station: config.station, degrees: 21 };
+  },
+  account: (session) => session.station,
+  datasets: {
+    temperature: {
+      granularity: 'day',
+      settleDays: 2,
+      description: 'Mean temperature.',
+      schema: z.object({ celsius: z.number() }),
+      async *fetch({ session, window }) {
+        expectTypeOf(session).toEqualTypeOf<{ station: string; degrees: number }>();
+        yield { day: window.from, data: { celsius: session.degrees } };
+      },
+    },
+    anything: {
+      granularity: 'range',
+      spanDays: 28,
+      settleDays: 1,
+      description: 'Whatever the station says.',
+      async *fetch({ window }) {
+        yield { day: window.from, data: ['free', null, 1] };
+        yield { day: window.from, data: rawJson('{"big":9007199254740993}') };
+      },
+    },
+  },
+});
+
+const wrong = {
+  name: 'wrong',
+  version: '1.0.0',
+  description: 'Does not compile where it is wrong.',
+  source: 'wrong',
+  config: z.object({}),
+};
+
+test('a record that breaks its schema does not compile', () => {
+  defineConnector({
+    ...wrong,
+    login: async () => ({ id: 1 }),
+    account: (session) => String(session.id),
+    datasets: {
+      steps: {
+        granularity: 'day',
+        settleDays: 1,
+        description: 'Steps.',
+        schema: z.object({ steps: z.number() }),
+        // @ts-expect-error steps must be a number
+        async *fetch({ window }) {
+          yield { day: window.from, data: { steps: 'many' } };
+        },
+      },
+    },
+  });
+});
+
+test('a session used wrongly does not compile', () => {
+  defineConnector({
+    ...wrong,
+    login: async () => ({ id: 1 }),
+    // @ts-expect-error the session has no e-mail
+    account: (session) => session.email,
+    datasets: {
+      steps: {
+        granularity: 'day',
+        settleDays: 1,
+        description: 'Steps.',
+        async *fetch({ session, window }) {
+          // @ts-expect-error id is a number
+          yield { day: window.from, data: session.id.toUpperCase() };
+        },
+      },
+    },
+  });
+});
+
+test('an error code outside the list does not compile', () => {
+  // @ts-expect-error no such code
+  expect(new ConnectorError('oops', 'x')).toBeInstanceOf(Error);
+});
+
+const signal = new AbortController().signal;
+const log = { debug() {}, info() {}, warn() {} };
+const tokens = { load: async () => undefined, save: async () => {} };
+
+test('the host reads datasets and records through three verbs without type parameters', async () => {
+  const session = await weather.login({ config: { station: 'north' }, tokens, log, signal });
+  expect(weather.account(session)).toBe('north');
+  expect(await weather.listDatasets(session)).toEqual([
+    { name: 'temperature', granularity: 'day', spanDays: 1, settleDays: 2, description: 'Mean temperature.' },
+    {
+      name: 'anything',
+      granularity: 'range',
+      spanDays: 28,
+      settleDays: 1,
+      description: 'Whatever the station says.',
+    },
+  ]);
+  const window = { from: '2026-02-26', to: '2026-02-27' };
+  const records = await Array.fromAsync(
+    weather.fetch({ dataset: 'temperature', session, window, signal, log }),
+  );
+  expect(records).toEqual([{ day: '2026-02-26', data: { celsius: 21 } }]);
+});
+
+test('a record that breaks its schema at run time is bad_data and names the field, not the value', async () => {
+  const session = { station: 'north', degrees: 'hot' };
+  const window = { from: '2026-02-26', to: '2026-02-27' };
+  const reading = Array.fromAsync(weather.fetch({ dataset: 'temperature', session, window, signal, log }));
+  await expect(reading).rejects.toMatchObject({ code: 'bad_data', message: expect.stringContaining('celsius') });
+  await expect(reading).rejects.not.toThrow(/hot/);
+});
+
+test('an unknown dataset is a config error that lists the known ones', async () => {
+  const window = { from: '2026-02-26', to: '2026-02-27' };
+  const reading = Array.fromAsync(weather.fetch({ dataset: 'toString', session: {}, window, signal, log }));
+  await expect(reading).rejects.toMatchObject({
+    code: 'config',
+    message: expect.stringContaining('temperature, anything'),
+  });
+});

@@ -1,0 +1,243 @@
+import type { z } from 'zod';
+import { ConnectorError } from './errors.ts';
+import { isRawJson, type JsonValue, type RawJson } from './json.ts';
+import type { Log } from './log.ts';
+import type { Day, Window } from './windows.ts';
+
+/** Secrets a connector keeps between runs. Each field is stored by itself, encrypted by the host where it can. */
+export interface Tokens {
+  /** The field's value, or undefined if it was never saved. */
+  load(field: string): Promise<JsonValue | undefined>;
+  /** Resolves when the value is durable. Await it before the first use of a rotated token. */
+  save(field: string, value: JsonValue): Promise<void>;
+}
+
+/** Asks the person at the terminal, and resolves with the answer. */
+export type Prompt = (question: { readonly message: string; readonly hidden?: boolean }) => Promise<string>;
+
+/** What `login` is given. */
+export interface LoginContext<Config> {
+  /** The connector's configuration, parsed by its schema. */
+  readonly config: Config;
+  /** What earlier runs saved. */
+  readonly tokens: Tokens;
+  /** Present only when a person is there to answer. Without it, throw `needs_user`. */
+  readonly prompt?: Prompt;
+  /** Where to tell what happens. */
+  readonly log: Log;
+  /** Aborted when the run is given up. */
+  readonly signal: AbortSignal;
+}
+
+/** One thing the source said. */
+export interface ConnectorRecord<Data = JsonValue | RawJson> {
+  /** The calendar day it belongs to; must lie in the window that was asked for. */
+  readonly day: Day;
+  /** The source's answer. An answer that is not an object is stored as `{ "value": answer }`. */
+  readonly data: Data;
+  /** How it was asked, for people who look into the payload; at most 128 characters. */
+  readonly method?: string;
+}
+
+/** What `fetch` of a dataset is given. */
+export interface FetchContext<Session> {
+  /** What `login` resolved with. */
+  readonly session: Session;
+  /** The days asked for. One day for `day` and `snapshot`, up to `spanDays` for `range`. */
+  readonly window: Window;
+  /** Aborted when the answer is no longer wanted; stop within a second. */
+  readonly signal: AbortSignal;
+  /** Where to tell what happens. */
+  readonly log: Log;
+}
+
+/** How a dataset is asked for. */
+export type Granularity =
+  /** One request a day. */
+  | 'day'
+  /** One request for several days, at most `spanDays`. */
+  | 'range'
+  /** The state of now, dated today; the past cannot be asked for. */
+  | 'snapshot';
+
+/** What the host knows of a dataset. */
+export interface DatasetInfo {
+  /** The stream's name; the `metric_type` of what is stored. */
+  readonly name: string;
+  /** How it is asked for. */
+  readonly granularity: Granularity;
+  /** Longest window of one `fetch`, in days. 1 unless the granularity is `range`. */
+  readonly spanDays: number;
+  /** How many days a day may still change after it began; after that its outcome is final. */
+  readonly settleDays: number;
+  /** One sentence for `otw datasets`. */
+  readonly description: string;
+}
+
+type DataOf<Schema> = Schema extends z.ZodType ? z.input<Schema> | RawJson : JsonValue | RawJson;
+
+/** A dataset as its author writes it. */
+export interface DatasetDefinition<Session, Schema = undefined> {
+  /** How it is asked for. */
+  readonly granularity: Granularity;
+  /** Longest window of one `fetch`, in days; required for `range`, 1 to 366. */
+  readonly spanDays?: number;
+  /** How many days a day may still change after it began. */
+  readonly settleDays: number;
+  /** One sentence for `otw datasets`. */
+  readonly description: string;
+  /** What a record's data must be. Checked at compile time here and at run time by the host. */
+  readonly schema?: Schema;
+  /**
+   * Answers for the window: yields a record for everything the source has there, nothing where it has
+   * nothing. A closed window asked twice gives the same records, and a window asked in pieces gives
+   * the records of the whole. May be called again for the same window after `transient`, and alongside
+   * other fetches of the same session.
+   */
+  fetch(context: FetchContext<Session>): AsyncIterable<ConnectorRecord<DataOf<Schema>>>;
+}
+
+type DatasetTable<Session, Schemas> = {
+  readonly [Name in keyof Schemas]: DatasetDefinition<Session, Schemas[Name]>;
+};
+
+/** What an author writes; see {@link defineConnector}. */
+export interface ConnectorDefinition<Schema extends z.ZodType, Session, Schemas> {
+  /** Short name, lower case; the first part of every external_id. */
+  readonly name: string;
+  /** Semantic version of the plugin, at most 32 characters. */
+  readonly version: string;
+  /** One sentence for `otw plugin list`. */
+  readonly description: string;
+  /** The `source_id` of every row. */
+  readonly source: string;
+  /** What payloads call the service (`payload.connector`). Default: `name`. */
+  readonly service?: string;
+  /** The configuration's schema; mark secrets with {@link secret}. */
+  readonly config: Schema;
+  /**
+   * Called once a run, before any fetch. Throw `needs_user` when a person is needed, `auth` when the
+   * credentials are refused. Never logs in over and over: the host does not call it twice in a run.
+   */
+  login(context: LoginContext<z.output<Schema>>): Promise<Session>;
+  /** Whose data this is: an e-mail address or id that does not change. The host stores only a hash of it. */
+  account(session: Session): string;
+  /** One cheap read that proves the session is good. Called by `otw check`. */
+  check?(context: { readonly session: Session; readonly signal: AbortSignal }): Promise<void>;
+  /** The datasets, or a function of the session for sources that only know after login. */
+  readonly datasets:
+    DatasetTable<Session, Schemas> | ((session: Session) => Promise<DatasetTable<Session, Schemas>>);
+  /** Called once after the last fetch, also when the run failed. */
+  logout?(context: { readonly session: Session }): Promise<void>;
+}
+
+/** What the host asks of a connector's dataset. */
+export interface FetchRequest extends FetchContext<unknown> {
+  /** Name of the dataset. */
+  readonly dataset: string;
+}
+
+/** A connector as the host sees it: no type parameters, three verbs. */
+export interface Connector {
+  /** Tells a connector from a sink at run time. */
+  readonly kind: 'connector';
+  /** Short name, lower case. */
+  readonly name: string;
+  /** Semantic version of the plugin. */
+  readonly version: string;
+  /** One sentence for `otw plugin list`. */
+  readonly description: string;
+  /** The `source_id` of every row. */
+  readonly source: string;
+  /** The `payload.connector` of every row. */
+  readonly service: string;
+  /** The configuration's schema. */
+  readonly config: z.ZodType;
+  /** Resolves with the session the other verbs want. */
+  login(context: LoginContext<unknown>): Promise<unknown>;
+  /** Whose data the session reads. */
+  account(session: unknown): string;
+  /** Present if the author wrote one. */
+  check?(context: { readonly session: unknown; readonly signal: AbortSignal }): Promise<void>;
+  /** What can be read. */
+  listDatasets(session: unknown): Promise<readonly DatasetInfo[]>;
+  /** Answers for a window. Throws ConnectorError `config` for a dataset that is not there. */
+  fetch(request: FetchRequest): AsyncIterable<ConnectorRecord>;
+  /** Present if the author wrote one. */
+  logout?(context: { readonly session: unknown }): Promise<void>;
+}
+
+type AnyTable = Readonly<Record<string, DatasetDefinition<unknown, z.ZodType | undefined>>>;
+type AnyDefinition = Omit<ConnectorDefinition<z.ZodType, unknown, unknown>, 'datasets'> & {
+  readonly datasets: AnyTable | ((session: unknown) => Promise<AnyTable>);
+};
+
+function infoOf(name: string, dataset: AnyTable[string]): DatasetInfo {
+  const { granularity, settleDays, description } = dataset;
+  const spanDays = granularity === 'range' ? (dataset.spanDays ?? 0) : 1;
+  if (!Number.isInteger(spanDays) || spanDays < 1 || spanDays > 366) {
+    throw new ConnectorError(
+      'config',
+      `Expected spanDays of dataset ${name} to be 1 to 366, got ${dataset.spanDays}: give the longest window the source accepts`,
+    );
+  }
+  return { name, granularity, spanDays, settleDays, description };
+}
+
+async function* checked(name: string, dataset: AnyTable[string], context: FetchContext<unknown>) {
+  for await (const record of dataset.fetch(context)) {
+    const { schema } = dataset;
+    if (schema && !isRawJson(record.data)) {
+      const result = schema.safeParse(record.data);
+      if (!result.success) {
+        const where = result.error.issues.map((issue) => issue.path.join('.') || 'data').join(', ');
+        throw new ConnectorError(
+          'bad_data',
+          `Expected data of ${name} on ${record.day} to fit its schema, but ${where} does not`,
+        );
+      }
+    }
+    yield record as ConnectorRecord;
+  }
+}
+
+/**
+ * Makes a connector plugin. Export the result as the module's default.
+ *
+ * Types come by inference: `config` gives `login` its configuration, what `login` resolves with is the
+ * session of every `fetch`, and a dataset's `schema` is what its records must hold.
+ */
+export function defineConnector<Schema extends z.ZodType, Session, Schemas>(
+  definition: ConnectorDefinition<Schema, Session, Schemas>,
+): Connector {
+  // The one cast: inside, sessions and configurations are whatever login made and the schema parsed.
+  const author = definition as unknown as AnyDefinition;
+  const tableOf = async (session: unknown): Promise<AnyTable> =>
+    typeof author.datasets === 'function' ? author.datasets(session) : author.datasets;
+  const { name, version, description, source, service = name, config } = author;
+  return Object.freeze({
+    kind: 'connector',
+    name,
+    version,
+    description,
+    source,
+    service,
+    config,
+    login: async (context: LoginContext<unknown>) => author.login(context),
+    account: (session: unknown) => author.account(session),
+    ...(author.check && { check: author.check.bind(author) }),
+    ...(author.logout && { logout: author.logout.bind(author) }),
+    async listDatasets(session: unknown) {
+      return Object.entries(await tableOf(session)).map(([key, dataset]) => infoOf(key, dataset));
+    },
+    async *fetch({ dataset: wanted, ...context }: FetchRequest) {
+      const table = await tableOf(context.session);
+      const dataset = Object.hasOwn(table, wanted) ? table[wanted] : undefined;
+      if (!dataset) {
+        const known = Object.keys(table).join(', ');
+        throw new ConnectorError('config', `Expected a dataset of ${name} (${known}), got ${wanted}`);
+      }
+      yield* checked(wanted, dataset, context);
+    },
+  });
+}

@@ -1,0 +1,49 @@
+/**
+ * Write a connector or a sink for on the way.
+ *
+ * @packageDocumentation
+ */
+export { defineConnector } from './connector.ts';
+export type {
+  Connector,
+  ConnectorDefinition,
+  ConnectorRecord,
+  DatasetDefinition,
+  DatasetInfo,
+  FetchContext,
+  FetchRequest,
+  Granularity,
+  LoginContext,
+  Prompt,
+  Tokens,
+} from './connector.ts';
+export { ConnectorError, connectorErrorCodes } from './errors.ts';
+export type { ConnectorErrorCode, ConnectorErrorOptions } from './errors.ts';
+export { isRawJson, rawJson } from './json.ts';
+export type { JsonValue, RawJson } from './json.ts';
+export type { Log } from './log.ts';
+export { secret, secretsOf } from './secret.ts';
+export { defineSink } from './sink.ts';
+export type {
+  RawEvent,
+  Sink,
+  SinkDefinition,
+  SinkOpenContext,
+  SinkWriter,
+  WriteResult,
+  WrittenRow,
+} from './sink.ts';
+export {
+  addDays,
+  countDays,
+  dayAt,
+  daysOf,
+  formatInstant,
+  formatStartOfDay,
+  inWindow,
+  isDay,
+  spansOf,
+  splitWindow,
+  startOfDay,
+} from './windows.ts';
+export type { Day, Window } from './windows.ts';

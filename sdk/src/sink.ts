@@ -1,0 +1,106 @@
+import type { z } from 'zod';
+import type { Log } from './log.ts';
+
+/** What is stored: one thing a source said, with the key that makes storing it twice harmless. */
+export interface RawEvent {
+  /** Whose data it is by origin: the connector's `source`. */
+  readonly sourceId: string;
+  /** Unique within `sourceId`; deterministic, so that the same thing read twice has the same one. */
+  readonly externalId: string;
+  /** When it happened, RFC 3339 with offset. */
+  readonly occurredAt: string;
+  /** The whole envelope as JSON text. */
+  readonly payload: string;
+  /** SHA-256 (hex) of the canonical payload; two events with equal hashes say the same. */
+  readonly payloadHash: string;
+  /** UUID of the request or slice that brought it. */
+  readonly requestId: string;
+}
+
+/** What became of one event of a batch. */
+export interface WrittenRow {
+  /**
+   * `written`: it was new. `unchanged`: the same event was there. `conflict`: the key was there with
+   * another payload or another occurredAt; nothing was overwritten.
+   */
+  readonly outcome: 'written' | 'unchanged' | 'conflict';
+  /** The row that stands under this key now. */
+  readonly rawId: string;
+  /** When that row was stored, RFC 3339. */
+  readonly ingestedAt: string;
+}
+
+/** What a sink answers to a batch; the counts add up to the batch's length. */
+export interface WriteResult {
+  /** How many events were new. */
+  readonly written: number;
+  /** How many were there already, equal. */
+  readonly unchanged: number;
+  /** The events refused because their key was taken by something else. */
+  readonly conflicts: readonly RawEvent[];
+  /** One entry an event, in the order of the batch. */
+  readonly rows: readonly WrittenRow[];
+}
+
+/** An open sink. */
+export interface SinkWriter {
+  /**
+   * Stores a batch, all of it or nothing. Resolves only when it is durable. May be called by several
+   * callers at once. Aborting before the commit leaves nothing; after it, the batch stands.
+   * Throws ConnectorError `transient` when trying again may help.
+   */
+  write(batch: readonly RawEvent[], options: { readonly signal: AbortSignal }): Promise<WriteResult>;
+  /** Called once, after the last write has settled. */
+  close(): Promise<void>;
+}
+
+/** What `open` of a sink is given. */
+export interface SinkOpenContext<Config> {
+  /** The sink's configuration, parsed by its schema. */
+  readonly config: Config;
+  /** Where to tell what happens. */
+  readonly log: Log;
+}
+
+/** What an author writes; see {@link defineSink}. */
+export interface SinkDefinition<Schema extends z.ZodType> {
+  /** Short name, lower case. */
+  readonly name: string;
+  /** Semantic version of the plugin. */
+  readonly version: string;
+  /** One sentence for `otw plugin list`. */
+  readonly description: string;
+  /** The configuration's schema. */
+  readonly config: Schema;
+  /** Called once before the first write. Throw ConnectorError `config` when the target is not usable. */
+  open(context: SinkOpenContext<z.output<Schema>>): Promise<SinkWriter>;
+}
+
+/** A sink as the host sees it: no type parameters. */
+export interface Sink {
+  /** Tells a sink from a connector at run time. */
+  readonly kind: 'sink';
+  /** Short name, lower case. */
+  readonly name: string;
+  /** Semantic version of the plugin. */
+  readonly version: string;
+  /** One sentence for `otw plugin list`. */
+  readonly description: string;
+  /** The configuration's schema. */
+  readonly config: z.ZodType;
+  /** Opens the sink; `config` must have been parsed by the schema. */
+  open(context: SinkOpenContext<unknown>): Promise<SinkWriter>;
+}
+
+/** Makes a sink plugin. Export the result as the module's default. */
+export function defineSink<Schema extends z.ZodType>(definition: SinkDefinition<Schema>): Sink {
+  const { name, version, description, config } = definition;
+  return Object.freeze({
+    kind: 'sink',
+    name,
+    version,
+    description,
+    config,
+    open: (context: SinkOpenContext<unknown>) => definition.open(context as SinkOpenContext<z.output<Schema>>),
+  });
+}
