@@ -118,7 +118,10 @@ test('a record that breaks its schema at run time is bad_data and names the fiel
   const session = { station: 'north', degrees: 'hot' };
   const window = { from: '2026-02-26', to: '2026-02-27' };
   const reading = Array.fromAsync(weather.fetch({ dataset: 'temperature', session, window, signal, log }));
-  await expect(reading).rejects.toMatchObject({ code: 'bad_data', message: expect.stringContaining('celsius') });
+  await expect(reading).rejects.toMatchObject({
+    code: 'bad_data',
+    message: expect.stringContaining('celsius'),
+  });
   await expect(reading).rejects.not.toThrow(/hot/);
 });
 

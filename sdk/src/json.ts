@@ -1,11 +1,6 @@
 /** What can cross a process boundary and be stored: JSON, and nothing else. */
 export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue | undefined };
+  string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue | undefined };
 
 /**
  * JSON text kept exactly as the source sent it, for numbers a double cannot hold

@@ -101,6 +101,7 @@ export function defineSink<Schema extends z.ZodType>(definition: SinkDefinition<
     version,
     description,
     config,
-    open: (context: SinkOpenContext<unknown>) => definition.open(context as SinkOpenContext<z.output<Schema>>),
+    open: (context: SinkOpenContext<unknown>) =>
+      definition.open(context as SinkOpenContext<z.output<Schema>>),
   });
 }

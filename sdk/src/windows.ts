@@ -134,7 +134,9 @@ export function dayAt(instant: number, timeZone: string): Day {
 export function startOfDay(day: Day, timeZone: string): number {
   const midnight = toNumber(day) * millisecondsADay;
   // Offsets before and after any change near this midnight; zones lie within a day of UTC.
-  const offsets = [midnight - millisecondsADay, midnight + millisecondsADay].map((at) => offsetAt(at, timeZone));
+  const offsets = [midnight - millisecondsADay, midnight + millisecondsADay].map((at) =>
+    offsetAt(at, timeZone),
+  );
   const candidates = offsets.map((offset) => midnight - offset).toSorted((a, b) => a - b);
   const exact = candidates.find((at) => wallClock(at, timeZone) === midnight);
   // In a gap the earlier offset puts 00:00 on the very instant of the jump.

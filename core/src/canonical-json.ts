@@ -1,0 +1,83 @@
+import { ConnectorError, isRawJson, type JsonValue, type RawJson } from '@on-the-way/sdk';
+
+/** Deepest nesting that is stored; the same limit as for what is posted (Postgres and readers cope far longer). */
+export const maxDepth = 64;
+
+/** A number whose exact decimal value no double holds, in the form it has in canonical text. */
+class ExactNumber {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** Sign, digits without outer zeros and exponent: equal for every way of writing the same number. */
+function decimalOf(text: string): string {
+  const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
+  if (!parts) return text;
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = parts;
+  const digits = (whole + fraction).replace(/^0+/, '');
+  const kept = digits.replace(/0+$/, '');
+  if (kept === '') return '0';
+  return `${sign}${kept}e${Number(exponent) - fraction.length + (digits.length - kept.length)}`;
+}
+
+/** What JSON.parse makes of the text, except that numbers no double holds keep their digits. */
+function parseExactly(text: string): unknown {
+  const reviver = (_key: string, value: unknown, context: { source?: string }): unknown => {
+    if (typeof value !== 'number' || context.source === undefined) return value;
+    const exact = decimalOf(context.source);
+    return exact === decimalOf(String(value)) ? value : new ExactNumber(exact);
+  };
+  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+}
+
+function refuse(expected: string, found: string): never {
+  throw new ConnectorError('bad_data', `Expected data to be ${expected}, found ${found}: nothing was stored`);
+}
+
+function write(value: unknown, depth: number): string {
+  if (depth > maxDepth) refuse(`nested at most ${maxDepth} deep`, 'deeper');
+  if (value === null) return 'null';
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return JSON.stringify(value);
+    case 'number':
+      return Number.isFinite(value) ? JSON.stringify(value) : refuse('JSON', String(value));
+    case 'object':
+      if (value instanceof ExactNumber) return value.text;
+      if (isRawJson(value)) return write(parseExactly(value.rawJson), depth);
+      return Array.isArray(value) ? writeArray(value, depth) : writeObject(value, depth);
+    default:
+      return refuse('JSON', `a ${typeof value}`);
+  }
+}
+
+function writeArray(value: readonly unknown[], depth: number): string {
+  return `[${value.map((item) => write(item ?? null, depth + 1)).join(',')}]`;
+}
+
+function writeObject(value: object, depth: number): string {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null)
+    refuse('plain objects', `a ${value.constructor.name}`);
+  const members = value as Record<string, unknown>;
+  const parts: string[] = [];
+  // Default order compares UTF-16 code units, which is what RFC 8785 asks for.
+  for (const key of Object.keys(members).toSorted()) {
+    const member = members[key];
+    if (member !== undefined) parts.push(`${JSON.stringify(key)}:${write(member, depth + 1)}`);
+  }
+  return `{${parts.join(',')}}`;
+}
+
+/**
+ * The RFC 8785 text of a JSON value: members sorted, numbers in their shortest form. Numbers in raw
+ * JSON that no double holds keep every digit, as `<digits>e<exponent>`. Equal values have equal text.
+ *
+ * @throws ConnectorError `bad_data` for what JSON cannot hold or what is nested too deep.
+ */
+export function canonicalJson(value: JsonValue | RawJson): string {
+  return write(value, 1);
+}

@@ -1,0 +1,30 @@
+import { EventEmitter } from 'eventemitter3';
+import type { Slice } from './plan-slices.ts';
+import type { SliceOutcome } from './ports.ts';
+import type { RunSummary } from './run-summary.ts';
+
+/** Everything the engine tells while it works. Handlers must not throw. */
+export interface EngineEvents {
+  /** A plan was made and the first slice is about to be fetched. */
+  'run:started': [{ runId: string; connection: string; slices: number; at: number }];
+  /** The run is over, however it ended. */
+  'run:finished': [RunSummary];
+  /** A slice ended and its outcomes, one a day, are in the ledger. */
+  'slice:finished': [
+    { runId: string; connection: string; slice: Slice; outcomes: readonly SliceOutcome[]; status?: number },
+  ];
+  /** A try failed and another follows after `delayMs`. */
+  'slice:retry': [{ connection: string; dataset: string; attempt: number; delayMs: number; message: string }];
+  /** A dataset failed so often in a row that it is not asked again for a while. */
+  'breaker:opened': [{ connection: string; dataset: string }];
+  /** A dataset that was cut off is asked again. */
+  'breaker:closed': [{ connection: string; dataset: string }];
+}
+
+/** The bus: log, progress, metrics and health listen, the engine speaks. */
+export type Bus = EventEmitter<EngineEvents>;
+
+/** A bus with nobody on it. */
+export function createBus(): Bus {
+  return new EventEmitter<EngineEvents>();
+}

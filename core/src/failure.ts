@@ -1,0 +1,27 @@
+import { ConnectorError } from '@on-the-way/sdk';
+
+/** A failure in the words of the ledger. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly status?: number;
+  readonly retryAfterMs?: number;
+}
+
+/** Reads code, message and status off whatever was thrown. */
+export function failureOf(error: unknown): Failure {
+  if (ConnectorError.is(error)) {
+    const { code, message, status, retryAfterMs } = error;
+    return {
+      code,
+      message,
+      ...(status !== undefined && { status }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    };
+  }
+  if (error instanceof Error) {
+    const code = 'code' in error && typeof error.code === 'string' ? error.code : 'internal';
+    return { code, message: error.message };
+  }
+  return { code: 'internal', message: String(error) };
+}

@@ -1,0 +1,33 @@
+/**
+ * The engine: planner, runner, policies, envelope, digest. No HTTP, SQL, files or processes; the host
+ * brings those through the interfaces of ports.ts.
+ */
+export { BreakerOpen, createPolicies, defaultPolicySettings } from './policies.ts';
+export type { Policies, PolicySettings } from './policies.ts';
+export { callPlugin, PluginBug } from './call-plugin.ts';
+export { canonicalJson } from './canonical-json.ts';
+export { accountRefOf, digestOfDay, sha256 } from './digest.ts';
+export { createBus } from './events.ts';
+export type { Bus, EngineEvents } from './events.ts';
+export { envelopeOf } from './envelope.ts';
+export type { EnvelopeIdentity } from './envelope.ts';
+export { failureOf } from './failure.ts';
+export type { Failure } from './failure.ts';
+export { openConnector, parsePluginConfig } from './open-connector.ts';
+export type { OpenOptions } from './open-connector.ts';
+export { isFinal, planSlices } from './plan-slices.ts';
+export type { PlanInput, Slice, SliceReason } from './plan-slices.ts';
+export type {
+  Clock,
+  DatedEvent,
+  Ledger,
+  LedgerEntry,
+  OpenConnector,
+  Outcome,
+  SliceOutcome,
+  SliceRequest,
+} from './ports.ts';
+export { runConnection } from './run-connection.ts';
+export type { RunInput } from './run-connection.ts';
+export { emptyCounts } from './run-summary.ts';
+export type { DatasetCounts, RunStatus, RunSummary } from './run-summary.ts';

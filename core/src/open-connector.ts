@@ -1,0 +1,125 @@
+import {
+  ConnectorError,
+  inWindow,
+  type Connector,
+  type DatasetInfo,
+  type Log,
+  type Prompt,
+  type Tokens,
+} from '@on-the-way/sdk';
+import { callPlugin, callPluginEach, PluginBug } from './call-plugin.ts';
+import { accountRefOf } from './digest.ts';
+import { envelopeOf, type EnvelopeIdentity } from './envelope.ts';
+import type { Clock, DatedEvent, OpenConnector, SliceRequest } from './ports.ts';
+
+/** What a connector is opened with, for one run. */
+export interface OpenOptions {
+  readonly connector: Connector;
+  /** As configured, not yet parsed. */
+  readonly config: unknown;
+  readonly timeZone: string;
+  /** Written as connector_version instead of the plugin's own; 1 to 32 characters. */
+  readonly versionOverride?: string;
+  readonly tokens: Tokens;
+  readonly prompt?: Prompt;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+// Big enough to make the way cheap, small enough that a few batches in flight stay small.
+const batchEvents = 128;
+const batchCharacters = 1_000_000;
+
+/** Parses a configuration with the connector's schema; the message names the key, never the value. */
+export function parsePluginConfig(plugin: Pick<Connector, 'name' | 'config'>, config: unknown): unknown {
+  const result = plugin.config.safeParse(config);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(
+    (issue) => `${issue.path.join('.') || 'config'}: ${issue.message}`,
+  );
+  throw new ConnectorError(
+    'config',
+    `Expected a valid configuration of ${plugin.name}; ${problems.join('; ')}`,
+  );
+}
+
+/**
+ * Logs a connector in, within this process, and makes it answer for windows with wrapped events.
+ * The child process of a run calls this; so does `--in-process`.
+ *
+ * @throws ConnectorError as `login` throws it; PluginBug for anything else that escapes the plugin.
+ */
+export async function openConnector(options: OpenOptions): Promise<OpenConnector> {
+  const { connector, signal, tokens, prompt, log } = options;
+  const config = parsePluginConfig(connector, options.config);
+  const call = <T>(method: string, code: () => T | Promise<T>, dataset?: string): Promise<T> =>
+    callPlugin(
+      { plugin: connector.name, method, ...(dataset === undefined ? {} : { dataset }) },
+      signal,
+      code,
+    );
+  const session = await call('login', () =>
+    connector.login({ config, tokens, log, signal, ...(prompt && { prompt }) }),
+  );
+  const account = await call('account', () => connector.account(session));
+  if (typeof account !== 'string' || account.trim() === '') {
+    throw new PluginBug(`Expected account of ${connector.name} to name whose data it is, got nothing`);
+  }
+  const datasets: readonly DatasetInfo[] = await call('listDatasets', () => connector.listDatasets(session));
+  const identity: EnvelopeIdentity = {
+    connector: connector.name,
+    service: connector.service,
+    source: connector.source,
+    version: options.versionOverride ?? connector.version,
+    accountRef: accountRefOf(account),
+    timeZone: options.timeZone,
+  };
+  return {
+    accountRef: identity.accountRef,
+    datasets,
+    version: identity.version,
+    fetch: (slice, sliceSignal) => fetchEvents(options, identity, session, slice, sliceSignal),
+    check: (checkSignal) =>
+      callPlugin({ plugin: connector.name, method: 'check' }, checkSignal, () =>
+        connector.check?.({ session, signal: checkSignal }),
+      ),
+    async close() {
+      // The run is over and its outcome known; a plugin that cannot say goodbye changes nothing of it.
+      await Promise.resolve(connector.logout?.({ session })).catch((error: unknown) => {
+        log.warn('logout failed', { error: String(error) });
+      });
+    },
+  };
+}
+
+async function* fetchEvents(
+  { connector, clock, log }: OpenOptions,
+  identity: EnvelopeIdentity,
+  session: unknown,
+  { dataset, window, requestId }: SliceRequest,
+  signal: AbortSignal,
+): AsyncGenerator<readonly DatedEvent[]> {
+  const call = { plugin: connector.name, method: 'fetch', dataset };
+  let batch: DatedEvent[] = [];
+  let characters = 0;
+  const records = callPluginEach(call, signal, () =>
+    connector.fetch({ dataset, session, window, signal, log }),
+  );
+  for await (const record of records) {
+    if (!inWindow(window, record.day)) {
+      throw new PluginBug(
+        `Expected fetch of ${dataset} to answer for ${window.from} up to ${window.to}, got a record of ${record.day}`,
+      );
+    }
+    const event = envelopeOf(identity, dataset, record, { at: clock.now(), requestId });
+    batch.push({ day: record.day, event });
+    characters += event.payload.length;
+    if (batch.length >= batchEvents || characters >= batchCharacters) {
+      yield batch;
+      batch = [];
+      characters = 0;
+    }
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -1,0 +1,157 @@
+import { dayAt, type SinkWriter } from '@on-the-way/sdk';
+import type { Bus } from './events.ts';
+import { planSlices, type PlanInput, type Slice } from './plan-slices.ts';
+import { BreakerOpen, type Policies } from './policies.ts';
+import type { Clock, Ledger, OpenConnector, SliceOutcome } from './ports.ts';
+import { failureOf, type Failure } from './failure.ts';
+import { fetchSlice, outcomesOf, outcomesOfFailure } from './run-slice.ts';
+import { emptyCounts, type DatasetCounts, type RunStatus, type RunSummary } from './run-summary.ts';
+
+/** What a run is made of; the host brings all of it. */
+export interface RunInput {
+  readonly runId: string;
+  readonly connection: string;
+  /** Logs in. Rejects as `login` does. */
+  open(signal: AbortSignal): Promise<OpenConnector>;
+  readonly sink: SinkWriter;
+  readonly ledger: Ledger;
+  readonly policies: Policies;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  /** A fresh UUID for each slice. */
+  newId(): string;
+  readonly plan: Omit<PlanInput, 'datasets' | 'entries' | 'now'>;
+  /** Told to stop: the slice at work is given up, its days stay gaps. */
+  readonly signal: AbortSignal;
+}
+
+// After these the rest of the account's slices would end the same way, or make it worse.
+const endsTheRun: readonly string[] = ['auth', 'needs_user', 'rate_limited', 'process_died'];
+
+/**
+ * Executes one run of a connection: log in, plan, fetch, write, record. Rows are durable before the
+ * ledger says so; whatever is cut short is asked for again by the next run and leaves nothing twice.
+ * Rejects only when the ledger cannot be read or written; all else is in the summary.
+ */
+export async function runConnection(input: RunInput): Promise<RunSummary> {
+  const { runId, connection, bus, clock } = input;
+  const startedAt = clock.now();
+  const counts: Record<string, DatasetCounts> = {};
+  let slicesPlanned = 0;
+  const finish = (error?: Failure): RunSummary => {
+    const summary: RunSummary = {
+      runId,
+      connection,
+      status: statusOf(counts, error, input.signal.aborted),
+      startedAt,
+      finishedAt: clock.now(),
+      slicesPlanned,
+      datasets: counts,
+      ...(error && { error }),
+    };
+    bus.emit('run:finished', summary);
+    return summary;
+  };
+
+  let connector: OpenConnector;
+  try {
+    connector = await input.open(input.signal);
+  } catch (error) {
+    return finish(failureOf(error));
+  }
+  try {
+    for (const dataset of connector.datasets) counts[dataset.name] = emptyCounts();
+    const slices = await plan(input, connector);
+    slicesPlanned = slices.length;
+    bus.emit('run:started', { runId, connection, slices: slices.length, at: startedAt });
+    return finish(await runSlices(input, connector, slices, counts));
+  } finally {
+    await connector.close();
+  }
+}
+
+async function plan(input: RunInput, connector: OpenConnector): Promise<Slice[]> {
+  const now = input.clock.now();
+  const today = dayAt(now, input.plan.timeZone);
+  const from = input.plan.backfillFrom < today ? input.plan.backfillFrom : today;
+  const entries = await input.ledger.read(input.connection, from);
+  return planSlices({ ...input.plan, datasets: connector.datasets, entries, now });
+}
+
+/** Resolves with what ended the run early, if anything did. */
+async function runSlices(
+  input: RunInput,
+  connector: OpenConnector,
+  slices: readonly Slice[],
+  counts: Record<string, DatasetCounts>,
+): Promise<Failure | undefined> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([input.signal, stop.signal]);
+  let ended: Failure | undefined;
+  const results = await Promise.allSettled(
+    slices.map(async (slice) => {
+      const failure = await runSlice(input, connector, slice, counts, signal);
+      if (failure && endsTheRun.includes(failure.code)) {
+        ended ??= failure;
+        stop.abort(new DOMException('The run has ended', 'AbortError'));
+      }
+    }),
+  );
+  const broken = results.find((result) => result.status === 'rejected' && !signal.aborted);
+  if (broken?.status === 'rejected') throw broken.reason;
+  return ended;
+}
+
+/** Runs a slice to its outcome and records it. Resolves with the failure, if it failed. */
+async function runSlice(
+  input: RunInput,
+  connector: OpenConnector,
+  slice: Slice,
+  counts: Record<string, DatasetCounts>,
+  signal: AbortSignal,
+): Promise<Failure | undefined> {
+  const { runId, connection, ledger, policies, sink, bus, clock } = input;
+  const requestId = input.newId();
+  const written = new Set<string>();
+  let attempts = 0;
+  let outcomes: readonly SliceOutcome[];
+  let failure: Failure | undefined;
+  try {
+    const tallies = await policies.execute(slice.dataset, signal, (attemptSignal) => {
+      attempts += 1;
+      return fetchSlice(slice, requestId, { connector, sink, written }, attemptSignal);
+    });
+    outcomes = outcomesOf(slice, tallies, attempts);
+  } catch (error) {
+    // Given up, not failed: nothing is known of these days, so they stay gaps.
+    if (signal.aborted) return undefined;
+    failure = failureOf(error);
+    outcomes = outcomesOfFailure(slice, failure, error instanceof BreakerOpen ? 0 : attempts);
+  }
+  await ledger.record({ connection, runId, version: connector.version, at: clock.now() }, outcomes);
+  tally((counts[slice.dataset] ??= emptyCounts()), outcomes);
+  const status = failure?.status;
+  bus.emit('slice:finished', { runId, connection, slice, outcomes, ...(status !== undefined && { status }) });
+  return failure;
+}
+
+function tally(counts: DatasetCounts, outcomes: readonly SliceOutcome[]): void {
+  for (const { outcome, rowsWritten, rowsUnchanged, conflicts } of outcomes) {
+    counts[outcome] += 1;
+    counts.written += rowsWritten;
+    counts.unchanged += rowsUnchanged;
+    counts.conflicts += conflicts;
+  }
+}
+
+function statusOf(
+  counts: Readonly<Record<string, DatasetCounts>>,
+  error: Failure | undefined,
+  interrupted: boolean,
+): RunStatus {
+  if (interrupted) return 'interrupted';
+  if (error) return 'failed';
+  return Object.values(counts).some(({ failed, conflicts }) => failed + conflicts > 0)
+    ? 'partial'
+    : 'succeeded';
+}

@@ -1,0 +1,85 @@
+import { daysOf, type Day, type SinkWriter } from '@on-the-way/sdk';
+import { digestOfDay } from './digest.ts';
+import type { Failure } from './failure.ts';
+import type { Slice } from './plan-slices.ts';
+import type { OpenConnector, SliceOutcome } from './ports.ts';
+
+interface DayTally {
+  readonly externalIds: string[];
+  written: number;
+  unchanged: number;
+  conflicts: number;
+}
+
+type Tallies = ReadonlyMap<Day, DayTally>;
+
+/**
+ * Fetches a slice and hands every batch to the sink before the next is asked for. Resolves when all of
+ * it is durable. Called again from the start on a retry: `written` holds what earlier tries of this
+ * slice wrote, so that it is counted once and as written.
+ */
+export async function fetchSlice(
+  slice: Slice,
+  requestId: string,
+  to: { readonly connector: OpenConnector; readonly sink: SinkWriter; readonly written: Set<string> },
+  signal: AbortSignal,
+): Promise<Tallies> {
+  const tallies = new Map(
+    daysOf(slice.window).map((day): [Day, DayTally] => [
+      day,
+      { externalIds: [], written: 0, unchanged: 0, conflicts: 0 },
+    ]),
+  );
+  const { dataset, window } = slice;
+  for await (const batch of to.connector.fetch({ dataset, window, requestId }, signal)) {
+    signal.throwIfAborted();
+    const { rows } = await to.sink.write(
+      batch.map(({ event }) => event),
+      { signal },
+    );
+    for (const [index, { day, event }] of batch.entries()) {
+      const tally = tallies.get(day);
+      const row = rows[index];
+      if (!tally || !row) throw new Error(`Expected the sink to answer for each of ${batch.length} events`);
+      tally.externalIds.push(event.externalId);
+      if (row.outcome === 'written') to.written.add(event.externalId);
+      if (row.outcome === 'conflict') tally.conflicts += 1;
+      else tally[to.written.has(event.externalId) ? 'written' : 'unchanged'] += 1;
+    }
+  }
+  return tallies;
+}
+
+/** One outcome a day from what was read. */
+export function outcomesOf(slice: Slice, tallies: Tallies, attempts: number): SliceOutcome[] {
+  return [...tallies].map(([day, { externalIds, written, unchanged, conflicts }]) => {
+    const digest = digestOfDay(externalIds);
+    return {
+      dataset: slice.dataset,
+      day,
+      outcome: externalIds.length > 0 ? 'ok' : 'no_data',
+      attempts,
+      ...(digest !== undefined && { digest }),
+      rowsWritten: written,
+      rowsUnchanged: unchanged,
+      conflicts,
+    };
+  });
+}
+
+const absent: readonly string[] = ['not_supported', 'out_of_range'];
+
+/** One outcome a day from what went wrong. A source that has no such data is an answer, not a failure. */
+export function outcomesOfFailure(slice: Slice, failure: Failure, attempts: number): SliceOutcome[] {
+  return daysOf(slice.window).map((day) => ({
+    dataset: slice.dataset,
+    day,
+    outcome: absent.includes(failure.code) ? 'not_supported' : 'failed',
+    attempts,
+    errorCode: failure.code,
+    errorMessage: failure.message,
+    rowsWritten: 0,
+    rowsUnchanged: 0,
+    conflicts: 0,
+  }));
+}

@@ -1,0 +1,30 @@
+import type { Failure } from './failure.ts';
+import type { Outcome } from './ports.ts';
+
+/** How many days of a dataset ended how, and what became of its events. */
+export type DatasetCounts = Record<Outcome | 'written' | 'unchanged' | 'conflicts', number>;
+
+/**
+ * How a run ended. `succeeded`: every slice has an answer. `partial`: it went through, but slices failed
+ * or events were conflicts. `failed`: it ended early by an error. `interrupted`: it was told to stop.
+ */
+export type RunStatus = 'succeeded' | 'partial' | 'failed' | 'interrupted';
+
+/** A finished run. */
+export interface RunSummary {
+  readonly runId: string;
+  readonly connection: string;
+  readonly status: RunStatus;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly finishedAt: number;
+  readonly slicesPlanned: number;
+  readonly datasets: Readonly<Record<string, DatasetCounts>>;
+  /** Why it ended early. */
+  readonly error?: Failure;
+}
+
+/** Nothing counted yet. */
+export function emptyCounts(): DatasetCounts {
+  return { ok: 0, no_data: 0, not_supported: 0, failed: 0, written: 0, unchanged: 0, conflicts: 0 };
+}
