@@ -61,6 +61,7 @@ export async function* callPluginEach<T>(
     }
   } finally {
     // Told to stop early: let the plugin release what it holds, but do not wait for one that hangs.
-    if (!done) void Promise.resolve(iterator.return?.()).catch(() => undefined);
+    const release = async () => iterator.return?.();
+    if (!done) void release().catch(() => undefined);
   }
 }

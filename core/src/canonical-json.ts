@@ -17,7 +17,10 @@ function decimalOf(text: string): string {
   if (!parts) return text;
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = parts;
   const digits = (whole + fraction).replace(/^0+/, '');
-  const kept = digits.replace(/0+$/, '');
+  // A loop, since /0+$/ takes quadratic time on a long run of zeros that does not end the text.
+  let end = digits.length;
+  while (digits[end - 1] === '0') end -= 1;
+  const kept = digits.slice(0, end);
   if (kept === '') return '0';
   return `${sign}${kept}e${Number(exponent) - fraction.length + (digits.length - kept.length)}`;
 }
@@ -29,11 +32,23 @@ function parseExactly(text: string): unknown {
     const exact = decimalOf(context.source);
     return exact === decimalOf(String(value)) ? value : new ExactNumber(exact);
   };
-  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+  try {
+    return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+  } catch (error) {
+    // The text is well-formed, so all that can go wrong is the depth of the walk.
+    if (error instanceof RangeError) refuse(`nested at most ${maxDepth} deep`, 'deeper', error);
+    throw error;
+  }
 }
 
-function refuse(expected: string, found: string): never {
-  throw new ConnectorError('bad_data', `Expected data to be ${expected}, found ${found}: nothing was stored`);
+function refuse(expected: string, found: string, cause?: unknown): never {
+  throw new ConnectorError(
+    'bad_data',
+    `Expected data to be ${expected}, found ${found}: nothing was stored`,
+    {
+      ...(cause !== undefined && { cause }),
+    },
+  );
 }
 
 function write(value: unknown, depth: number): string {
@@ -47,7 +62,7 @@ function write(value: unknown, depth: number): string {
       return Number.isFinite(value) ? JSON.stringify(value) : refuse('JSON', String(value));
     case 'object':
       if (value instanceof ExactNumber) return value.text;
-      if (isRawJson(value)) return write(parseExactly(value.rawJson), depth);
+      if (isRawJson(value)) refuse('raw JSON as a whole', 'raw JSON inside a value');
       return Array.isArray(value) ? writeArray(value, depth) : writeObject(value, depth);
     default:
       return refuse('JSON', `a ${typeof value}`);
@@ -55,13 +70,14 @@ function write(value: unknown, depth: number): string {
 }
 
 function writeArray(value: readonly unknown[], depth: number): string {
-  return `[${value.map((item) => write(item ?? null, depth + 1)).join(',')}]`;
+  // Array.from, since map skips holes; holes and undefined are null, as JSON.stringify has it.
+  return `[${Array.from(value, (item) => write(item ?? null, depth + 1)).join(',')}]`;
 }
 
 function writeObject(value: object, depth: number): string {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null)
-    refuse('plain objects', `a ${value.constructor.name}`);
+    refuse('plain objects', `a ${value.constructor?.name ?? 'derived object'}`);
   const members = value as Record<string, unknown>;
   const parts: string[] = [];
   // Default order compares UTF-16 code units, which is what RFC 8785 asks for.
@@ -76,8 +92,8 @@ function writeObject(value: object, depth: number): string {
  * The RFC 8785 text of a JSON value: members sorted, numbers in their shortest form. Numbers in raw
  * JSON that no double holds keep every digit, as `<digits>e<exponent>`. Equal values have equal text.
  *
- * @throws ConnectorError `bad_data` for what JSON cannot hold or what is nested too deep.
+ * @throws ConnectorError `bad_data` for what JSON cannot hold, what is nested too deep, and raw JSON inside a value.
  */
 export function canonicalJson(value: JsonValue | RawJson): string {
-  return write(value, 1);
+  return write(isRawJson(value) ? parseExactly(value.rawJson) : value, 1);
 }

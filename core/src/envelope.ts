@@ -53,8 +53,10 @@ export function envelopeOf(
   const { connector, service, source, version, accountRef, timeZone } = identity;
   const { day, data } = record;
   const whole = isObject(data);
+  // First, since it refuses what JSON.stringify would throw at (bigint, cycles) or drop without a word.
+  const said = canonicalJson(data);
+  const canonical = whole ? said : objectText([['value', said]]);
   const text = isRawJson(data) ? data.rawJson : JSON.stringify(data);
-  const canonical = whole ? canonicalJson(data) : objectText([['value', canonicalJson(data)]]);
   const account = ['account_ref', JSON.stringify(accountRef)] as const;
   const date = ['metric_date', JSON.stringify(day)] as const;
   const type = ['metric_type', JSON.stringify(dataset)] as const;

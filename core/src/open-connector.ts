@@ -1,11 +1,14 @@
 import {
   ConnectorError,
   inWindow,
+  isDay,
   type Connector,
+  type ConnectorRecord,
   type DatasetInfo,
   type Log,
   type Prompt,
   type Tokens,
+  type Window,
 } from '@on-the-way/sdk';
 import { callPlugin, callPluginEach, PluginBug } from './call-plugin.ts';
 import { accountRefOf } from './digest.ts';
@@ -86,11 +89,29 @@ export async function openConnector(options: OpenOptions): Promise<OpenConnector
       ),
     async close() {
       // The run is over and its outcome known; a plugin that cannot say goodbye changes nothing of it.
-      await Promise.resolve(connector.logout?.({ session })).catch((error: unknown) => {
+      try {
+        await connector.logout?.({ session });
+      } catch (error) {
         log.warn('logout failed', { error: String(error) });
-      });
+      }
     },
   };
+}
+
+/** What types promise and a plugin written without them may break. */
+function checkRecord(record: Partial<ConnectorRecord> | undefined, dataset: string, window: Window): void {
+  const { day, method } = record ?? {};
+  if (!isDay(day) || !inWindow(window, day)) {
+    throw new PluginBug(
+      `Expected fetch of ${dataset} to answer for ${window.from} up to ${window.to}, got a record of ${day}`,
+    );
+  }
+  if (method !== undefined && (typeof method !== 'string' || method === '' || method.length > 128)) {
+    throw new PluginBug(
+      `Expected method in a record of ${dataset} to be text of 1 to 128 characters, got ` +
+        (typeof method === 'string' ? `${method.length} characters` : `a ${typeof method}`),
+    );
+  }
 }
 
 async function* fetchEvents(
@@ -107,11 +128,7 @@ async function* fetchEvents(
     connector.fetch({ dataset, session, window, signal, log }),
   );
   for await (const record of records) {
-    if (!inWindow(window, record.day)) {
-      throw new PluginBug(
-        `Expected fetch of ${dataset} to answer for ${window.from} up to ${window.to}, got a record of ${record.day}`,
-      );
-    }
+    checkRecord(record, dataset, window);
     const event = envelopeOf(identity, dataset, record, { at: clock.now(), requestId });
     batch.push({ day: record.day, event });
     characters += event.payload.length;

@@ -2,6 +2,7 @@ import {
   addDays,
   countDays,
   dayAt,
+  daysOf,
   inWindow,
   spansOf,
   type DatasetInfo,
@@ -62,11 +63,9 @@ interface WantedDay {
 function reasonFor(
   input: PlanInput,
   dataset: DatasetInfo,
-  day: Day,
-  entry: LedgerEntry | undefined,
+  { day, today, entry }: { day: Day; today: Day; entry: LedgerEntry | undefined },
 ): SliceReason | undefined {
-  const age = countDays(day, dayAt(input.now, input.timeZone));
-  if (age < input.windowDays) return 'live';
+  if (countDays(day, today) < input.windowDays) return 'live';
   if (!entry) return day >= input.backfillFrom ? 'gap' : undefined;
   if (entry.outcome === 'failed') return 'retry';
   if (isFinal(entry, dataset.settleDays, input.timeZone)) return undefined;
@@ -93,7 +92,7 @@ function wantedDays(
   for (let day = first; day <= last; day = addDays(day, 1)) days.push(day);
   return days.flatMap((day) => {
     const entry = entries.get(day);
-    const reason = wish ? 'asked' : reasonFor(input, dataset, day, entry);
+    const reason = wish ? 'asked' : reasonFor(input, dataset, { day, today, entry });
     return reason ? [{ day, reason, attempts: entry?.attempts ?? 0 }] : [];
   });
 }
@@ -106,7 +105,7 @@ interface RankedSlice {
 function slicesOf(dataset: DatasetInfo, days: readonly WantedDay[]): RankedSlice[] {
   const byDay = new Map(days.map((wanted) => [wanted.day, wanted]));
   return spansOf([...byDay.keys()], dataset.spanDays).map((window) => {
-    const inside = days.filter(({ day }) => inWindow(window, day));
+    const inside = daysOf(window).map((day) => byDay.get(day)!);
     const { reason } = inside.toSorted((a, b) => urgency[a.reason] - urgency[b.reason])[0]!;
     const attempts = Math.min(...inside.map((wanted) => wanted.attempts));
     return { slice: { dataset: dataset.name, window, reason }, attempts };

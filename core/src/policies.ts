@@ -60,12 +60,19 @@ function isTransient(error: unknown): boolean {
   return ConnectorError.is(error) && error.code === 'transient';
 }
 
-/** Errors that say something about the dataset; a refusal of the account or an abort says nothing. */
+// Answers about the data, or refusals of the whole account: neither says that the dataset is broken.
+const notTheDataset: readonly string[] = [
+  'not_supported',
+  'out_of_range',
+  'auth',
+  'needs_user',
+  'rate_limited',
+];
+
+/** Errors that say something about the dataset; an abort says nothing. */
 function countsAgainstDataset(error: unknown): boolean {
   if (error instanceof DOMException && error.name === 'AbortError') return false;
-  return !(
-    ConnectorError.is(error) && ['not_supported', 'auth', 'needs_user', 'rate_limited'].includes(error.code)
-  );
+  return !(ConnectorError.is(error) && notTheDataset.includes(error.code));
 }
 
 /**
@@ -100,7 +107,10 @@ export function createPolicies(
         const running = policyOf(dataset).execute(async (attempt) => {
           // An abort during the back-off is noticed only here, so look before asking again.
           attempt.signal.throwIfAborted();
-          return work(attempt.signal);
+          return work(attempt.signal).catch((error: unknown) => {
+            // Work that hears of its time-out may reject before the time-out itself does.
+            throw attempt.signal.aborted && !signal.aborted ? new TaskCancelledError() : error;
+          });
         }, signal);
         return abortable(running, signal).catch((error: unknown) => {
           throw translate(error, dataset, settings);
@@ -164,6 +174,8 @@ function breakerOf(
 
 /** Rejects as soon as the signal is aborted, whatever the promise does; its own failure is then nobody's. */
 async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => undefined);
+  signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
   const onAbort = () => aborted.reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
@@ -171,7 +183,6 @@ async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T
     return await Promise.race([promise, aborted.promise]);
   } finally {
     signal.removeEventListener('abort', onAbort);
-    promise.catch(() => undefined);
   }
 }
 

@@ -5,6 +5,7 @@ import { BreakerOpen, type Policies } from './policies.ts';
 import type { Clock, Ledger, OpenConnector, SliceOutcome } from './ports.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { fetchSlice, outcomesOf, outcomesOfFailure } from './run-slice.ts';
+import { trackWrites } from './track-writes.ts';
 import { emptyCounts, type DatasetCounts, type RunStatus, type RunSummary } from './run-summary.ts';
 
 /** What a run is made of; the host brings all of it. */
@@ -31,7 +32,8 @@ const endsTheRun: readonly string[] = ['auth', 'needs_user', 'rate_limited', 'pr
 /**
  * Executes one run of a connection: log in, plan, fetch, write, record. Rows are durable before the
  * ledger says so; whatever is cut short is asked for again by the next run and leaves nothing twice.
- * Rejects only when the ledger cannot be read or written; all else is in the summary.
+ * Rejects only when the ledger cannot be read or written; all else is in the summary. No write is under
+ * way when it settles.
  */
 export async function runConnection(input: RunInput): Promise<RunSummary> {
   const { runId, connection, bus, clock } = input;
@@ -87,24 +89,33 @@ async function runSlices(
 ): Promise<Failure | undefined> {
   const stop = new AbortController();
   const signal = AbortSignal.any([input.signal, stop.signal]);
+  const end = () => stop.abort(new DOMException('The run has ended', 'AbortError'));
   let ended: Failure | undefined;
+  const sink = trackWrites(input.sink);
+  const work = { ...input, sink };
   const results = await Promise.allSettled(
     slices.map(async (slice) => {
-      const failure = await runSlice(input, connector, slice, counts, signal);
-      if (failure && endsTheRun.includes(failure.code)) {
+      try {
+        const failure = await runSlice(work, connector, slice, counts, signal);
+        if (!failure || !endsTheRun.includes(failure.code)) return;
         ended ??= failure;
-        stop.abort(new DOMException('The run has ended', 'AbortError'));
+        end();
+      } catch (error) {
+        // Without a ledger nothing that follows would be remembered, so do not ask the source for it.
+        end();
+        throw error;
       }
     }),
   );
-  const broken = results.find((result) => result.status === 'rejected' && !signal.aborted);
-  if (broken?.status === 'rejected') throw broken.reason;
+  await sink.settled();
+  const broken = results.find((result) => result.status === 'rejected');
+  if (broken) throw broken.reason;
   return ended;
 }
 
 /** Runs a slice to its outcome and records it. Resolves with the failure, if it failed. */
 async function runSlice(
-  input: RunInput,
+  input: Omit<RunInput, 'sink'> & { readonly sink: Pick<SinkWriter, 'write'> },
   connector: OpenConnector,
   slice: Slice,
   counts: Record<string, DatasetCounts>,

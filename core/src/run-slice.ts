@@ -21,7 +21,11 @@ type Tallies = ReadonlyMap<Day, DayTally>;
 export async function fetchSlice(
   slice: Slice,
   requestId: string,
-  to: { readonly connector: OpenConnector; readonly sink: SinkWriter; readonly written: Set<string> },
+  to: {
+    readonly connector: OpenConnector;
+    readonly sink: Pick<SinkWriter, 'write'>;
+    readonly written: Set<string>;
+  },
   signal: AbortSignal,
 ): Promise<Tallies> {
   const tallies = new Map(
@@ -31,6 +35,8 @@ export async function fetchSlice(
     ]),
   );
   const { dataset, window } = slice;
+  // An event yielded twice by one try is one row: new once, then unchanged.
+  const seen = new Set<string>();
   for await (const batch of to.connector.fetch({ dataset, window, requestId }, signal)) {
     signal.throwIfAborted();
     const { rows } = await to.sink.write(
@@ -41,10 +47,12 @@ export async function fetchSlice(
       const tally = tallies.get(day);
       const row = rows[index];
       if (!tally || !row) throw new Error(`Expected the sink to answer for each of ${batch.length} events`);
-      tally.externalIds.push(event.externalId);
-      if (row.outcome === 'written') to.written.add(event.externalId);
+      const { externalId } = event;
+      tally.externalIds.push(externalId);
+      if (row.outcome === 'written') to.written.add(externalId);
       if (row.outcome === 'conflict') tally.conflicts += 1;
-      else tally[to.written.has(event.externalId) ? 'written' : 'unchanged'] += 1;
+      else tally[to.written.has(externalId) && !seen.has(externalId) ? 'written' : 'unchanged'] += 1;
+      seen.add(externalId);
     }
   }
   return tallies;

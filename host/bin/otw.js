@@ -1,2 +1,41 @@
 #!/usr/bin/env node
-console.log('placeholder')
+// Finds the Node this needs and the code to run: the sources in a clone, dist in an installed package.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const source = join(here, '..', 'src', 'main.ts');
+const fromSource = existsSync(source);
+const entry = fromSource ? source : join(here, '..', 'dist', 'main.js');
+const args = [...(fromSource ? ['--conditions=@on-the-way/source'] : []), entry, ...process.argv.slice(2)];
+
+function pinnedNode() {
+  const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
+  const file = process.platform === 'win32' ? 'node.exe' : 'node';
+  try {
+    const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`);
+    const path = join(dirname(manifest), 'bin', file);
+    return existsSync(path) ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const ownIsEnough = Number(process.versions.node.split('.')[0]) >= 24;
+const node = ownIsEnough ? process.execPath : pinnedNode();
+if (node === undefined) {
+  console.error(`Expected Node 24 or later, found ${process.version}: install it from https://nodejs.org`);
+  process.exit(1);
+}
+const child = spawn(node, args, { stdio: 'inherit' });
+// The terminal signals the whole group on Ctrl-C; the command has it already and ends in its own time.
+process.on('SIGINT', () => {});
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+// Whoever started us may be ended without a word; do not leave the command behind.
+const parent = process.ppid;
+setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref();
+child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));

@@ -1,0 +1,84 @@
+import { MINUTE_MS, addDays } from '../calendar.ts';
+import type { CalendarDate } from '../calendar.ts';
+import { dayPlan } from './day-plan.ts';
+import type { DayPlan, PlannedActivity } from './day-plan.ts';
+import { nightOf } from './night.ts';
+import type { Night } from './night.ts';
+import { FIRST_DAY } from './person.ts';
+import type { Person } from './person.ts';
+import { signalsOf } from './signals.ts';
+import type { Sample, Signals } from './signals.ts';
+
+/** The watch meets the phone at 07:30 and at 21:30 local time; minutes past midnight. */
+const SYNC_MINUTES = [7 * 60 + 30, 21 * 60 + 30] as const;
+
+/** What Garmin knows of the person at one moment: everything up to the last sync. */
+export interface View {
+  readonly person: Person;
+  /** The instant of the last sync: nothing measured later is known. */
+  readonly knownUntilMs: number;
+  /** The person's civil day at the moment of asking. */
+  readonly today: CalendarDate;
+}
+
+export function viewAt(person: Person, nowMs: number): View {
+  const today = person.zone.dateOf(nowMs);
+  const syncs = [
+    person.zone.instantOf(addDays(today, -1), SYNC_MINUTES[1]),
+    ...SYNC_MINUTES.map((minutes) => person.zone.instantOf(today, minutes)),
+  ];
+  return { person, today, knownUntilMs: Math.max(...syncs.filter((sync) => sync <= nowMs)) };
+}
+
+/** A worn day as far as it is known. */
+export interface WornDay {
+  readonly plan: DayPlan;
+  readonly night: Night;
+  /** End of what is known of this day: its midnight, or the last sync. */
+  readonly untilMs: number;
+  readonly whole: boolean;
+  readonly signals: Signals;
+  readonly activities: readonly PlannedActivity[];
+}
+
+/** Has the day begun, and did the person own a watch by then? Says nothing about whether it was worn. */
+export function hasBegun({ person, knownUntilMs }: View, date: CalendarDate): boolean {
+  return date >= FIRST_DAY && dayPlan(person, date).startMs < knownUntilMs;
+}
+
+/** The day's measurements, or undefined where there are none: not begun, not worn, before the first watch. */
+export function wornDay(view: View, date: CalendarDate): WornDay | undefined {
+  const plan = dayPlan(view.person, date);
+  if (!hasBegun(view, date) || !plan.worn) return undefined;
+  const untilMs = Math.min(plan.endMs, view.knownUntilMs);
+  const until = (samples: readonly Sample[]): readonly Sample[] =>
+    untilMs === plan.endMs ? samples : samples.filter(([atMs]) => atMs < untilMs);
+  const { heartRate, stress, bodyBattery, respiration, steps } = signalsOf(view.person, date);
+  return {
+    plan,
+    night: nightOf(view.person, date),
+    untilMs,
+    whole: untilMs === plan.endMs,
+    signals: {
+      heartRate: until(heartRate),
+      stress: until(stress),
+      bodyBattery: until(bodyBattery),
+      respiration: until(respiration),
+      steps: until(steps).filter(([atMs]) => atMs + 15 * MINUTE_MS <= untilMs),
+    },
+    activities: plan.activities.filter((activity) => activity.endMs <= untilMs),
+  };
+}
+
+/** An entry made by hand or by the scale counts as known from the next sync on. */
+export function isKnown(view: View, atMs: number): boolean {
+  return atMs <= view.knownUntilMs;
+}
+
+/** The activities of some days that are known, oldest first. */
+export function knownActivities(view: View, dates: readonly CalendarDate[]): PlannedActivity[] {
+  return dates
+    .filter((date) => hasBegun(view, date))
+    .flatMap((date) => dayPlan(view.person, date).activities)
+    .filter((activity) => isKnown(view, activity.endMs));
+}

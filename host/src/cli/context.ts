@@ -1,0 +1,132 @@
+import { loadConfig, type CommandLine } from '../config/load-config.ts';
+import type { ConnectionConfig, HostConfig } from '../config/host-config.ts';
+import { readEnvironment } from '../config/variables.ts';
+import { buildHost, type Host } from '../container.ts';
+import { startDemo } from '../demo.ts';
+import { exitCodes, HostError } from '../host-error.ts';
+import { createLog, type HostLog } from '../log.ts';
+import { createRedactor, type Redactor } from '../redact.ts';
+import { migrate } from '../storage/migrate.ts';
+import { openStorage, type Storage } from '../storage/open-storage.ts';
+
+/** Options every command takes. */
+export interface GlobalOptions extends CommandLine {
+  readonly json?: boolean;
+  readonly verbose?: boolean;
+}
+
+/** Configuration, log and redaction: what a command has before it opens anything. */
+export interface Preparation {
+  readonly config: HostConfig;
+  readonly log: HostLog;
+  readonly redactor: Redactor;
+}
+
+/** Everything a command works with. */
+export interface CommandContext extends Preparation {
+  readonly storage: Storage;
+  readonly host: Host;
+  close(): Promise<void>;
+}
+
+function secretsOf(connection: ConnectionConfig): string[] {
+  const named = Object.entries(connection.config).filter(([key]) =>
+    /password|secret|token|apikey|code/i.test(key),
+  );
+  return named.flatMap(([, value]) => (typeof value === 'string' ? [value] : []));
+}
+
+function passwordOf(url: string | undefined): string[] {
+  const password = url === undefined ? undefined : URL.parse(url)?.password;
+  return password ? [password, decodeURIComponent(password)] : [];
+}
+
+/** Reads the configuration and makes a log that already knows its secrets. */
+export async function prepare(options: GlobalOptions, defaultLevel: string): Promise<Preparation> {
+  const config = await loadConfig({ cwd: process.cwd(), env: process.env, commandLine: options });
+  const redactor = createRedactor();
+  redactor.add([...config.connections.flatMap(secretsOf), ...passwordOf(config.databaseUrl)]);
+  const level =
+    options.verbose === true ? 'debug' : (readEnvironment(process.env).OTW_LOG_LEVEL ?? defaultLevel);
+  const pretty = process.stderr.isTTY === true;
+  const log = createLog({ redactor, level, pretty, write: (text) => process.stderr.write(text) });
+  for (const warning of config.warnings) log.warn(warning);
+  return { config, log, redactor };
+}
+
+/**
+ * Opens database and graph for a command; `close` undoes it in order, also the part that was opened when
+ * the rest failed.
+ */
+export async function openContext(
+  options: GlobalOptions,
+  needs: {
+    readonly role: string;
+    readonly exclusive?: boolean;
+    readonly source?: boolean;
+    readonly logLevel?: string;
+  },
+): Promise<CommandContext> {
+  const prepared = await prepare(options, needs.logLevel ?? 'warn');
+  const { log, redactor } = prepared;
+  const undo: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const step of undo.splice(0).toReversed()) await step();
+  };
+  try {
+    let { config } = prepared;
+    if (config.demo && needs.source === true) {
+      const demo = await startDemo(config);
+      undo.push(() => demo.close());
+      config = demo.config;
+    }
+    const storage = await openStorage(config, {
+      role: needs.role,
+      exclusive: needs.exclusive ?? false,
+      log: (message) => log.debug(message),
+    });
+    undo.push(() => storage.close());
+    redactor.add(passwordOf(storage.url));
+    await migrate(storage.url, config.timeZone);
+    const host = buildHost({
+      config,
+      databaseUrl: storage.url,
+      clock: { now: () => Date.now() },
+      log,
+      redactor,
+    });
+    undo.push(() => host.close());
+    await host.connections.ensure(config.connections.map(({ name }) => name));
+    return { config, log, redactor, storage, host, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Opens, works, closes, whatever happens; resolves with the command's exit code. */
+export async function withContext(
+  options: GlobalOptions,
+  needs: Parameters<typeof openContext>[1],
+  work: (context: CommandContext) => Promise<number>,
+): Promise<number> {
+  const context = await openContext(options, needs);
+  try {
+    return await work(context);
+  } finally {
+    await context.close();
+  }
+}
+
+/** The connection a command names; the only one where it names none. */
+export function chosenConnection(config: HostConfig, name: string | undefined): ConnectionConfig {
+  const { connections } = config;
+  const names = connections.map((connection) => connection.name).join(', ');
+  const only = connections.length === 1 ? connections[0] : undefined;
+  const found = name === undefined ? only : connections.find((connection) => connection.name === name);
+  if (found) return found;
+  throw new HostError(
+    exitCodes.usage,
+    `Expected a connection (${names}), found ${name ?? 'none'}; for example otw run garmin`,
+  );
+}

@@ -1,0 +1,111 @@
+import { dayAt, type Window } from '@on-the-way/sdk';
+import { coverageOf, type CellState, type Coverage, type CoverageCell } from '../coverage.ts';
+import { exitCodes } from '../host-error.ts';
+import { chosenConnection, withContext, type GlobalOptions } from './context.ts';
+import { formatTable, paint, print, printJson, say } from './output.ts';
+import { windowOption } from './run.ts';
+
+/** Options of `otw coverage`. */
+export interface CoverageOptions extends GlobalOptions {
+  readonly from?: string;
+  readonly to?: string;
+  readonly gaps?: boolean;
+}
+
+const marks: Readonly<Record<CellState, string>> = {
+  ok: '■',
+  no_data: '·',
+  not_supported: '-',
+  failed: '✗',
+  gap: '?',
+  none: ' ',
+};
+
+const styles = {
+  ok: 'green',
+  no_data: 'dim',
+  not_supported: 'dim',
+  failed: 'red',
+  gap: 'yellow',
+  none: 'dim',
+} as const;
+
+function mark({ state, revisions }: CoverageCell): string {
+  return paint(styles[state], state === 'ok' && revisions > 0 ? '▲' : marks[state]);
+}
+
+/** Days as two rows: the month where it begins, then the day of the month. */
+function heading(cells: readonly CoverageCell[], indent: number): string[] {
+  const months = cells.map(({ day }, index) => (index === 0 || day.endsWith('-01') ? day.slice(0, 7) : ''));
+  let line = ' '.repeat(indent);
+  for (const [index, month] of months.entries()) {
+    if (month !== '' && line.length <= indent + index * 3) line = line.padEnd(indent + index * 3) + month;
+  }
+  return [line, ' '.repeat(indent) + cells.map(({ day }) => day.slice(8).padStart(2)).join(' ')];
+}
+
+function grid(coverage: Coverage, columns: number): string {
+  const width = Math.max(...coverage.datasets.map(({ dataset }) => dataset.length));
+  const fitting = Math.max(7, Math.floor((columns - width - 2) / 3));
+  const shown = coverage.datasets.map(({ dataset, cells }) => ({ dataset, cells: cells.slice(-fitting) }));
+  const lines = heading(shown[0]?.cells ?? [], width + 2);
+  for (const { dataset, cells } of shown) {
+    lines.push(`${dataset.padEnd(width + 2)}${cells.map((cell) => ` ${mark(cell)}`).join(' ')}`);
+  }
+  return lines.join('\n');
+}
+
+function legend({ totals }: Coverage): string {
+  return [
+    `■ ok ${totals.ok}`,
+    `· no data ${totals.no_data}`,
+    `- not supported ${totals.not_supported}`,
+    `✗ failed ${totals.failed}`,
+    `? never asked ${totals.gap}`,
+    `▲ changed at the source since first read, ${totals.revisions} times`,
+  ].join('   ');
+}
+
+function printGaps(coverage: Coverage): void {
+  const rows = coverage.datasets.flatMap(({ dataset, cells }) =>
+    cells
+      .filter(({ state }) => state === 'failed' || state === 'gap')
+      .map(({ day, state, attempts, errorCode, errorMessage }) => [
+        dataset,
+        day,
+        state === 'gap' ? 'never asked' : 'failed',
+        attempts,
+        [errorCode, errorMessage].filter(Boolean).join(': '),
+      ]),
+  );
+  if (rows.length > 0) print(formatTable(['dataset', 'day', 'state', 'tries', 'why'], rows));
+  say(
+    rows.length === 0
+      ? 'No gaps: every day that is wanted has an answer.'
+      : `${rows.length} days are missing.`,
+  );
+}
+
+function show(coverage: Coverage, options: CoverageOptions): void {
+  if (options.json === true) return printJson(coverage);
+  if (coverage.datasets.length === 0) {
+    return say(
+      `Nothing is known of ${coverage.connection} yet: no run has logged in. Try: otw run ${coverage.connection}`,
+    );
+  }
+  if (options.gaps === true) return printGaps(coverage);
+  print(grid(coverage, process.stdout.columns ?? 120));
+  print('');
+  print(legend(coverage));
+}
+
+/** `otw coverage`: the ledger as a grid, day by dataset. */
+export function coverageCommand(name: string | undefined, options: CoverageOptions): Promise<number> {
+  return withContext(options, { role: 'coverage' }, async ({ config, host }) => {
+    const { name: connection, timeZone } = chosenConnection(config, name);
+    const now = Date.now();
+    const window: Window | undefined = windowOption(options, dayAt(now, timeZone));
+    show(await coverageOf(host, { connection, timeZone, now, ...(window && { window }) }), options);
+    return exitCodes.done;
+  });
+}

@@ -1,0 +1,137 @@
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import type { HostConfig } from '../config/host-config.ts';
+import { exitCodes } from '../host-error.ts';
+import { resolvePlugin } from '../isolate/resolve-plugin.ts';
+import { readDataDirLock } from '../storage/data-dir-lock.ts';
+import { openContext, prepare, type GlobalOptions } from './context.ts';
+import { paint, print, printJson } from './output.ts';
+
+/** A line of the doctor: what was looked at, and either what was found or what to do. */
+interface Finding {
+  readonly what: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+const neededMajor = 24;
+const leastFreeBytes = 200 * 1024 * 1024;
+const mostSkewMs = 60_000;
+
+function checkNode(): Finding {
+  const ok = Number(process.versions.node.split('.')[0]) >= neededMajor;
+  return {
+    what: 'node',
+    ok,
+    detail: ok ? process.version : `expected ${neededMajor} or later, found ${process.version}: install it`,
+  };
+}
+
+/** The nearest folder on the way up that is there already. */
+function existing(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : existing(dirname(path));
+}
+
+function checkDataDir({ dataDir }: HostConfig): Finding {
+  const what = 'data directory';
+  const folder = existing(dataDir);
+  try {
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch {
+    return {
+      what,
+      ok: false,
+      detail: `expected to write in ${folder}, cannot: set OTW_DATA_DIR to a folder of yours`,
+    };
+  }
+  if (folder === dataDir && (statSync(dataDir).mode & 0o077) !== 0 && process.platform !== 'win32') {
+    return { what, ok: false, detail: `${dataDir} can be read by others: chmod 700 ${dataDir}` };
+  }
+  return { what, ok: true, detail: dataDir };
+}
+
+function checkDisk({ dataDir }: HostConfig): Finding {
+  const { bavail, bsize } = statfsSync(existing(dataDir));
+  const free = bavail * bsize;
+  const shown = `${(free / 1024 ** 3).toFixed(1)} GiB free`;
+  const ok = free >= leastFreeBytes;
+  return { what: 'disk', ok, detail: ok ? shown : `expected 0.2 GiB or more, found ${shown}: make room` };
+}
+
+function portIsFree(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, host, () => probe.close(() => resolve(true)));
+  });
+}
+
+async function checkPort(config: HostConfig): Promise<Finding> {
+  const what = 'port';
+  const ours = readDataDirLock(config.dataDir)?.url;
+  if (ours !== undefined) return { what, ok: true, detail: `the host is serving on ${ours}` };
+  const free = config.port === 0 || (await portIsFree(config.host, config.port));
+  const detail = free ? `${config.port} is free` : `${config.port} is taken by another program: set API_PORT`;
+  return { what, ok: free, detail };
+}
+
+function checkPlugin(what: string, plugin: string, baseDir: string): Finding {
+  try {
+    return { what, ok: true, detail: resolvePlugin(plugin, baseDir).path };
+  } catch (error) {
+    return { what, ok: false, detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function clockFinding(skewMs: number): Finding {
+  const shown = `${(skewMs / 1000).toFixed(1)} s from the database`;
+  const ok = Math.abs(skewMs) < mostSkewMs;
+  return { what: 'clock', ok, detail: ok ? shown : `expected less than 60 s, found ${shown}: set the clock` };
+}
+
+async function checkDatabase(options: GlobalOptions): Promise<Finding[]> {
+  try {
+    const context = await openContext(options, { role: 'doctor' });
+    try {
+      const asked = Date.now();
+      const { rows } = await context.host.database.raw<{ rows: { now: Date; version: string }[] }>(
+        `select clock_timestamp() as now, current_setting('server_version') as version`,
+      );
+      const row = rows[0];
+      const middle = (asked + Date.now()) / 2;
+      const kind = context.storage.kind === 'external' ? 'DATABASE_URL' : 'embedded';
+      return [
+        { what: 'database', ok: true, detail: `Postgres ${row?.version} (${kind}), tables in place` },
+        clockFinding(row ? row.now.getTime() - middle : 0),
+      ];
+    } finally {
+      await context.close();
+    }
+  } catch (error) {
+    return [{ what: 'database', ok: false, detail: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
+/** `otw doctor`: everything a first start needs, a line each. */
+export async function doctorCommand(options: GlobalOptions): Promise<number> {
+  const { config, redactor } = await prepare(options, 'error');
+  const findings: Finding[] = [
+    checkNode(),
+    { what: 'configuration', ok: true, detail: `from ${config.origin}${config.demo ? ' (demo)' : ''}` },
+    checkDataDir(config),
+    checkDisk(config),
+    await checkPort(config),
+    ...config.connections.map(({ name, plugin }) => checkPlugin(`plugin of ${name}`, plugin, config.baseDir)),
+    ...Object.entries(config.sinks).map(([name, { plugin }]) =>
+      checkPlugin(`sink ${name}`, plugin, config.baseDir),
+    ),
+    ...(await checkDatabase(options)),
+  ];
+  const clean = findings.map((finding) => ({ ...finding, detail: redactor.redact(finding.detail) }));
+  if (options.json === true) printJson({ checks: clean });
+  else
+    for (const { what, ok, detail } of clean)
+      print(`${paint(ok ? 'green' : 'red', ok ? 'ok    ' : 'failed')} ${what}: ${detail}`);
+  return clean.every(({ ok }) => ok) ? exitCodes.done : exitCodes.failed;
+}

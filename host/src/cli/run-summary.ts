@@ -1,0 +1,75 @@
+import type { RunSummary } from '@on-the-way/core';
+import { formatInstant } from '@on-the-way/sdk';
+import { exitCodes } from '../host-error.ts';
+import { formatTable, paint } from './output.ts';
+
+const exitByCode: Readonly<Record<string, number>> = {
+  auth: exitCodes.loginNeeded,
+  needs_user: exitCodes.loginNeeded,
+  rate_limited: exitCodes.rateLimited,
+  config: exitCodes.badConfig,
+  usage: exitCodes.usage,
+};
+
+/** The exit code that tells a script how the run went. */
+export function exitCodeOf({ status, error }: RunSummary): number {
+  if (status === 'succeeded') return exitCodes.done;
+  if (status === 'partial') return exitCodes.incomplete;
+  if (status === 'interrupted') return exitCodes.interrupted;
+  return exitByCode[error?.code ?? ''] ?? exitCodes.failed;
+}
+
+function totals(summary: RunSummary): string {
+  const all = Object.values(summary.datasets);
+  const sum = (key: keyof (typeof all)[number]): number =>
+    all.reduce((total, counts) => total + counts[key], 0);
+  const seconds = ((summary.finishedAt - summary.startedAt) / 1000).toFixed(1);
+  const parts = [
+    `${sum('written')} new`,
+    `${sum('unchanged')} unchanged`,
+    ...(sum('conflicts') > 0 ? [`${sum('conflicts')} conflicts`] : []),
+    `${sum('failed')} failed days`,
+    `${seconds} s`,
+  ];
+  return parts.join(', ');
+}
+
+/** The table by dataset and what it adds up to. */
+export function formatSummary(summary: RunSummary, timeZone: string): string {
+  const { status, error } = summary;
+  const rows = Object.entries(summary.datasets).map(([dataset, counts]) => [
+    dataset,
+    counts.ok,
+    counts.no_data,
+    counts.not_supported,
+    counts.failed,
+    counts.written,
+    counts.unchanged,
+  ]);
+  const head = ['dataset', 'ok', 'no_data', 'not_supported', 'failed', 'written', 'unchanged'];
+  const table = rows.length > 0 ? [formatTable(head, rows), ''] : [];
+  const style = status === 'succeeded' ? 'green' : status === 'partial' ? 'yellow' : 'red';
+  const lines = [...table, `${paint(style, status)}: ${totals(summary)}`];
+  if (error) lines.push(`${error.code}: ${error.message}`);
+  if (error?.retryAfterMs !== undefined) {
+    lines.push(`not before ${formatInstant(summary.finishedAt + error.retryAfterMs, timeZone)}`);
+  }
+  return lines.join('\n');
+}
+
+/** The summary as `otw run --json` prints it. */
+export function summaryJson(summary: RunSummary, timeZone: string) {
+  const { error } = summary;
+  const stamp = (at: number): string => formatInstant(at, timeZone);
+  return {
+    run_id: summary.runId,
+    connection: summary.connection,
+    status: summary.status,
+    started_at: stamp(summary.startedAt),
+    finished_at: stamp(summary.finishedAt),
+    slices_planned: summary.slicesPlanned,
+    datasets: summary.datasets,
+    error: error ? { code: error.code, message: error.message } : null,
+    not_before: error?.retryAfterMs === undefined ? null : stamp(summary.finishedAt + error.retryAfterMs),
+  };
+}

@@ -1,0 +1,145 @@
+import { dirname, join } from 'node:path';
+import { defaultPolicySettings, type PolicySettings } from '@on-the-way/core';
+import { configError } from '../host-error.ts';
+import { seconds, type FileConfig } from './file-schema.ts';
+import { garminConnection } from './garmin-connection.ts';
+import type { ConnectionConfig, HostConfig, SinkConfig } from './host-config.ts';
+import { absolute, readConfigFile } from './read-file.ts';
+import { readEnvironment, variables, type Environment } from './variables.ts';
+
+/** What the command line may set. */
+export interface CommandLine {
+  readonly config?: string;
+  readonly port?: number;
+  readonly host?: string;
+}
+
+const postgresSink: SinkConfig = { plugin: '@on-the-way/sink-postgres', config: {} };
+
+/** Invented rows go to a database of their own, and only when nobody configured anything real. */
+function isDemo(file: FileConfig | undefined, env: Environment): boolean {
+  return (
+    !file && env.DATABASE_URL === undefined && !Object.keys(env).some((key) => key.startsWith('GARMIN_'))
+  );
+}
+
+function postgresOf(file: FileConfig | undefined, env: Environment): string | undefined {
+  if (file?.database === undefined) return env.DATABASE_URL;
+  const url = variables.DATABASE_URL.parse(file.database);
+  if (url !== undefined) return url;
+  const { expected, example } = variables.DATABASE_URL;
+  throw configError({ key: 'database', expected, found: 'a value that is not (not shown)', example });
+}
+
+function loopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function boundTo(host: string): string {
+  if (loopback(host)) return host;
+  throw configError({
+    key: 'OTW_HOST',
+    expected: 'an address of this machine only, since there are no API keys yet',
+    found: JSON.stringify(host),
+    example: 'OTW_HOST=127.0.0.1 behind a reverse proxy that asks who is there',
+  });
+}
+
+function fileConnection(
+  name: string,
+  connection: NonNullable<FileConfig['connections']>[string],
+  context: {
+    readonly baseDir: string;
+    readonly dataDir: string;
+    readonly timeZone: string;
+    readonly env: Environment;
+  },
+): ConnectionConfig {
+  const { env, baseDir, dataDir } = context;
+  const policies: PolicySettings = {
+    ...defaultPolicySettings,
+    ...(env.CONNECTOR_RETRY_ATTEMPTS !== undefined && { attempts: env.CONNECTOR_RETRY_ATTEMPTS }),
+    ...Object.fromEntries(
+      Object.entries(connection.policies ?? {}).filter(([, value]) => value !== undefined),
+    ),
+  };
+  return {
+    name,
+    plugin: connection.plugin,
+    config: connection.config ?? {},
+    intervalSeconds:
+      connection.every === undefined ? (env.CONNECTOR_INTERVAL_SECONDS ?? 3600) : seconds(connection.every),
+    windowDays: connection.windowDays ?? 3,
+    backfillDays: connection.backfillDays ?? 10,
+    timeZone: connection.timeZone ?? context.timeZone,
+    sink: connection.sink ?? 'postgres',
+    tokenDir: connection.tokenDir ? absolute(baseDir, connection.tokenDir) : join(dataDir, 'tokens', name),
+    ...(env.CONNECTOR_VERSION !== undefined && { connectorVersion: env.CONNECTOR_VERSION }),
+    policies,
+  };
+}
+
+/** Each connection must name a sink that is there. */
+function checkSinks(
+  connections: readonly ConnectionConfig[],
+  sinks: Readonly<Record<string, SinkConfig>>,
+): void {
+  for (const { name, sink } of connections) {
+    if (Object.hasOwn(sinks, sink)) continue;
+    throw configError({
+      key: `connections.${name}.sink`,
+      expected: `one of ${Object.keys(sinks).join(', ')}`,
+      found: JSON.stringify(sink),
+      example: "sink: 'postgres'",
+    });
+  }
+}
+
+/**
+ * The host's configuration: command line, then environment, then file, then defaults; a file's
+ * connections take the place of the one the GARMIN_ variables make (docs/configuration.md).
+ *
+ * @throws HostError (exit 78) with one line that names the key and shows a good value.
+ */
+export async function loadConfig(options: {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly commandLine?: CommandLine;
+}): Promise<HostConfig> {
+  const { cwd, commandLine = {} } = options;
+  const env = readEnvironment(options.env);
+  const read = await readConfigFile(cwd, commandLine.config);
+  const file = read?.content;
+  const demo = isDemo(file, env);
+  const baseDir = read ? dirname(read.path) : cwd;
+  const rootDir = env.OTW_DATA_DIR
+    ? absolute(cwd, env.OTW_DATA_DIR)
+    : absolute(baseDir, file?.dataDir ?? '.otw');
+  const dataDir = demo ? join(rootDir, 'demo') : rootDir;
+  const timeZone = env.OTW_TIMEZONE ?? file?.timeZone ?? 'Asia/Shanghai';
+  const databaseUrl = postgresOf(file, env);
+  const context = { baseDir, dataDir, timeZone: file?.timeZone ?? 'Asia/Shanghai', env };
+  const connections = file?.connections
+    ? Object.entries(file.connections).map(([name, connection]) => fileConnection(name, connection, context))
+    : [garminConnection(env, { demo, dataDir })];
+  const fileSinks = Object.entries(file?.sinks ?? {}).map(([name, { plugin, config = {} }]) => [
+    name,
+    { plugin, config },
+  ]);
+  const sinks = { postgres: postgresSink, ...(Object.fromEntries(fileSinks) as Record<string, SinkConfig>) };
+  checkSinks(connections, sinks);
+  return {
+    demo,
+    origin: read?.path ?? 'the environment',
+    baseDir,
+    dataDir,
+    ...(databaseUrl !== undefined && { databaseUrl }),
+    timeZone,
+    host: boundTo(commandLine.host ?? env.OTW_HOST ?? file?.host ?? '127.0.0.1'),
+    port: commandLine.port ?? file?.port ?? env.API_PORT ?? 8000,
+    requestFutureToleranceMinutes: env.REQUEST_FUTURE_TOLERANCE_MINUTES ?? 5,
+    connections,
+    sinks,
+    warnings: [],
+  };
+}

@@ -1,0 +1,161 @@
+import 'reflect-metadata';
+import { createBus, type Bus, type Clock } from '@on-the-way/core';
+import { addDays, dayAt } from '@on-the-way/sdk';
+import type { Express } from 'express';
+import { container, instanceCachingFactory, type DependencyContainer } from 'tsyringe';
+import type { HostConfig } from './config/host-config.ts';
+import { createApp } from './http/app.ts';
+import type { HostLog } from './log.ts';
+import { logEvents } from './log-events.ts';
+import type { Redactor } from './redact.ts';
+import { createRunService, type RunService } from './run-service.ts';
+import { createScheduler, type Scheduler } from './scheduler.ts';
+import { createSinks, type Sinks } from './sinks.ts';
+import { createConnectionStore, type ConnectionStore } from './storage/connections.ts';
+import { openDatabase, type Database } from './storage/database.ts';
+import { createLedgerStore, type LedgerStore } from './storage/ledger.ts';
+import { createRunStore, type RunStore } from './storage/runs.ts';
+
+/** What the graph is built on; tests bring other ones. */
+export interface Leaves {
+  readonly config: HostConfig;
+  readonly databaseUrl: string;
+  readonly clock: Clock;
+  readonly log: HostLog;
+  readonly redactor: Redactor;
+}
+
+/** The parts of a running host. Built when first read, each once. */
+export interface Host {
+  readonly database: Database;
+  readonly bus: Bus;
+  readonly ledger: LedgerStore;
+  readonly runs: RunStore;
+  readonly connections: ConnectionStore;
+  readonly sinks: Sinks;
+  readonly service: RunService;
+  readonly scheduler: Scheduler;
+  readonly app: Express;
+  /** Closes sinks and the pool; the scheduler must have stopped. */
+  close(): Promise<void>;
+}
+
+/** A name with the type of what stands behind it. */
+interface Token<T> {
+  readonly key: symbol;
+  readonly type?: T;
+}
+
+function token<T>(name: string): Token<T> {
+  return { key: Symbol(name) };
+}
+
+const tokens = {
+  database: token<Database>('database'),
+  bus: token<Bus>('bus'),
+  ledger: token<LedgerStore>('ledger'),
+  runs: token<RunStore>('runs'),
+  connections: token<ConnectionStore>('connections'),
+  sinks: token<Sinks>('sinks'),
+  service: token<RunService>('service'),
+  scheduler: token<Scheduler>('scheduler'),
+  app: token<Express>('app'),
+};
+
+type Get = <T>(wanted: Token<T>) => T;
+
+function register({ config, databaseUrl, clock, log, redactor }: Leaves, parts: DependencyContainer): Get {
+  const get: Get = <T>(wanted: Token<T>) => parts.resolve<T>(wanted.key);
+  const provide = <T>(name: Token<T>, make: () => T): void => {
+    parts.register(name.key, { useFactory: instanceCachingFactory(make) });
+  };
+  const clean = redactor.redact;
+  provide(tokens.database, () => openDatabase(databaseUrl, config.timeZone));
+  provide(tokens.bus, () => {
+    const bus = createBus();
+    logEvents(bus, log);
+    return bus;
+  });
+  provide(tokens.ledger, () => createLedgerStore(get(tokens.database), clean));
+  provide(tokens.runs, () => createRunStore(get(tokens.database), clean));
+  provide(tokens.connections, () => createConnectionStore(get(tokens.database), clean));
+  provide(tokens.sinks, () => createSinks(config, databaseUrl, log));
+  provide(tokens.service, () =>
+    createRunService({
+      databaseUrl,
+      databaseTimeZone: config.timeZone,
+      baseDir: config.baseDir,
+      sink: (name) => get(tokens.sinks).open(name),
+      ledger: get(tokens.ledger),
+      runs: get(tokens.runs),
+      connections: get(tokens.connections),
+      bus: get(tokens.bus),
+      clock,
+      log,
+      redactor,
+    }),
+  );
+  provide(tokens.scheduler, () =>
+    createScheduler(
+      {
+        connections: config.connections,
+        service: get(tokens.service),
+        runs: get(tokens.runs),
+        states: get(tokens.connections),
+        clock,
+        log,
+      },
+      ({ timeZone, backfillDays }) => addDays(dayAt(clock.now(), timeZone), 1 - backfillDays),
+    ),
+  );
+  provide(tokens.app, () =>
+    createApp({
+      config,
+      clock,
+      log,
+      database: get(tokens.database),
+      runs: get(tokens.runs),
+      connections: get(tokens.connections),
+      scheduler: get(tokens.scheduler),
+    }),
+  );
+  return get;
+}
+
+/** The one place where the graph is put together. */
+export function buildHost(leaves: Leaves): Host {
+  const get = register(leaves, container.createChildContainer());
+  return {
+    get database() {
+      return get(tokens.database);
+    },
+    get bus() {
+      return get(tokens.bus);
+    },
+    get ledger() {
+      return get(tokens.ledger);
+    },
+    get runs() {
+      return get(tokens.runs);
+    },
+    get connections() {
+      return get(tokens.connections);
+    },
+    get sinks() {
+      return get(tokens.sinks);
+    },
+    get service() {
+      return get(tokens.service);
+    },
+    get scheduler() {
+      return get(tokens.scheduler);
+    },
+    get app() {
+      return get(tokens.app);
+    },
+    async close() {
+      await get(tokens.sinks).close();
+      await get(tokens.database).destroy();
+    },
+  };
+}

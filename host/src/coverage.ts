@@ -1,0 +1,87 @@
+import type { Outcome } from '@on-the-way/core';
+import { addDays, dayAt, daysOf, type DatasetInfo, type Day, type Window } from '@on-the-way/sdk';
+import type { ConnectionStore } from './storage/connections.ts';
+import type { CoverageEntry, LedgerStore } from './storage/ledger.ts';
+
+/** What is known of a (dataset, day): its outcome, `gap` if it was never asked for, `none` if nothing was wanted. */
+export type CellState = Outcome | 'gap' | 'none';
+
+/** One cell of the grid. */
+export interface CoverageCell {
+  readonly day: Day;
+  readonly state: CellState;
+  /** How often the source changed its answer. */
+  readonly revisions: number;
+  readonly attempts: number;
+  readonly errorCode?: string;
+  readonly errorMessage?: string;
+}
+
+/** The ledger of a connection over a window, dataset by dataset. */
+export interface Coverage {
+  readonly connection: string;
+  readonly window: Window;
+  readonly datasets: readonly { readonly dataset: string; readonly cells: readonly CoverageCell[] }[];
+  readonly totals: Readonly<Record<CellState | 'revisions', number>>;
+}
+
+function cellOf(
+  info: DatasetInfo,
+  day: Day,
+  entry: CoverageEntry | undefined,
+  wantedFrom: Day,
+  today: Day,
+): CoverageCell {
+  if (entry) {
+    const { revisions, attempts, errorCode, errorMessage } = entry;
+    return {
+      day,
+      state: entry.outcome,
+      revisions,
+      attempts,
+      ...(errorCode !== null && { errorCode }),
+      ...(errorMessage !== null && { errorMessage }),
+    };
+  }
+  // The past of a snapshot cannot be asked for, so nothing is missing there.
+  const wanted = info.granularity === 'snapshot' ? day === today : wantedFrom <= day && day <= today;
+  return { day, state: wanted ? 'gap' : 'none', revisions: 0, attempts: 0 };
+}
+
+/** Reads the grid; without a window, from the first day wanted to today. */
+export async function coverageOf(
+  stores: { readonly ledger: LedgerStore; readonly connections: ConnectionStore },
+  request: {
+    readonly connection: string;
+    readonly timeZone: string;
+    readonly now: number;
+    readonly window?: Partial<Window>;
+  },
+): Promise<Coverage> {
+  const { connection } = request;
+  const state = await stores.connections.state(connection);
+  const today = dayAt(request.now, request.timeZone);
+  const wantedFrom = state.backfillFrom ?? today;
+  const window = { from: request.window?.from ?? wantedFrom, to: request.window?.to ?? addDays(today, 1) };
+  const entries = await stores.ledger.coverage(connection, window.from, window.to);
+  const known = new Map(entries.map((entry) => [`${entry.dataset} ${entry.day}`, entry]));
+  const totals: Record<CellState | 'revisions', number> = {
+    ok: 0,
+    no_data: 0,
+    not_supported: 0,
+    failed: 0,
+    gap: 0,
+    none: 0,
+    revisions: 0,
+  };
+  const days = daysOf(window);
+  const datasets = (state.datasets ?? []).map((info) => {
+    const cells = days.map((day) => cellOf(info, day, known.get(`${info.name} ${day}`), wantedFrom, today));
+    for (const cell of cells) {
+      totals[cell.state] += 1;
+      totals.revisions += cell.revisions;
+    }
+    return { dataset: info.name, cells };
+  });
+  return { connection, window, datasets, totals };
+}

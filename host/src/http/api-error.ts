@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto';
+import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { HostLog } from '../log.ts';
+import { isUnreachable } from '../storage/database.ts';
+
+/** A refusal in the contract's words. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly status: number;
+  readonly code: string;
+
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** What nobody else answered. */
+export const notFound: RequestHandler = (request) => {
+  throw new ApiError(
+    404,
+    'NOT_FOUND',
+    `Expected a path of this API, found ${request.method} ${request.path}`,
+  );
+};
+
+function apiErrorOf(error: unknown): ApiError {
+  if (error instanceof ApiError) return error;
+  if (isUnreachable(error)) {
+    return new ApiError(503, 'DEPENDENCY_UNAVAILABLE', 'The database is not reachable; try again shortly');
+  }
+  // Express' own refusals (a malformed address) carry a 4xx status; everything else is ours to mend.
+  const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
+  if (status >= 400 && status < 500)
+    return new ApiError(status, 'INVALID_ARGUMENT', 'The request is malformed');
+  return new ApiError(500, 'INTERNAL_ERROR', 'Something went wrong; the log has it under this request_id');
+}
+
+/** Answers every error in the contract's shape; internals go to the log, not to the caller. */
+export function errorHandler(log: HostLog): ErrorRequestHandler {
+  return (error: unknown, request, response, next) => {
+    if (response.headersSent) {
+      next(error);
+      return;
+    }
+    const { status, code, message } = apiErrorOf(error);
+    const requestId = randomUUID();
+    if (status >= 500) {
+      const why = error instanceof Error ? error.message : String(error);
+      log.error(
+        { request_id: requestId, method: request.method, path: request.path, error: why },
+        'request failed',
+      );
+    }
+    if (status === 503) response.set('Retry-After', '5');
+    response.status(status).json({ status: 'error', code, message, request_id: requestId });
+  };
+}

@@ -1,0 +1,182 @@
+// The process a connector runs in. Started by process-connector.ts, talks over file descriptor 3, has no
+// database credentials, no host environment and no right to read files but its own.
+import { Socket } from 'node:net';
+import { failureOf, openConnector, PluginBug, type OpenConnector } from '@on-the-way/core';
+import {
+  ConnectorError,
+  secretsOf,
+  type Connector,
+  type JsonValue,
+  type Log,
+  type Prompt,
+} from '@on-the-way/sdk';
+import {
+  createLineSplitter,
+  encode,
+  type CallMethod,
+  type FromChild,
+  type ToChild,
+  type WireError,
+} from './protocol.ts';
+
+interface Fetching {
+  readonly abort: AbortController;
+  credits: number;
+  granted: () => void;
+}
+
+const host = new Socket({ fd: 3, readable: true, writable: true });
+host.setEncoding('utf8');
+const lifetime = new AbortController();
+const work = new Map<number, Fetching>();
+const calls = new Map<number, PromiseWithResolvers<JsonValue | undefined>>();
+let nextCall = 1;
+let connector: OpenConnector | undefined;
+
+function send(message: FromChild): boolean {
+  return host.write(encode(message));
+}
+
+function wire(error: unknown): WireError {
+  return failureOf(error);
+}
+
+function call(method: CallMethod, ...args: JsonValue[]): Promise<JsonValue | undefined> {
+  const id = nextCall++;
+  const answer = Promise.withResolvers<JsonValue | undefined>();
+  calls.set(id, answer);
+  send({ type: 'call', id, method, args });
+  return answer.promise;
+}
+
+function logger(level: 'debug' | 'info' | 'warn'): Log['debug'] {
+  return (message, fields) => send({ type: 'log', level, message, ...(fields && { fields }) });
+}
+
+const log: Log = { debug: logger('debug'), info: logger('info'), warn: logger('warn') };
+
+async function load(url: string): Promise<Connector> {
+  const module = (await import(url)) as { default?: Partial<Connector> };
+  if (module.default?.kind === 'connector') return module.default as Connector;
+  throw new ConnectorError(
+    'config',
+    'Expected the module to export default defineConnector({…}), found something else: check the plugin name',
+  );
+}
+
+const prompt: Prompt = async ({ message, hidden = false }) => String(await call('prompt', message, hidden));
+
+async function open(request: Extract<ToChild, { type: 'open' }>): Promise<void> {
+  const plugin = await load(request.plugin);
+  send({ type: 'secrets', values: secretsOf(plugin.config, request.config) });
+  connector = await openConnector({
+    connector: plugin,
+    config: request.config,
+    timeZone: request.timeZone,
+    ...(request.versionOverride !== undefined && { versionOverride: request.versionOverride }),
+    tokens: {
+      load: (field) => call('tokens.load', field),
+      save: async (field, value) => void (await call('tokens.save', field, value)),
+    },
+    ...(request.interactive && { prompt }),
+    log,
+    clock: { now: () => Date.now() },
+    signal: lifetime.signal,
+  });
+  const { accountRef, datasets, version } = connector;
+  send({ type: 'opened', accountRef, datasets, version });
+}
+
+/** Runs `job` under an id the host can abort, and reports how it ended. */
+async function perform(
+  id: number,
+  credits: number,
+  job: (fetching: Fetching) => Promise<void>,
+): Promise<void> {
+  const fetching: Fetching = { abort: new AbortController(), credits, granted: () => undefined };
+  work.set(id, fetching);
+  try {
+    await job(fetching);
+    send({ type: 'done', id });
+  } catch (error) {
+    send({ type: 'failed', id, error: wire(error) });
+  } finally {
+    work.delete(id);
+  }
+}
+
+async function fetchSlice(request: Extract<ToChild, { type: 'fetch' }>): Promise<void> {
+  await perform(request.id, request.credits, async (fetching) => {
+    const { signal } = fetching.abort;
+    if (!connector) throw new PluginBug('Expected to be opened before a fetch');
+    for await (const events of connector.fetch(request, signal)) {
+      while (fetching.credits === 0 && !signal.aborted) await creditOf(fetching);
+      signal.throwIfAborted();
+      fetching.credits -= 1;
+      send({ type: 'batch', id: request.id, events });
+    }
+  });
+}
+
+function creditOf(fetching: Fetching): Promise<void> {
+  return new Promise((resolve) => {
+    fetching.granted = resolve;
+  });
+}
+
+function receive(message: ToChild): void {
+  switch (message.type) {
+    case 'open':
+      open(message).catch((error: unknown) => send({ type: 'failed', error: wire(error) }));
+      return;
+    case 'fetch':
+      void fetchSlice(message);
+      return;
+    case 'check':
+      void perform(message.id, 0, ({ abort }) => connector?.check(abort.signal) ?? Promise.resolve());
+      return;
+    case 'credit': {
+      const fetching = work.get(message.id);
+      if (fetching) fetching.credits += 1;
+      fetching?.granted();
+      return;
+    }
+    case 'abort': {
+      const fetching = work.get(message.id);
+      fetching?.abort.abort();
+      fetching?.granted();
+      return;
+    }
+    case 'reply': {
+      const answer = calls.get(message.id);
+      calls.delete(message.id);
+      if (message.error) answer?.reject(new ConnectorError('config', message.error.message));
+      else answer?.resolve(message.value);
+      return;
+    }
+    case 'close':
+      void (connector?.close() ?? Promise.resolve()).finally(() => process.exit(0));
+  }
+}
+
+function lateBug(kind: string) {
+  return (error: unknown): void => {
+    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    const bug = new PluginBug(`Expected the plugin to handle its errors, got an ${kind}: ${what}`);
+    // The state is unknown after this; say why, then end.
+    host.end(encode({ type: 'failed', error: wire(bug) }), () => process.exit(1));
+  };
+}
+
+process.on('uncaughtException', lateBug('uncaught exception'));
+process.on('unhandledRejection', lateBug('unhandled rejection'));
+// The host decides when to stop; the terminal's Ctrl-C goes to it alone.
+process.on('SIGINT', () => undefined);
+host.on(
+  'data',
+  createLineSplitter((line) => receive(JSON.parse(line) as ToChild)),
+);
+// The host is gone, killed even: nothing may outlive it.
+host.on('close', () => process.exit(0));
+host.on('end', () => process.exit(0));
+host.on('error', () => process.exit(0));

@@ -1,0 +1,290 @@
+import type { Duplex } from 'node:stream';
+import { PluginBug, type DatedEvent, type OpenConnector, type SliceRequest } from '@on-the-way/core';
+import { ConnectorError, connectorErrorCodes, type Prompt, type Tokens } from '@on-the-way/sdk';
+import type { HostLog } from '../log.ts';
+import type { Redactor } from '../redact.ts';
+import { spawnChild, type ConnectorChild } from './child-process.ts';
+import { createLineSplitter, encode, type FromChild, type ToChild, type WireError } from './protocol.ts';
+import type { ResolvedPlugin } from './resolve-plugin.ts';
+
+/** What opening a connector in a child needs. */
+export interface ProcessConnectorOptions {
+  readonly plugin: ResolvedPlugin;
+  readonly config: unknown;
+  readonly timeZone: string;
+  readonly versionOverride?: string;
+  readonly tokens: Tokens;
+  readonly prompt?: Prompt;
+  readonly log: HostLog;
+  readonly redactor: Redactor;
+  readonly signal: AbortSignal;
+}
+
+/** The child ended before it was told to. Ends the run; the next one starts another child. */
+export class ProcessDied extends Error {
+  override readonly name = 'ProcessDied';
+  readonly code = 'process_died';
+}
+
+// Enough for the child to prepare the next batch while one is being written, little enough to stay small.
+const credits = 4;
+const closeWithinMs = 2_000;
+
+type Opened = Extract<FromChild, { type: 'opened' }>;
+
+interface Pending {
+  batch(events: readonly DatedEvent[]): void;
+  done(): void;
+  failed(error: Error): void;
+}
+
+function errorOf({ code, message, status, retryAfterMs }: WireError): Error {
+  const known = connectorErrorCodes.find((candidate) => candidate === code);
+  if (known) {
+    return new ConnectorError(known, message, {
+      ...(status !== undefined && { status }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
+  }
+  return code === 'plugin_bug' ? new PluginBug(message) : Object.assign(new Error(message), { code });
+}
+
+/** The host's end of the channel: routes messages to whoever waits for them. */
+class Channel {
+  readonly #pending = new Map<number, Pending>();
+  readonly #child: ConnectorChild;
+  readonly #options: ProcessConnectorOptions;
+  readonly #opened = Promise.withResolvers<Opened>();
+  #nextId = 1;
+  #failure: Error | undefined;
+  #closing = false;
+
+  constructor(child: ConnectorChild, options: ProcessConnectorOptions) {
+    this.#child = child;
+    this.#options = options;
+    this.#opened.promise.catch(() => undefined);
+    this.#listen(child.channel);
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child.process[stream]?.setEncoding('utf8').on(
+        'data',
+        createLineSplitter((line) => options.log.debug({ stream }, options.redactor.redact(line))),
+      );
+    }
+    child.process.on('exit', (code, signal) => this.#ended(signal ?? `exit code ${code}`));
+    child.process.on('error', (error) => this.#ended(error.message));
+  }
+
+  get opened(): Promise<Opened> {
+    return this.#opened.promise;
+  }
+
+  send(message: ToChild): void {
+    if (!this.#failure && this.#child.channel.writable) this.#child.channel.write(encode(message));
+  }
+
+  /** Registers for the answers to a new id; throws when the child has ended. */
+  expect(pending: Pending): number {
+    if (this.#failure) throw this.#failure;
+    const id = this.#nextId++;
+    this.#pending.set(id, pending);
+    return id;
+  }
+
+  forget(id: number): void {
+    if (this.#pending.delete(id)) this.send({ type: 'abort', id });
+  }
+
+  /** Asks the child to end and makes sure of it. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const { process: child } = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    this.send({ type: 'close' });
+    const timer = setTimeout(() => child.kill('SIGKILL'), closeWithinMs);
+    await exited;
+    clearTimeout(timer);
+  }
+
+  kill(): void {
+    this.#closing = true;
+    this.#child.process.kill('SIGKILL');
+  }
+
+  #listen(channel: Duplex): void {
+    channel.setEncoding('utf8');
+    channel.on(
+      'data',
+      createLineSplitter((line) => this.#receive(JSON.parse(line) as FromChild)),
+    );
+    // The exit event tells how it ended; a broken pipe only that it did.
+    channel.on('error', () => undefined);
+  }
+
+  #receive(message: FromChild): void {
+    const { log, redactor } = this.#options;
+    switch (message.type) {
+      case 'secrets':
+        return redactor.add(message.values);
+      case 'opened':
+        return this.#opened.resolve(message);
+      case 'batch':
+        return this.#pending.get(message.id)?.batch(message.events);
+      case 'done':
+        return this.#settle(message.id, (pending) => pending.done());
+      case 'failed':
+        return this.#failed(message);
+      case 'log':
+        return log[message.level]({ ...message.fields }, redactor.redact(message.message));
+      case 'call':
+        void this.#answer(message);
+    }
+  }
+
+  #settle(id: number, act: (pending: Pending) => void): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (pending) act(pending);
+  }
+
+  #failed({ id, error: { message, ...rest } }: Extract<FromChild, { type: 'failed' }>): void {
+    const error = errorOf({ ...rest, message: this.#options.redactor.redact(message) });
+    if (id === undefined) this.#fail(error);
+    else this.#settle(id, (pending) => pending.failed(error));
+  }
+
+  #ended(how: string): void {
+    if (!this.#closing) this.#options.log.warn({ how }, 'connector process ended');
+    this.#fail(new ProcessDied(`Expected the connector's process to stay up, but it ended: ${how}`));
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#opened.reject(this.#failure);
+    const waiting = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const pending of waiting) pending.failed(this.#failure);
+  }
+
+  async #answer({ id, method, args }: Extract<FromChild, { type: 'call' }>): Promise<void> {
+    const { tokens, prompt, redactor } = this.#options;
+    const [first, second] = args;
+    try {
+      if (method === 'tokens.load') {
+        const value = await tokens.load(String(first));
+        this.send({ type: 'reply', id, ...(value !== undefined && { value }) });
+      } else if (method === 'tokens.save') {
+        await tokens.save(String(first), second ?? null);
+        this.send({ type: 'reply', id });
+      } else {
+        if (!prompt) throw new ConnectorError('needs_user', 'Expected a person at the terminal, found none');
+        const value = await prompt({ message: String(first), hidden: second === true });
+        if (second === true) redactor.add([value]);
+        this.send({ type: 'reply', id, value });
+      }
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.send({ type: 'reply', id, error: { code: 'config', message } });
+    }
+  }
+}
+
+/** Batches as they come, with one credit given back for each that was taken. */
+async function* batches(
+  channel: Channel,
+  slice: SliceRequest,
+  signal: AbortSignal,
+): AsyncGenerator<readonly DatedEvent[]> {
+  signal.throwIfAborted();
+  const arrived: (readonly DatedEvent[])[] = [];
+  let wake = Promise.withResolvers<void>();
+  let ended = false;
+  let failure: unknown;
+  const end = (error?: unknown): void => {
+    ended = true;
+    failure = error;
+    wake.resolve();
+  };
+  const id = channel.expect({
+    batch(events) {
+      arrived.push(events);
+      wake.resolve();
+    },
+    done: () => end(),
+    failed: (error) => end(error),
+  });
+  const onAbort = (): void => end(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    channel.send({
+      type: 'fetch',
+      id,
+      dataset: slice.dataset,
+      window: slice.window,
+      requestId: slice.requestId,
+      credits,
+    });
+    for (;;) {
+      const next = arrived.shift();
+      if (next) {
+        yield next;
+        channel.send({ type: 'credit', id });
+      } else if (ended) {
+        if (failure !== undefined) throw failure;
+        return;
+      } else {
+        await wake.promise;
+        wake = Promise.withResolvers<void>();
+      }
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    channel.forget(id);
+  }
+}
+
+function check(channel: Channel, signal: AbortSignal): Promise<void> {
+  const result = Promise.withResolvers<void>();
+  const id = channel.expect({ batch: () => undefined, done: result.resolve, failed: result.reject });
+  signal.addEventListener('abort', () => result.reject(signal.reason), { once: true });
+  channel.send({ type: 'check', id });
+  return result.promise;
+}
+
+/**
+ * Opens a connector in a child process of its own. The child is told secrets and configuration over the
+ * channel, for this run, and ends with it.
+ *
+ * @throws ConnectorError as the connector's `login`; PluginBug; ProcessDied.
+ */
+export async function openInProcess(options: ProcessConnectorOptions): Promise<OpenConnector> {
+  const channel = new Channel(spawnChild(options.plugin), options);
+  const { plugin, config, timeZone, versionOverride, prompt, signal } = options;
+  const onAbort = (): void => channel.kill();
+  signal.addEventListener('abort', onAbort, { once: true });
+  channel.send({
+    type: 'open',
+    plugin: plugin.url,
+    config,
+    timeZone,
+    ...(versionOverride !== undefined && { versionOverride }),
+    interactive: prompt !== undefined,
+  });
+  let opened: Opened;
+  try {
+    opened = await channel.opened;
+  } catch (error) {
+    await channel.close();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+  return {
+    accountRef: opened.accountRef,
+    datasets: opened.datasets,
+    version: opened.version,
+    fetch: (slice, sliceSignal) => batches(channel, slice, sliceSignal),
+    check: (checkSignal) => check(channel, checkSignal),
+    close: () => channel.close(),
+  };
+}

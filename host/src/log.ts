@@ -1,0 +1,48 @@
+import { styleText } from 'node:util';
+import pino, { type Logger } from 'pino';
+import type { Redactor } from './redact.ts';
+
+/** The host's log: JSON lines on stderr, or short lines for a person at a terminal. */
+export type HostLog = Logger;
+
+const secretPaths = ['password', 'token', 'authorization', 'cookie', 'secret', 'apiKey'].flatMap((name) => [
+  name,
+  `*.${name}`,
+  `*.*.${name}`,
+]);
+
+const levels: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error' };
+const shownElsewhere = new Set(['level', 'time', 'msg', 'pid', 'hostname', 'name']);
+
+function colour(level: string, text: string): string {
+  const style = level === 'error' ? 'red' : level === 'warn' ? 'yellow' : 'dim';
+  return styleText(style, text, { stream: process.stderr });
+}
+
+/** One log line as a person reads it: time, level, message, then the fields. */
+export function readable(line: string): string {
+  const entry = JSON.parse(line) as Record<string, unknown>;
+  const level = levels[Number(entry['level'])] ?? 'info';
+  const time = new Date(Number(entry['time'])).toTimeString().slice(0, 8);
+  const fields = Object.entries(entry)
+    .filter(([key]) => !shownElsewhere.has(key))
+    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  return `${colour(level, `${time} ${level}`)} ${String(entry['msg'] ?? '')} ${styleText('dim', fields.join(' '), { stream: process.stderr })}\n`;
+}
+
+/** Makes the log. Every line passes the redactor last, after redaction by path. */
+export function createLog(options: {
+  readonly redactor: Redactor;
+  readonly level: string;
+  readonly pretty: boolean;
+  readonly write: (text: string) => void;
+}): HostLog {
+  const { redactor, level, pretty, write } = options;
+  const stream = {
+    write(line: string) {
+      const clean = redactor.redact(line);
+      write(pretty ? readable(clean) : clean);
+    },
+  };
+  return pino({ level, base: null, redact: { paths: secretPaths, censor: '[redacted]' } }, stream);
+}

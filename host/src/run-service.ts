@@ -1,0 +1,201 @@
+import { randomUUID } from 'node:crypto';
+import {
+  createPolicies,
+  openConnector,
+  runConnection,
+  type Bus,
+  type Clock,
+  type OpenConnector,
+  type RunSummary,
+} from '@on-the-way/core';
+import { addDays, dayAt, type Connector, type Prompt, type SinkWriter, type Window } from '@on-the-way/sdk';
+import { Client } from 'pg';
+import type { ConnectionConfig } from './config/host-config.ts';
+import { openInProcess } from './isolate/process-connector.ts';
+import { resolvePlugin } from './isolate/resolve-plugin.ts';
+import type { HostLog } from './log.ts';
+import type { Redactor } from './redact.ts';
+import type { ConnectionStore } from './storage/connections.ts';
+import { clientConfig } from './storage/database.ts';
+import type { LedgerStore } from './storage/ledger.ts';
+import type { RunStore, Trigger } from './storage/runs.ts';
+import { createTokenFiles } from './storage/token-files.ts';
+
+/** What a person may ask of a run. */
+export interface RunRequest {
+  readonly trigger: Trigger;
+  readonly signal: AbortSignal;
+  /** Just these days, final or not. */
+  readonly only?: Window;
+  /** Just these datasets. */
+  readonly onlyDatasets?: readonly string[];
+  /** Present when a person is there to answer. */
+  readonly prompt?: Prompt;
+  /** Run the connector within this process, for debugging a plugin. */
+  readonly inProcess?: boolean;
+  /** Known before the run begins, e.g. to answer a request with it. */
+  readonly runId?: string;
+}
+
+/** The connection is at work already, here or on another host. */
+export class AlreadyRunning extends Error {
+  override readonly name = 'AlreadyRunning';
+  readonly code = 'already_running';
+}
+
+/** Executes runs. */
+export interface RunService {
+  /** One run of a connection, start to finish. Rejects with AlreadyRunning, or when the database is away. */
+  execute(connection: ConnectionConfig, request: RunRequest): Promise<RunSummary>;
+  /** Logs in and lets `use` ask; for check and the like. */
+  withConnector<T>(
+    connection: ConnectionConfig,
+    request: Pick<RunRequest, 'signal' | 'prompt' | 'inProcess'>,
+    use: (connector: OpenConnector) => Promise<T>,
+  ): Promise<T>;
+}
+
+/** What the service is built from. */
+export interface RunServiceParts {
+  readonly databaseUrl: string;
+  readonly databaseTimeZone: string;
+  readonly baseDir: string;
+  readonly sink: (name: string) => Promise<SinkWriter>;
+  readonly ledger: LedgerStore;
+  readonly runs: RunStore;
+  readonly connections: ConnectionStore;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: HostLog;
+  readonly redactor: Redactor;
+}
+
+const lockSpace = 'on-the-way run ';
+
+/** Holds the connection for this run, over all hosts: the lock goes with the session that took it. */
+async function lockConnection(parts: RunServiceParts, name: string): Promise<() => Promise<void>> {
+  const client = new Client(clientConfig(parts.databaseUrl, parts.databaseTimeZone));
+  client.on('error', (error) =>
+    parts.log.warn({ error: error.message }, 'lost the session that holds the run'),
+  );
+  await client.connect();
+  const sql = 'select pg_try_advisory_lock(hashtextextended($1, 0)) as held';
+  const { rows } = await client.query<{ held: boolean }>(sql, [lockSpace + name]);
+  if (rows[0]?.held === true) return () => client.end();
+  await client.end();
+  throw new AlreadyRunning(
+    `Expected ${name} to be idle, but a run of it is under way: wait for it, see otw runs`,
+  );
+}
+
+async function loadHere(url: string): Promise<Connector> {
+  return ((await import(url)) as { default: Connector }).default;
+}
+
+/** Makes the service that scheduler, HTTP and commands run connections through. */
+export function createRunService(parts: RunServiceParts): RunService {
+  const { log, redactor, clock, bus } = parts;
+
+  async function open(
+    connection: ConnectionConfig,
+    { prompt, inProcess }: Pick<RunRequest, 'prompt' | 'inProcess'>,
+    signal: AbortSignal,
+  ): Promise<OpenConnector> {
+    const plugin = resolvePlugin(connection.plugin, parts.baseDir);
+    const shared = {
+      config: connection.config,
+      timeZone: connection.timeZone,
+      ...(connection.connectorVersion !== undefined && { versionOverride: connection.connectorVersion }),
+      tokens: createTokenFiles(connection.tokenDir, (value) => redactor.addAllIn(value)),
+      ...(prompt && { prompt }),
+      signal,
+    };
+    const childLog = log.child({ connection: connection.name });
+    if (inProcess !== true) return openInProcess({ ...shared, plugin, log: childLog, redactor });
+    const pluginLog = {
+      debug: (message: string, fields?: object) => childLog.debug({ ...fields }, message),
+      info: (message: string, fields?: object) => childLog.info({ ...fields }, message),
+      warn: (message: string, fields?: object) => childLog.warn({ ...fields }, message),
+    };
+    return openConnector({ ...shared, connector: await loadHere(plugin.url), log: pluginLog, clock });
+  }
+
+  /** A source that asked for a pause gets it, whoever starts the run. */
+  async function pausedFor(connection: ConnectionConfig): Promise<number> {
+    const { notBefore } = await parts.connections.state(connection.name);
+    return notBefore === null ? 0 : Math.max(0, notBefore.getTime() - clock.now());
+  }
+
+  function paused(connection: ConnectionConfig, runId: string, retryAfterMs: number): RunSummary {
+    const at = clock.now();
+    const until = new Date(at + retryAfterMs).toISOString();
+    const message = `The source asked for a pause until ${until}: nothing was asked`;
+    const error = { code: 'rate_limited', message, retryAfterMs };
+    const { name } = connection;
+    return {
+      runId,
+      connection: name,
+      status: 'failed',
+      startedAt: at,
+      finishedAt: at,
+      slicesPlanned: 0,
+      datasets: {},
+      error,
+    };
+  }
+
+  async function run(connection: ConnectionConfig, request: RunRequest, runId: string): Promise<RunSummary> {
+    const { name, timeZone, windowDays, backfillDays } = connection;
+    const today = dayAt(clock.now(), timeZone);
+    const backfillFrom = await parts.connections.wantFrom(name, addDays(today, 1 - backfillDays));
+    await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt: clock.now() });
+    const summary = await runConnection({
+      runId,
+      connection: name,
+      async open(signal) {
+        const connector = await open(connection, request, signal);
+        await parts.connections.rememberDatasets(name, connector.datasets);
+        return connector;
+      },
+      sink: await parts.sink(connection.sink),
+      ledger: parts.ledger,
+      policies: createPolicies(connection.policies, { connection: name, bus, clock }),
+      bus,
+      clock,
+      newId: randomUUID,
+      plan: {
+        timeZone,
+        windowDays,
+        backfillFrom,
+        ...(request.only && { only: request.only }),
+        ...(request.onlyDatasets && { onlyDatasets: request.onlyDatasets }),
+      },
+      signal: request.signal,
+    });
+    await parts.runs.finish(summary);
+    await parts.connections.finish(summary);
+    return summary;
+  }
+
+  return {
+    async execute(connection, request) {
+      const runId = request.runId ?? randomUUID();
+      const pauseMs = await pausedFor(connection);
+      if (pauseMs > 0) return paused(connection, runId, pauseMs);
+      const unlock = await lockConnection(parts, connection.name);
+      try {
+        return await run(connection, request, runId);
+      } finally {
+        await unlock();
+      }
+    },
+    async withConnector(connection, request, use) {
+      const connector = await open(connection, request, request.signal);
+      try {
+        return await use(connector);
+      } finally {
+        await connector.close();
+      }
+    },
+  };
+}

@@ -1,0 +1,119 @@
+import type { Clock } from '@on-the-way/core';
+import type { ConnectionConfig } from './config/host-config.ts';
+import type { HostLog } from './log.ts';
+import { AlreadyRunning, type RunService } from './run-service.ts';
+import type { ConnectionStore } from './storage/connections.ts';
+import type { RunStore } from './storage/runs.ts';
+
+/** Starts runs when they are due. One host; a queue over many hosts comes behind the same interface. */
+export interface Scheduler {
+  start(): void;
+  /** Milliseconds since 1970 of the next run; undefined while one is under way. */
+  nextRunAt(connection: string): number | undefined;
+  isRunning(connection: string): boolean;
+  /** Gives up what is under way and resolves when all of it has ended. */
+  stop(): Promise<void>;
+}
+
+/** What the scheduler is built from. */
+export interface SchedulerParts {
+  readonly connections: readonly ConnectionConfig[];
+  readonly service: RunService;
+  readonly runs: RunStore;
+  readonly states: ConnectionStore;
+  readonly clock: Clock;
+  readonly log: HostLog;
+}
+
+// setTimeout fires at once for delays over 2^31 ms; looking again each hour also follows a changed clock.
+const longestSleepMs = 3_600_000;
+// After a run that could not even begin (database away, another host at work).
+const lookAgainMs = 15_000;
+
+/**
+ * When the connection's first run after a start is due: at once, unless the last one ended well and the
+ * interval has not passed, so that a restart does not ask the source again. Raised backfill is due at once.
+ */
+async function firstDue(
+  parts: SchedulerParts,
+  connection: ConnectionConfig,
+  wanted: string,
+): Promise<number> {
+  const [last] = await parts.runs.list({ connection: connection.name, limit: 1 });
+  const { backfillFrom } = await parts.states.state(connection.name);
+  const now = parts.clock.now();
+  if (!last || last.status !== 'succeeded' || backfillFrom === null || wanted < backfillFrom) return now;
+  return Math.max(now, last.startedAt.getTime() + connection.intervalSeconds * 1000);
+}
+
+/** Makes the scheduler. `firstWanted` gives the first day a connection's configuration asks for. */
+export function createScheduler(
+  parts: SchedulerParts,
+  firstWanted: (connection: ConnectionConfig) => string,
+): Scheduler {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const nextAt = new Map<string, number>();
+  const running = new Set<string>();
+  let loops: Promise<void>[] = [];
+
+  async function sleepUntil(at: number): Promise<void> {
+    while (!signal.aborted && parts.clock.now() < at) {
+      const delayMs = Math.min(at - parts.clock.now(), longestSleepMs);
+      await new Promise<void>((resolve) => {
+        const finish = (): void => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', finish);
+          resolve();
+        };
+        const timer = setTimeout(finish, delayMs);
+        signal.addEventListener('abort', finish, { once: true });
+      });
+    }
+  }
+
+  /** Runs once; resolves with when to run again. */
+  async function runOnce(connection: ConnectionConfig): Promise<number> {
+    const { name, intervalSeconds } = connection;
+    const startedAt = parts.clock.now();
+    try {
+      const summary = await parts.service.execute(connection, { trigger: 'schedule', signal });
+      const paused = summary.error?.code === 'rate_limited' ? (summary.error.retryAfterMs ?? 0) : 0;
+      return Math.max(startedAt + intervalSeconds * 1000, parts.clock.now() + paused);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      const level = error instanceof AlreadyRunning ? 'info' : 'error';
+      parts.log[level]({ connection: name, error: message }, 'run could not begin');
+      return parts.clock.now() + lookAgainMs;
+    }
+  }
+
+  async function loop(connection: ConnectionConfig): Promise<void> {
+    const { name } = connection;
+    let due = await firstDue(parts, connection, firstWanted(connection)).catch((error: unknown) => {
+      parts.log.warn({ connection: name, error: String(error) }, 'last run unknown');
+      return parts.clock.now();
+    });
+    while (!signal.aborted) {
+      nextAt.set(name, due);
+      await sleepUntil(due);
+      if (signal.aborted) return;
+      nextAt.delete(name);
+      running.add(name);
+      due = await runOnce(connection);
+      running.delete(name);
+    }
+  }
+
+  return {
+    start() {
+      loops = parts.connections.map(loop);
+    },
+    nextRunAt: (connection) => nextAt.get(connection),
+    isRunning: (connection) => running.has(connection),
+    async stop() {
+      stopping.abort(new DOMException('The host is stopping', 'AbortError'));
+      await Promise.all(loops);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import knex, { type Knex } from 'knex';
+import { exitCodes, HostError } from '../host-error.ts';
+
+/** The pool every query of the host goes through. */
+export type Database = Knex;
+
+// A connection that the network swallowed answers nothing, for ever; only query_timeout notices.
+const queryTimeoutMs = 15_000;
+const connectTimeoutMs = 5_000;
+const lockTimeoutMs = 5_000;
+
+/** How a client of pg is configured here, for knex and for single connections alike. */
+export function clientConfig(url: string, timeZone: string) {
+  return {
+    connectionString: url,
+    application_name: 'otw',
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: queryTimeoutMs,
+    statement_timeout: 2 * queryTimeoutMs,
+    lock_timeout: lockTimeoutMs,
+    idle_in_transaction_session_timeout: 2 * queryTimeoutMs,
+    keepAlive: true,
+    options: `-c TimeZone=${timeZone}`,
+  };
+}
+
+/** Opens the pool. Nothing is connected before the first query. */
+export function openDatabase(url: string, timeZone: string): Database {
+  return knex({
+    client: 'pg',
+    connection: clientConfig(url, timeZone),
+    pool: { min: 0, max: 10 },
+    acquireConnectionTimeout: 10_000,
+  });
+}
+
+/** True for errors that say the database cannot be reached, as opposed to what it answered. */
+export function isUnreachable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  return (
+    /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|08|57P|53300|28)/.test(code) ||
+    /timeout exceeded|Timeout acquiring|terminated unexpectedly|Query read timeout/i.test(error.message) ||
+    (error instanceof AggregateError && error.errors.some(isUnreachable))
+  );
+}
+
+/** The address without its password, for messages. */
+export function shownAddress(url: string): string {
+  const parsed = URL.parse(url);
+  return parsed ? `${parsed.hostname}:${parsed.port || '5432'}${parsed.pathname}` : 'the database';
+}
+
+/** What a command ends with when the database is not there (exit 69). */
+export function unreachable(url: string, cause: unknown): HostError {
+  const why = cause instanceof Error ? cause.message || cause.name : String(cause);
+  return new HostError(
+    exitCodes.unreachable,
+    `Expected a Postgres database at ${shownAddress(url)}, but: ${why}. Check that it runs and that DATABASE_URL is right`,
+    { cause },
+  );
+}

@@ -1,0 +1,19 @@
+// A host of its own for the tests: starts Postgres, tells so on stdout, and stays until it is ended.
+import { startEmbeddedPostgres } from './index.ts';
+
+function tell(event: object): void {
+  process.stdout.write(`${JSON.stringify(event)}\n`);
+}
+
+try {
+  const server = await startEmbeddedPostgres({
+    ...JSON.parse(process.argv[2] ?? '{}'),
+    timeZone: 'UTC',
+    log: (message) => tell({ event: 'log', message }),
+  });
+  tell({ event: 'ready', url: server.url, pid: server.pid });
+  process.once('SIGTERM', () => void server.stop().then(() => tell({ event: 'stopped' })));
+} catch (error) {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  tell({ event: 'error', code, message });
+}

@@ -1,0 +1,66 @@
+import { Client } from 'pg';
+import { exitCodes, HostError } from '../host-error.ts';
+import { clientConfig, isUnreachable, openDatabase, unreachable, type Database } from './database.ts';
+import * as contract from './migrations/0001-contract.ts';
+import * as ledger from './migrations/0002-ledger.ts';
+
+/** In order; a name once released is never changed. */
+const migrations = [
+  { name: '0001-contract', up: contract.up },
+  { name: '0002-ledger', up: ledger.up },
+];
+
+const down = async (): Promise<void> => {
+  throw new Error('Migrations go forward only');
+};
+
+const source = {
+  getMigrations: async () => migrations,
+  getMigrationName: (migration: (typeof migrations)[number]) => migration.name,
+  getMigration: async ({ up }: (typeof migrations)[number]) => ({ up, down }),
+};
+
+const settings = { schemaName: 'app', tableName: 'migration', migrationSource: source };
+
+// Any number will do, as long as every host uses this one.
+const lockKey = 7_206_501;
+
+async function migrateWith(database: Database): Promise<void> {
+  await database.raw('create schema if not exists app');
+  // Whoever held knex's own lock is dead: the advisory lock is held by this session alone.
+  await database.migrate.forceFreeMigrationsLock(settings);
+  await database.migrate.latest(settings);
+}
+
+/**
+ * Brings the database to this version. Called at every start; safe when several hosts start at once,
+ * since an advisory lock lets one through at a time and the others then find nothing left to do.
+ *
+ * @throws HostError: exit 69 when the database is not reachable, exit 78 when it is newer than this host.
+ */
+export async function migrate(url: string, timeZone: string): Promise<void> {
+  const lock = new Client({
+    ...clientConfig(url, timeZone),
+    query_timeout: 120_000,
+    statement_timeout: 120_000,
+    lock_timeout: 0,
+  });
+  lock.on('error', () => undefined);
+  const database = openDatabase(url, timeZone);
+  try {
+    await lock.connect();
+    await lock.query('select pg_advisory_lock($1)', [lockKey]);
+    await migrateWith(database);
+  } catch (error) {
+    if (isUnreachable(error)) throw unreachable(url, error);
+    if (error instanceof Error && error.message.includes('migration directory is corrupt')) {
+      const message =
+        'Expected a database of this version or older, found a newer one: install the newer on the way';
+      throw new HostError(exitCodes.badConfig, message, { cause: error });
+    }
+    throw error;
+  } finally {
+    await database.destroy();
+    await lock.end();
+  }
+}

@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { HostConfig } from '../config/host-config.ts';
+import { exitCodes, HostError } from '../host-error.ts';
+import { lockDataDir, readDataDirLock, updateDataDirLock, type DataDirLock } from './data-dir-lock.ts';
+import { embeddedUrl, startEmbeddedPostgres } from './embedded/index.ts';
+import { StorageError } from './storage-error.ts';
+
+/** A database to work with, and how to leave it. */
+export interface Storage {
+  readonly url: string;
+  /** `external`: DATABASE_URL. `own`: this process runs it. `attached`: another process of this machine does. */
+  readonly kind: 'external' | 'own' | 'attached';
+  /** Tells other processes of this machine where the API is; nothing to tell for an external database. */
+  publish(apiUrl: string): void;
+  /** Resolves if the database ends by itself; never for one that is not ours. */
+  readonly ended: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What opening needs to know. */
+export interface OpenStorageOptions {
+  /** Written into the lock: `start`, `run`. */
+  readonly role: string;
+  /** Refuse to share the data directory with a process that has it. */
+  readonly exclusive: boolean;
+  readonly log: (message: string) => void;
+}
+
+const exitCodeOf: Readonly<Record<StorageError['code'], number>> = {
+  data_dir_in_use: exitCodes.dataDirInUse,
+  no_postgres: exitCodes.unreachable,
+  version_mismatch: exitCodes.badConfig,
+  permission: exitCodes.badConfig,
+  no_user_name: exitCodes.badConfig,
+  init_failed: exitCodes.unreachable,
+  start_failed: exitCodes.unreachable,
+};
+
+const never = new Promise<void>(() => undefined);
+const attachWithinMs = 20_000;
+
+function directoryOf(config: HostConfig): string {
+  return join(config.dataDir, 'postgres');
+}
+
+/** Waits for the holder of the lock to say where its database is. Undefined if it went away meanwhile. */
+async function databasePort(config: HostConfig): Promise<number | undefined> {
+  const deadline = performance.now() + attachWithinMs;
+  for (let lock: DataDirLock | undefined; performance.now() < deadline; await delay(100)) {
+    lock = readDataDirLock(config.dataDir);
+    if (!lock) return undefined;
+    if (lock.databasePort !== undefined) return lock.databasePort;
+  }
+  throw new HostError(
+    exitCodes.unreachable,
+    `Expected the host that holds ${config.dataDir} to be up within 20 s, but it is not`,
+  );
+}
+
+async function openOwn(config: HostConfig, options: OpenStorageOptions): Promise<Storage> {
+  const lock = lockDataDir(config.dataDir, { role: options.role });
+  try {
+    const directory = directoryOf(config);
+    const server = await startEmbeddedPostgres({
+      directory,
+      timeZone: config.timeZone,
+      durable: true,
+      log: options.log,
+    });
+    updateDataDirLock(config.dataDir, { databasePort: server.port });
+    return {
+      url: server.url,
+      kind: 'own',
+      publish: (url) => updateDataDirLock(config.dataDir, { url, databasePort: server.port }),
+      ended: server.exited.then(() => undefined),
+      async close() {
+        await server.stop();
+        lock.release();
+      },
+    };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function openEmbedded(config: HostConfig, options: OpenStorageOptions): Promise<Storage> {
+  for (;;) {
+    try {
+      return await openOwn(config, options);
+    } catch (error) {
+      const inUse = error instanceof StorageError && error.code === 'data_dir_in_use';
+      if (!inUse || options.exclusive) throw error;
+    }
+    const port = await databasePort(config);
+    if (port === undefined) continue;
+    const url = embeddedUrl(directoryOf(config), port);
+    return { url, kind: 'attached', publish: () => undefined, ended: never, close: async () => undefined };
+  }
+}
+
+/**
+ * Opens the database the configuration names: DATABASE_URL, else the embedded one, started here or, when
+ * another process of this machine has it, shared with that process.
+ *
+ * @throws HostError: 73 when the data directory is taken, 69 when no database can be had.
+ */
+export async function openStorage(config: HostConfig, options: OpenStorageOptions): Promise<Storage> {
+  if (config.databaseUrl !== undefined) {
+    const nothing = { publish: () => undefined, ended: never, close: async () => undefined };
+    return { url: config.databaseUrl, kind: 'external', ...nothing };
+  }
+  try {
+    return await openEmbedded(config, options);
+  } catch (error) {
+    if (error instanceof StorageError)
+      throw new HostError(exitCodeOf[error.code], error.message, { cause: error });
+    throw error;
+  }
+}

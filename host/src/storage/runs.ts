@@ -1,0 +1,96 @@
+import type { DatasetCounts, RunStatus, RunSummary } from '@on-the-way/core';
+import type { Database } from './database.ts';
+
+/** Who started a run. */
+export type Trigger = 'schedule' | 'person';
+
+/** A run as it is listed. */
+export interface StoredRun {
+  readonly runId: string;
+  readonly connection: string;
+  readonly trigger: Trigger;
+  readonly status: RunStatus | 'running';
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
+  readonly slicesPlanned: number;
+  readonly datasets: Readonly<Record<string, DatasetCounts>>;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+}
+
+/** Which runs to list, newest first. */
+export interface RunFilter {
+  readonly connection?: string;
+  readonly status?: string;
+  readonly limit: number;
+  /** Only runs older than this one. */
+  readonly before?: { readonly startedAt: string; readonly runId: string };
+}
+
+/** Runs in app.run. */
+export interface RunStore {
+  /** Marks what an earlier host left running as interrupted, then adds the new run. */
+  begin(run: { runId: string; connection: string; trigger: Trigger; startedAt: number }): Promise<void>;
+  finish(summary: RunSummary): Promise<void>;
+  list(filter: RunFilter): Promise<readonly StoredRun[]>;
+  get(runId: string): Promise<StoredRun | undefined>;
+}
+
+const columns = `run_id as "runId", connection, trigger, status, started_at as "startedAt", finished_at as "finishedAt",
+  slices_planned as "slicesPlanned", datasets, error_code as "errorCode", error_message as "errorMessage"`;
+
+/** The store; `clean` takes secrets out of error messages. */
+export function createRunStore(database: Database, clean: (text: string) => string): RunStore {
+  const select = async (where: string, values: readonly unknown[]): Promise<StoredRun[]> => {
+    const sql = `select ${columns} from app.run ${where}`;
+    return (await database.raw<{ rows: StoredRun[] }>(sql, [...values] as string[])).rows;
+  };
+  return {
+    async begin({ runId, connection, trigger, startedAt }) {
+      const when = new Date(startedAt).toISOString();
+      await database.transaction(async (transaction) => {
+        await transaction.raw(
+          `update app.run set status = 'interrupted', finished_at = ?::timestamptz, error_code = 'host_ended',
+             error_message = 'The host ended before the run did' where connection = ? and status = 'running'`,
+          [when, connection],
+        );
+        await transaction.raw(
+          `insert into app.run (run_id, connection, trigger, status, started_at) values (?, ?, ?, 'running', ?)`,
+          [runId, connection, trigger, when],
+        );
+      });
+    },
+    async finish(summary) {
+      const { error } = summary;
+      await database.raw(
+        `update app.run set status = ?, finished_at = ?::timestamptz, slices_planned = ?, datasets = ?::jsonb,
+           error_code = ?, error_message = ? where run_id = ?`,
+        [
+          summary.status,
+          new Date(summary.finishedAt).toISOString(),
+          summary.slicesPlanned,
+          JSON.stringify(summary.datasets),
+          error?.code ?? null,
+          error ? clean(error.message) : null,
+          summary.runId,
+        ] as string[],
+      );
+    },
+    list({ connection, status, limit, before }) {
+      const where: string[] = ['true'];
+      const values: unknown[] = [];
+      if (connection !== undefined) where.push('connection = ?') && values.push(connection);
+      if (status !== undefined) where.push('status = ?') && values.push(status);
+      if (before)
+        where.push('(started_at, run_id) < (?::timestamptz, ?::uuid)') &&
+          values.push(before.startedAt, before.runId);
+      return select(`where ${where.join(' and ')} order by started_at desc, run_id desc limit ?`, [
+        ...values,
+        limit,
+      ]);
+    },
+    async get(runId) {
+      return (await select('where run_id = ?', [runId]))[0];
+    },
+  };
+}

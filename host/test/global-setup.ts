@@ -1,0 +1,27 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { startEmbeddedPostgres } from '../src/storage/embedded/index.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Address of the run's Postgres, as its superuser. */
+    postgresUrl: string;
+  }
+}
+
+/** Starts one Postgres for the whole run, and removes it at the end. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const directory = mkdtempSync(join(tmpdir(), 'otw-test-postgres-'));
+  const server = await startEmbeddedPostgres({
+    directory: join(directory, 'postgres'),
+    timeZone: 'Asia/Shanghai',
+    durable: false,
+  });
+  project.provide('postgresUrl', server.url);
+  return async () => {
+    await server.stop();
+    rmSync(directory, { recursive: true, force: true });
+  };
+}

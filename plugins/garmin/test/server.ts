@@ -1,0 +1,142 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { JsonValue, LoginContext } from '@on-the-way/sdk';
+import { onTestFinished } from 'vitest';
+import type { GarminConfig } from '../src/config.ts';
+import connector from '../src/index.ts';
+import type { GarminSession } from '../src/session.ts';
+
+/** What arrived. */
+export interface Seen {
+  readonly method: string;
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+/** What is answered: `json` or `text`; `hang` never ends, `cut` breaks off in the middle. */
+export interface Reply {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly json?: unknown;
+  readonly text?: string;
+  readonly how?: 'hang' | 'cut' | 'reset';
+}
+
+export type Handler = (seen: Seen) => Reply | undefined | Promise<Reply | undefined>;
+
+export interface TestServer {
+  readonly origin: string;
+  readonly seen: Seen[];
+  /** Paths with queries, without the profile. */
+  asked(): string[];
+}
+
+export const profile = { displayName: 'run ner', profileId: 4711, userName: 'invented@example.org' };
+
+/** A server on a free port that answers the profile itself and everything else by the handler. */
+export async function startServer(handler: Handler = () => undefined): Promise<TestServer> {
+  const seen: Seen[] = [];
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url ?? '/', 'http://localhost');
+    const query = Object.fromEntries(url.searchParams);
+    const { method = '', headers } = request;
+    const arrived = { method, path: url.pathname, query, headers, body: await text(request) };
+    seen.push(arrived);
+    const isProfile = arrived.path === '/userprofile-service/socialProfile';
+    const reply = (await handler(arrived)) ?? (isProfile ? { json: profile } : { status: 404, json: {} });
+    const { status = 200, how } = reply;
+    if (how === 'hang') return;
+    if (how === 'reset') return void request.socket.destroy();
+    const body = reply.text ?? (reply.json === undefined ? '' : JSON.stringify(reply.json));
+    const length = Buffer.byteLength(body);
+    const type = reply.text === undefined ? 'application/json' : 'text/html';
+    response.writeHead(status, {
+      'content-type': type,
+      'content-length': how === 'cut' ? length + 10 : length,
+      ...reply.headers,
+    });
+    response.write(body, () => (how === 'cut' ? request.socket.destroy() : response.end()));
+    if (body === '') response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const asked = () =>
+    seen
+      .filter(({ path }) => path !== '/userprofile-service/socialProfile')
+      .map(({ path, query }) => {
+        const text = new URLSearchParams(query).toString();
+        return `${decodeURIComponent(path)}${text === '' ? '' : `?${text}`}`;
+      });
+  return { origin: `http://127.0.0.1:${port}`, seen, asked };
+}
+
+/** A configuration that stays on this machine and never waits. */
+export function localConfig(origin: string, more: Record<string, unknown> = {}): GarminConfig {
+  const origins = { apiOrigin: origin, ssoOrigin: origin, authOrigin: origin };
+  return connector.config.parse({ ...origins, minRequestIntervalMs: 0, ...more }) as GarminConfig;
+}
+
+/** Seconds since 1970, a while from now. */
+export function inSeconds(seconds: number): number {
+  return Math.floor(Date.now() / 1000) + seconds;
+}
+
+/** An invented token in the form of a JWT. */
+export function makeJwt(name: string, expiresInSeconds = 36_000): string {
+  const claims = { exp: inSeconds(expiresInSeconds), client_id: 'INVENTED_CLIENT', name };
+  return ['e30', Buffer.from(JSON.stringify(claims)).toString('base64url'), 'sig'].join('.');
+}
+
+/** Tokens in memory that tell what was saved. */
+export function memoryTokens(start: Record<string, JsonValue> = {}) {
+  const stored = new Map(Object.entries(start));
+  const saves: [string, JsonValue][] = [];
+  return {
+    saves,
+    stored,
+    load: async (field: string) => stored.get(field),
+    save: async (field: string, value: JsonValue) => {
+      stored.set(field, value);
+      saves.push([field, value]);
+    },
+  };
+}
+
+export const silent = { debug() {}, info() {}, warn() {} };
+export const never = new AbortController().signal;
+
+/** A DI token that lasts. */
+export const goodTokens = () =>
+  memoryTokens({
+    garmin_tokens: { di_token: makeJwt('good'), di_refresh_token: 'refresh-0', di_client_id: 'ID' },
+  });
+
+/** Logs in as the host does; the session is closed after the test. */
+export async function login(
+  config: GarminConfig,
+  context: Partial<LoginContext<GarminConfig>> = {},
+): Promise<GarminSession> {
+  const session = await connector.login({
+    config,
+    tokens: goodTokens(),
+    log: silent,
+    signal: never,
+    ...context,
+  });
+  onTestFinished(async () => connector.logout?.({ session }));
+  return session as GarminSession;
+}
+
+/** All records of a dataset in a window. */
+export async function read(session: GarminSession, dataset: string, from: string, to: string) {
+  return Array.fromAsync(
+    connector.fetch({ dataset, session, window: { from, to }, signal: never, log: silent }),
+  );
+}
