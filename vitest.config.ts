@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-const conditions = ['@on-the-way/source', 'node', 'import', 'default'];
+// Not 'import': vitest passes these on to Node, where require() of a dual package would get the wrong half.
+const conditions = ['@on-the-way/source'];
 
 export default defineConfig({
   resolve: { conditions },
@@ -15,7 +16,7 @@ export default defineConfig({
       'docs/*.test.ts',
       'scripts/*.test.ts',
     ],
-    globalSetup: [],
+    globalSetup: ['./host/test/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ['default', './scripts/count-reporter.mjs'],

@@ -63,9 +63,9 @@ interface WantedDay {
 function reasonFor(
   input: PlanInput,
   dataset: DatasetInfo,
-  { day, today, entry }: { day: Day; today: Day; entry: LedgerEntry | undefined },
+  { day, liveFrom, entry }: { day: Day; liveFrom: Day; entry: LedgerEntry | undefined },
 ): SliceReason | undefined {
-  if (countDays(day, today) < input.windowDays) return 'live';
+  if (day >= liveFrom) return 'live';
   if (!entry) return day >= input.backfillFrom ? 'gap' : undefined;
   if (entry.outcome === 'failed') return 'retry';
   if (isFinal(entry, dataset.settleDays, input.timeZone)) return undefined;
@@ -85,14 +85,14 @@ function wantedDays(
       ? []
       : [{ day: today, reason: wish ? 'asked' : 'live', attempts: 0 }];
   }
-  const first = wish ? wish.from : [input.backfillFrom, addDays(today, 1 - input.windowDays)].toSorted()[0]!;
+  const liveFrom = addDays(today, 1 - input.windowDays);
+  const first = wish?.from ?? (input.backfillFrom < liveFrom ? input.backfillFrom : liveFrom);
   const last = wish && wish.to <= today ? addDays(wish.to, -1) : today;
-  const older = wish ? [] : [...entries.keys()].filter((day) => day < first);
-  const days = [...older];
-  for (let day = first; day <= last; day = addDays(day, 1)) days.push(day);
-  return days.flatMap((day) => {
+  const failed = wish ? [] : [...entries.values()].filter(({ outcome }) => outcome === 'failed');
+  const older = failed.map(({ day }) => day).filter((day) => day < first);
+  return [...older, ...daysOf({ from: first, to: addDays(last, 1) })].flatMap((day) => {
     const entry = entries.get(day);
-    const reason = wish ? 'asked' : reasonFor(input, dataset, { day, today, entry });
+    const reason = wish ? 'asked' : reasonFor(input, dataset, { day, liveFrom, entry });
     return reason ? [{ day, reason, attempts: entry?.attempts ?? 0 }] : [];
   });
 }
@@ -106,7 +106,7 @@ function slicesOf(dataset: DatasetInfo, days: readonly WantedDay[]): RankedSlice
   const byDay = new Map(days.map((wanted) => [wanted.day, wanted]));
   return spansOf([...byDay.keys()], dataset.spanDays).map((window) => {
     const inside = daysOf(window).map((day) => byDay.get(day)!);
-    const { reason } = inside.toSorted((a, b) => urgency[a.reason] - urgency[b.reason])[0]!;
+    const { reason } = inside.reduce((a, b) => (urgency[b.reason] < urgency[a.reason] ? b : a));
     const attempts = Math.min(...inside.map((wanted) => wanted.attempts));
     return { slice: { dataset: dataset.name, window, reason }, attempts };
   });

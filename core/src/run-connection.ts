@@ -5,7 +5,7 @@ import { BreakerOpen, type Policies } from './policies.ts';
 import type { Clock, Ledger, OpenConnector, SliceOutcome } from './ports.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { fetchSlice, outcomesOf, outcomesOfFailure } from './run-slice.ts';
-import { trackWrites } from './track-writes.ts';
+import { trackWrites, type TrackedSink } from './track-writes.ts';
 import { emptyCounts, type DatasetCounts, type RunStatus, type RunSummary } from './run-summary.ts';
 
 /** What a run is made of; the host brings all of it. */
@@ -80,6 +80,15 @@ async function plan(input: RunInput, connector: OpenConnector): Promise<Slice[]>
   return planSlices({ ...input.plan, datasets: connector.datasets, entries, now });
 }
 
+/** A run whose connector has logged in. */
+interface Work extends Omit<RunInput, 'sink'> {
+  readonly connector: OpenConnector;
+  readonly sink: TrackedSink;
+  readonly counts: Record<string, DatasetCounts>;
+  /** Gives up every slice that is at work or waits. */
+  end(failure?: Failure): void;
+}
+
 /** Resolves with what ended the run early, if anything did. */
 async function runSlices(
   input: RunInput,
@@ -88,62 +97,67 @@ async function runSlices(
   counts: Record<string, DatasetCounts>,
 ): Promise<Failure | undefined> {
   const stop = new AbortController();
-  const signal = AbortSignal.any([input.signal, stop.signal]);
-  const end = () => stop.abort(new DOMException('The run has ended', 'AbortError'));
   let ended: Failure | undefined;
-  const sink = trackWrites(input.sink);
-  const work = { ...input, sink };
+  const work: Work = {
+    ...input,
+    connector,
+    counts,
+    sink: trackWrites(input.sink),
+    signal: AbortSignal.any([input.signal, stop.signal]),
+    end(failure) {
+      ended ??= failure;
+      stop.abort(new DOMException('The run has ended', 'AbortError'));
+    },
+  };
   const results = await Promise.allSettled(
-    slices.map(async (slice) => {
-      try {
-        const failure = await runSlice(work, connector, slice, counts, signal);
-        if (!failure || !endsTheRun.includes(failure.code)) return;
-        ended ??= failure;
-        end();
-      } catch (error) {
+    slices.map((slice) =>
+      runSlice(work, slice).catch((error: unknown) => {
         // Without a ledger nothing that follows would be remembered, so do not ask the source for it.
-        end();
+        work.end();
         throw error;
-      }
-    }),
+      }),
+    ),
   );
-  await sink.settled();
+  await work.sink.settled();
   const broken = results.find((result) => result.status === 'rejected');
   if (broken) throw broken.reason;
   return ended;
 }
 
-/** Runs a slice to its outcome and records it. Resolves with the failure, if it failed. */
-async function runSlice(
-  input: Omit<RunInput, 'sink'> & { readonly sink: Pick<SinkWriter, 'write'> },
-  connector: OpenConnector,
-  slice: Slice,
-  counts: Record<string, DatasetCounts>,
-  signal: AbortSignal,
-): Promise<Failure | undefined> {
-  const { runId, connection, ledger, policies, sink, bus, clock } = input;
-  const requestId = input.newId();
+/** Runs a slice to its outcome and records it. */
+async function runSlice(work: Work, slice: Slice): Promise<void> {
+  const { runId, connection, connector, ledger, policies, bus, clock, signal } = work;
+  const requestId = work.newId();
   const written = new Set<string>();
   let attempts = 0;
   let outcomes: readonly SliceOutcome[];
   let failure: Failure | undefined;
   try {
-    const tallies = await policies.execute(slice.dataset, signal, (attemptSignal) => {
+    const tallies = await policies.execute(slice.dataset, signal, async (attemptSignal) => {
       attempts += 1;
-      return fetchSlice(slice, requestId, { connector, sink, written }, attemptSignal);
+      try {
+        return await fetchSlice(slice, requestId, { connector, sink: work.sink, written }, attemptSignal);
+      } catch (error) {
+        const found = failureOf(error);
+        if (!attemptSignal.aborted && endsTheRun.includes(found.code)) {
+          // Here and not later: once this rejects, the next slice begins.
+          failure = found;
+          work.end(found);
+        }
+        throw error;
+      }
     });
     outcomes = outcomesOf(slice, tallies, attempts);
   } catch (error) {
     // Given up, not failed: nothing is known of these days, so they stay gaps.
-    if (signal.aborted) return undefined;
-    failure = failureOf(error);
+    if (signal.aborted && !failure) return;
+    failure ??= failureOf(error);
     outcomes = outcomesOfFailure(slice, failure, error instanceof BreakerOpen ? 0 : attempts);
   }
   await ledger.record({ connection, runId, version: connector.version, at: clock.now() }, outcomes);
-  tally((counts[slice.dataset] ??= emptyCounts()), outcomes);
+  tally((work.counts[slice.dataset] ??= emptyCounts()), outcomes);
   const status = failure?.status;
   bus.emit('slice:finished', { runId, connection, slice, outcomes, ...(status !== undefined && { status }) });
-  return failure;
 }
 
 function tally(counts: DatasetCounts, outcomes: readonly SliceOutcome[]): void {

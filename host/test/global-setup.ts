@@ -14,14 +14,17 @@ declare module 'vitest' {
 /** Starts one Postgres for the whole run, and removes it at the end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = mkdtempSync(join(tmpdir(), 'otw-test-postgres-'));
-  const server = await startEmbeddedPostgres({
-    directory: join(directory, 'postgres'),
-    timeZone: 'Asia/Shanghai',
-    durable: false,
-  });
-  project.provide('postgresUrl', server.url);
-  return async () => {
-    await server.stop();
-    rmSync(directory, { recursive: true, force: true });
-  };
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  try {
+    const server = await startEmbeddedPostgres({
+      directory: join(directory, 'postgres'),
+      timeZone: 'Asia/Shanghai',
+      durable: false,
+    });
+    project.provide('postgresUrl', server.url);
+    return () => server.stop().finally(remove);
+  } catch (error) {
+    remove();
+    throw error;
+  }
 }

@@ -13,9 +13,14 @@ const dayPattern = /^(\d{4})-(\d{2})-(\d{2})$/;
 const millisecondsADay = 86_400_000;
 
 function toNumber(day: Day): number {
-  const parts = dayPattern.exec(day);
-  const time = parts ? Date.UTC(Number(parts[1]), Number(parts[2]) - 1, Number(parts[3])) : Number.NaN;
-  if (!parts || new Date(time).toISOString().slice(0, 10) !== day || Number(parts[1]) < 100) {
+  const [, year, month, date] = dayPattern.exec(day)?.map(Number) ?? [];
+  const time = Date.UTC(year ?? Number.NaN, (month ?? 0) - 1, date);
+  // A date that is too large runs over into the next month. Years below 100 mean 19xx to Date.UTC.
+  if (
+    !(Number(year) >= 100) ||
+    new Date(time).getUTCDate() !== date ||
+    new Date(time).getUTCMonth() + 1 !== month
+  ) {
     throw new RangeError(
       `Expected a calendar day like 2026-02-26, got ${JSON.stringify(day)}: write year, month and day`,
     );

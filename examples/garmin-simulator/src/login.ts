@@ -34,7 +34,7 @@ const knows = ({ email, password }: LoginDesk, sentEmail?: string, sentPassword?
 const signIn: LoginAnswerer = ({ fields }, desk) => {
   if (fields['_csrf'] !== CSRF) return page('GARMIN Authentication Application', FORM);
   if (!knows(desk, fields['username'], fields['password'])) {
-    return page('GARMIN Authentication Application', `<p>Invalid sign in.</p>${FORM}`);
+    return page('GARMIN Authentication Application: Invalid sign in', `<p>Invalid sign in.</p>${FORM}`);
   }
   const ticket = desk.tokens.issueTicket();
   return page('Success', `<script>var response_url = "/sso/embed?ticket=${ticket}";</script>`);

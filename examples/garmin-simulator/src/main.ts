@@ -1,14 +1,13 @@
+#!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { startGarminSimulator } from './index.ts';
 import type { GarminSimulatorOptions } from './index.ts';
-
-const DEFAULT_PORT = 8765;
 
 function readOptions(args: readonly string[]): GarminSimulatorOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      port: { type: 'string', default: String(DEFAULT_PORT) },
+      port: { type: 'string', default: '0' },
       seed: { type: 'string' },
       'time-zone': { type: 'string' },
       recordings: { type: 'string' },

@@ -10,6 +10,7 @@ import { goals } from './answers/goals.ts';
 import { heartRate, restingHeartRate } from './answers/heart.ts';
 import { hrvDay, hrvRange } from './answers/hrv.ts';
 import { bloodPressure, hydrationRange } from './answers/intake.ts';
+import { lactateThreshold } from './answers/lactate-threshold.ts';
 import { intensityDay, intensityRange, stepsRange } from './answers/movement.ts';
 import { settings, socialProfile, userSettings } from './answers/profile.ts';
 import { sleepAlone, sleepWithSeries } from './answers/sleep.ts';
@@ -19,11 +20,6 @@ import { trainingStatus } from './answers/training-status.ts';
 import { userSummary } from './answers/user-summary.ts';
 import { bodyComposition, weightDay, weightRange } from './answers/weight.ts';
 import { trainingPlans, workouts } from './answers/workouts.ts';
-
-export interface Route {
-  readonly pattern: string;
-  readonly answer: Answerer;
-}
 
 /** Who the person is: answered the same in both modes. */
 const PERSON_ROUTES: Readonly<Record<string, Answerer>> = {
@@ -66,7 +62,7 @@ const DATA_ROUTES: Readonly<Record<string, Answerer>> = {
   '/metrics-service/metrics/hillscore': fitness.hillScoreDay,
   '/metrics-service/metrics/endurancescore/stats': fitness.enduranceScoreRange,
   '/metrics-service/metrics/endurancescore': fitness.enduranceScoreDay,
-  '/biometric-service/stats/:series/range/:start/:end': fitness.lactateThreshold,
+  '/biometric-service/stats/:series/range/:start/:end': lactateThreshold,
   '/workout-service/workouts': workouts,
   '/trainingplan-service/trainingplan/plans': trainingPlans,
   '/device-service/deviceregistration/devices': devices,
@@ -80,7 +76,7 @@ const DATA_ROUTES: Readonly<Record<string, Answerer>> = {
   '/badgechallenge-service/virtualChallenge/inProgress': achievements.virtualChallenges,
 };
 
-export interface Match {
+interface Match {
   readonly answer: Answerer;
   readonly params: Readonly<Record<string, string>>;
 }

@@ -1,11 +1,12 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { NOT_FOUND } from './answers/answer.ts';
 import type { Answer } from './answers/answer.ts';
 import { openControl, scriptedReply } from './control.ts';
-import type { RequestMatch, ScriptedAnswer } from './control.ts';
+import type { Control, RequestMatch, ScriptedAnswer } from './control.ts';
 import { emptyReply, jsonReply, readRequest, sendReply } from './http.ts';
 import type { Reply, Request } from './http.ts';
 import { answerLogin } from './login.ts';
@@ -108,13 +109,18 @@ function normalReply(request: Request, service: Service, authorised: boolean): R
   return jsonReply(401, body, { 'www-authenticate': 'Bearer error="invalid_token"' });
 }
 
-export async function startGarminSimulator(options: GarminSimulatorOptions = {}): Promise<GarminSimulator> {
-  const service = openService(options);
-  const control = openControl();
-  const closing = new AbortController();
-  const requests: SimulatedRequest[] = [];
+type Handler = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
 
-  const handle = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
+interface Desk {
+  readonly service: Service;
+  readonly control: Control;
+  readonly requests: SimulatedRequest[];
+  /** Aborts when the simulator closes. */
+  readonly signal: AbortSignal;
+}
+
+const handlerFor = ({ service, control, requests, signal }: Desk): Handler =>
+  async function handle(incoming, outgoing) {
     const at = service.now();
     const request = await readRequest(incoming);
     const authorised = isAuthorised(request, service.tokens);
@@ -122,26 +128,36 @@ export async function startGarminSimulator(options: GarminSimulatorOptions = {})
     const normal = (): Reply => control.applyEdits(request.target, normalReply(request, service, authorised));
     const reply = script === undefined ? normal() : scriptedReply(script, normal);
     requests.push(rememberRequest({ request, status: script?.drop ? 0 : reply.status, at, authorised }));
-    if (script?.delayMs) await wait(script.delayMs, undefined, { signal: closing.signal });
+    if (script?.delayMs) await wait(script.delayMs, undefined, { signal });
     if (script?.drop) incoming.socket.resetAndDestroy();
     else sendReply(outgoing, reply);
   };
 
-  const server = createServer((incoming, outgoing) => {
-    handle(incoming, outgoing).catch((error: unknown) => {
-      if (outgoing.headersSent || closing.signal.aborted) return void outgoing.destroy();
-      const message = error instanceof Error ? error.message : String(error);
-      sendReply(outgoing, jsonReply(500, { message: `Simulator: ${message}`, error: 'SimulatorError' }));
-    });
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
+/** A fault of the simulator itself is answered plainly, so that a test shows it instead of hanging. */
+function answerFault(error: unknown, outgoing: ServerResponse, signal: AbortSignal): void {
+  if (outgoing.headersSent || signal.aborted) return void outgoing.destroy();
+  const message = error instanceof Error ? error.message : String(error);
+  sendReply(outgoing, jsonReply(500, { message: `Simulator: ${message}`, error: 'SimulatorError' }));
+}
 
+async function listen(server: Server, port: number): Promise<string> {
+  server.listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Starts an HTTP server that stands in for Garmin Connect, with an invented person behind it. */
+export async function startGarminSimulator(options: GarminSimulatorOptions = {}): Promise<GarminSimulator> {
+  const service = openService(options);
+  const control = openControl();
+  const closing = new AbortController();
+  const requests: SimulatedRequest[] = [];
+  const handle = handlerFor({ service, control, requests, signal: closing.signal });
+  const server = createServer((incoming, outgoing) => {
+    handle(incoming, outgoing).catch((error: unknown) => answerFault(error, outgoing, closing.signal));
+  });
   return {
-    origin: `http://127.0.0.1:${port}`,
+    origin: await listen(server, options.port ?? 0),
     requests,
     answer: control.answer,
     edit: control.edit,

@@ -1,9 +1,9 @@
 import { startGarminSimulator } from './index.ts';
 import type { GarminSimulator, GarminSimulatorOptions } from './index.ts';
 
-export const HAND_MADE_TOKEN = 'simulated-test-token';
+const HAND_MADE_TOKEN = 'simulated-test-token';
 
-export interface Fetched {
+interface Fetched {
   readonly status: number;
   readonly text: string;
   readonly body: any; // oxlint-disable-line typescript/no-explicit-any -- any JSON value

@@ -8,7 +8,7 @@ const REFRESH_SECONDS = 2_591_999;
 /** Tokens written by hand begin with this; they never expire. */
 const BY_HAND = 'simulated-';
 
-export interface TokenAnswer {
+interface TokenAnswer {
   readonly scope: string;
   readonly jti: string;
   readonly token_type: string;

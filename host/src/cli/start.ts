@@ -44,18 +44,24 @@ function banner({ config, storage }: CommandContext, url: string): void {
   }
 }
 
-/** After the demo's first run: what arrived and where to look. */
-function showArrival({ config, host }: CommandContext, url: string): void {
+function lookAround(url: string): void {
+  say('Look around (all of it simulated):');
+  say(`  API       ${url}/v1/health/connector`);
+  say(`  curl      curl -s '${url}/v1/runs?limit=1'`);
+  say('  coverage  npx otw coverage garmin');
+  say(
+    `  SQL       npx otw query "select payload_json->>'metric_type' as metric, count(*) from raw.raw_event group by 1 order by 1"`,
+  );
+}
+
+/** Tells what the first run brought; in the demo also where to look, at once where it ran before. */
+async function showArrival({ config, host }: CommandContext, url: string): Promise<void> {
+  const health = await host.connections.health(config.connections.map(({ name }) => name));
+  const seen = health.some(({ lastStatus }) => lastStatus === 'ok');
+  if (config.demo && seen) lookAround(url);
   host.bus.once('run:finished', (summary) => {
-    if (process.stderr.isTTY === true || config.demo) say(`\n${formatSummary(summary, config.timeZone)}\n`);
-    if (!config.demo) return;
-    say('Look around (all of it simulated):');
-    say(`  API       ${url}/v1/health/connector`);
-    say(`  curl      curl -s ${url}/v1/runs?limit=1`);
-    say(
-      `  SQL       npx otw query "select payload_json->>'metric_type' as metric, count(*) from raw.raw_event group by 1 order by 1"`,
-    );
-    say('  coverage  npx otw coverage garmin');
+    say(`\n${formatSummary(summary, config.timeZone)}\n`);
+    if (config.demo && !seen) lookAround(url);
   });
 }
 
@@ -103,7 +109,7 @@ export async function startCommand(options: GlobalOptions): Promise<number> {
   storage.publish(url);
   banner(context, url);
   showProgress(host.bus, process.stderr);
-  showArrival(context, url);
+  await showArrival(context, url);
   host.scheduler.start();
   const why = await untilStopped(context);
   say(why === 'signal' ? 'Stopping …' : 'The embedded Postgres ended by itself; stopping …');

@@ -146,8 +146,10 @@ export type Environment = { readonly [Name in keyof typeof variables]?: Value<(t
 export function readEnvironment(env: Readonly<Record<string, string | undefined>>): Environment {
   const values: Record<string, unknown> = {};
   for (const [key, variable] of Object.entries<Variable<unknown>>(variables)) {
-    const text = env[key]?.trim();
-    if (text === undefined || text === '') continue;
+    const raw = env[key];
+    if (raw === undefined || raw.trim() === '') continue;
+    // A password may begin or end with a space.
+    const text = variable.secret ? raw : raw.trim();
     const value = variable.parse(text);
     if (value === undefined) {
       const found = variable.secret ? 'a value that is not (not shown)' : JSON.stringify(text);

@@ -33,10 +33,8 @@ export function readableFolders(plugin: ResolvedPlugin): string[] {
   ];
 }
 
-/** Source conditions and the like, so that the child resolves packages the way the host does. */
-function inheritedFlags(): string[] {
-  return process.execArgv.filter((flag) => flag.startsWith('--conditions='));
-}
+/** From the sources, the child must resolve our packages to sources too. */
+const conditions = extname(entry) === '.ts' ? ['--conditions=@on-the-way/source'] : [];
 
 /** A child with its three streams and the socket both sides talk over. */
 export interface ConnectorChild {
@@ -51,7 +49,7 @@ export interface ConnectorChild {
  */
 export function spawnChild(plugin: ResolvedPlugin): ConnectorChild {
   const flags = [
-    ...inheritedFlags(),
+    ...conditions,
     '--permission',
     ...readableFolders(plugin).map((folder) => `--allow-fs-read=${folder}`),
     `--max-old-space-size=${heapMegabytes}`,

@@ -29,6 +29,9 @@ export class ProcessDied extends Error {
 // Enough for the child to prepare the next batch while one is being written, little enough to stay small.
 const credits = 4;
 const closeWithinMs = 2_000;
+// What a process said before it died tells why, in the ledger too; a stack is enough.
+const keptLines = 8;
+const keptCharacters = 600;
 
 type Opened = Extract<FromChild, { type: 'opened' }>;
 
@@ -58,6 +61,7 @@ class Channel {
   #nextId = 1;
   #failure: Error | undefined;
   #closing = false;
+  #lastWords: string[] = [];
 
   constructor(child: ConnectorChild, options: ProcessConnectorOptions) {
     this.#child = child;
@@ -67,10 +71,15 @@ class Channel {
     for (const stream of ['stdout', 'stderr'] as const) {
       child.process[stream]?.setEncoding('utf8').on(
         'data',
-        createLineSplitter((line) => options.log.debug({ stream }, options.redactor.redact(line))),
+        createLineSplitter((line) => {
+          const clean = options.redactor.redact(line);
+          if (stream === 'stderr') this.#lastWords = [...this.#lastWords.slice(1 - keptLines), clean.trim()];
+          options.log.debug({ stream }, clean);
+        }),
       );
     }
-    child.process.on('exit', (code, signal) => this.#ended(signal ?? `exit code ${code}`));
+    // close, not exit: by then its last words have arrived.
+    child.process.on('close', (code, signal) => this.#ended(signal ?? `exit code ${code}`));
     child.process.on('error', (error) => this.#ended(error.message));
   }
 
@@ -155,7 +164,9 @@ class Channel {
 
   #ended(how: string): void {
     if (!this.#closing) this.#options.log.warn({ how }, 'connector process ended');
-    this.#fail(new ProcessDied(`Expected the connector's process to stay up, but it ended: ${how}`));
+    const words = this.#lastWords.join(' | ').slice(0, keptCharacters);
+    const said = words === '' ? '' : `; it said: ${words}`;
+    this.#fail(new ProcessDied(`Expected the connector's process to stay up, but it ended: ${how}${said}`));
   }
 
   #fail(error: Error): void {

@@ -63,7 +63,7 @@ export function createRunStore(database: Database, clean: (text: string) => stri
     async finish(summary) {
       const { error } = summary;
       await database.raw(
-        `update app.run set status = ?, finished_at = ?::timestamptz, slices_planned = ?, datasets = ?::jsonb,
+        `update app.run set status = ?, finished_at = ?::timestamptz, slices_planned = ?, datasets = ?::json,
            error_code = ?, error_message = ? where run_id = ?`,
         [
           summary.status,

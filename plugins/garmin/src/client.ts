@@ -1,11 +1,16 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { ConnectorError } from '@on-the-way/sdk';
-import { GarminConnect } from 'garmin-connect';
+import garminConnect from 'garmin-connect';
 import { isLoopbackOrigin, originsOf, type GarminConfig, type Origins } from './config.ts';
 
 /** Where the app's OAuth 1 consumer is published; the one address outside Garmin that is ever asked. */
 export const consumerUrl = 'https://thegarth.s3.amazonaws.com/oauth_consumer.json';
+
+const { GarminConnect } = garminConnect;
+
+/** The library's own HTTP client. */
+type Library = InstanceType<typeof GarminConnect>['client'];
 
 // The largest real answer, a night of sleep, is under 1 MB.
 const maxAnswerBytes = 64 * 1024 * 1024;
@@ -13,7 +18,7 @@ const maxAnswerBytes = 64 * 1024 * 1024;
 /** The library's HTTP client, stripped to what it does well: requests, the sign-in form, OAuth 1 signatures. */
 export interface GarminClient {
   /** The library's client; its own bearer and error handling are off. */
-  readonly library: GarminConnect['client'];
+  readonly library: Library;
   /** Where it may go. */
   readonly origins: Origins;
   /** How long one request may take. */
@@ -38,13 +43,13 @@ export const nativeHeaders: Readonly<Record<string, string>> = {
 };
 
 function guard(url: string, origins: Origins): { maxRedirects: number } {
-  const { origin } = new URL(url);
+  const { origin, pathname } = new URL(url);
   const { api, sso, auth } = origins;
   if (![api, sso, auth, new URL(consumerUrl).origin].includes(origin)) {
     throw new ConnectorError('bad_data', `Expected a request to ${api}, ${sso} or ${auth}, got ${origin}`);
   }
   // Only the sign-in pages may redirect: everything else carries a bearer or a signature.
-  return { maxRedirects: origin === sso ? 5 : 0 };
+  return { maxRedirects: origin === sso && pathname.startsWith('/sso/') ? 5 : 0 };
 }
 
 function refuseForeignRedirect(options: Record<string, unknown>, origins: Origins): void {
@@ -57,7 +62,7 @@ function refuseForeignRedirect(options: Record<string, unknown>, origins: Origin
   }
 }
 
-function addGuard(library: GarminConnect['client'], origins: Origins): GarminClient['withSignal'] {
+function addGuard(library: Library, origins: Origins): GarminClient['withSignal'] {
   let current: AbortSignal | undefined;
   library.client.interceptors.request.use((request) => {
     const url = request.url ?? '';

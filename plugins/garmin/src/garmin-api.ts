@@ -50,7 +50,7 @@ function urlOf(origin: string, path: string, { values = {}, params = {} }: GetOp
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) query.set(name, fill(value, values, path));
   const filled = fill(path, encodeAll(values), path);
-  return `${origin}${filled}${query.size > 0 ? `?${query}` : ''}`;
+  return `${origin}${filled}${query.size > 0 ? `?${query.toString()}` : ''}`;
 }
 
 function refusedTwice(error: unknown, path: string): unknown {
@@ -63,34 +63,41 @@ function refusedTwice(error: unknown, path: string): unknown {
   );
 }
 
-/** Makes the api of one session. */
-export function createGarminApi({ client, credential, pace }: GarminApiParts): GarminApi {
+/** Sends one request with a bearer; throws what the library throws. */
+async function send(
+  path: string,
+  { bearer, options, client, pace }: { bearer: string; options: GetOptions } & GarminApiParts,
+): Promise<JsonValue> {
   const { library, origins, timeoutMs } = client;
-  let refusal: unknown;
+  const url = urlOf(origins.api, path, options);
+  await pace(options.signal);
+  const text = await withDeadline({ signal: options.signal, timeoutMs }, (signal) =>
+    library.get<string>(url, {
+      signal,
+      // The deadline counts the request as a whole; the library's counts silence.
+      timeout: 0,
+      responseType: 'text',
+      transformResponse: [(body: unknown) => body],
+      headers: {
+        Accept: 'application/json',
+        ...nativeHeaders,
+        ...options.headers,
+        Authorization: `Bearer ${bearer}`,
+      },
+    }),
+  );
+  return parseAnswer(text, path);
+}
 
-  async function send(path: string, options: GetOptions, bearer: string): Promise<JsonValue> {
-    const url = urlOf(origins.api, path, options);
-    await pace(options.signal);
-    const text = await withDeadline({ signal: options.signal, timeoutMs }, (signal) =>
-      library.get<string>(url, {
-        signal,
-        responseType: 'text',
-        transformResponse: [(body: unknown) => body],
-        headers: {
-          Accept: 'application/json',
-          ...nativeHeaders,
-          ...options.headers,
-          Authorization: `Bearer ${bearer}`,
-        },
-      }),
-    );
-    return parseAnswer(text, path);
-  }
+/** Makes the api of one session. */
+export function createGarminApi(parts: GarminApiParts): GarminApi {
+  const { credential } = parts;
+  let refusal: unknown;
 
   async function sendAgain(path: string, options: GetOptions, refused: string): Promise<JsonValue> {
     const bearer = await unlessAborted(credential.renew(refused), options.signal);
     try {
-      return await send(path, options, bearer);
+      return await send(path, { ...parts, bearer, options });
     } catch (error) {
       const mapped = refusedTwice(error, path);
       // Nothing can be read any more, so later requests are spared.
@@ -104,7 +111,7 @@ export function createGarminApi({ client, credential, pace }: GarminApiParts): G
     if (refusal) throw refusal;
     const bearer = await unlessAborted(credential.bearer(), options.signal);
     try {
-      return await send(path, options, bearer);
+      return await send(path, { ...parts, bearer, options });
     } catch (error) {
       if (statusOf(error) === 401) return sendAgain(path, options, bearer);
       throw toConnectorError(error, { path });

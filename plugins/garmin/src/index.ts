@@ -24,7 +24,7 @@ export default defineConnector({
       return await openSession(client, context, async (credential) => {
         const api = createGarminApi({ client, credential, pace });
         const profile = await readProfile(api, { isChina: config.isChina, signal });
-        return createSession({ api, profile, metrics, close: client.close }, config);
+        return createSession({ api, profile, metrics, close: () => client.close() }, config);
       });
     } catch (error) {
       client.close();

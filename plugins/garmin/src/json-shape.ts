@@ -29,3 +29,8 @@ export function isFilled(value: JsonValue | undefined): boolean {
 export function hasAny(value: JsonValue | undefined, keys: readonly string[]): boolean {
   return keys.some((key) => isFilled(memberOf(value, key)));
 }
+
+/** A name or number as text; anything else as its JSON. */
+export function textOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? null);
+}

@@ -49,7 +49,7 @@ function textOf(data: unknown): string {
 
 function isBotCheck({ headers, data }: NonNullable<HttpFailure['response']>): boolean {
   const text = textOf(data);
-  const isPage = /html/i.test(String(headers['content-type'] ?? '')) || /^\s*</.test(text);
+  const isPage = /html/i.test(textOf(headers['content-type'])) || /^\s*</.test(text);
   const isMarked =
     headers['cf-ray'] !== undefined ||
     headers['cf-mitigated'] !== undefined ||
@@ -107,8 +107,10 @@ function fromNoAnswer({ code, message }: HttpFailure, path: string): ConnectorEr
   );
 }
 
-function isWhole({ response, message }: HttpFailure): boolean {
-  return response !== undefined && !/aborted|maxContentLength/.test(message);
+/** What the redirect check threw; the library wraps it once or twice. */
+function findConnectorError(error: unknown): ConnectorError | undefined {
+  if (ConnectorError.is(error)) return error;
+  return error instanceof Error ? findConnectorError(error.cause) : undefined;
 }
 
 /**
@@ -124,10 +126,11 @@ export function toConnectorError(error: unknown, { path, pauseMs = halfAnHourMs 
   }
   const failure = asHttpFailure(error);
   if (!failure || ConnectorError.is(error)) return error;
-  // The library wraps what a redirect check throws.
-  if (error instanceof Error && ConnectorError.is(error.cause)) return error.cause;
+  const inner = findConnectorError(error);
+  if (inner) return inner;
   const { response } = failure;
-  if (!response || !isWhole(failure)) return fromNoAnswer(failure, path);
+  // With a good status it is the body that failed: cut off, too long, not what its encoding says.
+  if (!response || (response.status >= 200 && response.status < 300)) return fromNoAnswer(failure, path);
   const { status, headers } = response;
   const { code, advice } = judge(path, { response });
   return new ConnectorError(code, `Expected data from ${path}, got HTTP ${status}: ${advice}`, {

@@ -1,17 +1,18 @@
 import { daysOf, addDays, type Day } from '@on-the-way/sdk';
+import { snapshots } from './invented-snapshots.ts';
 import { profile, type Handler, type Seen } from './server.ts';
 
 /** A number that is the same for the same day, and differs between days. */
-const seed = (day: Day) => [...day].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 997, 7);
+const seed = (day: Day) => (Number(day.replaceAll('-', '')) * 7919) % 997;
 /** Some days have nothing, always the same ones. */
 const isQuiet = (day: Day) => seed(day) % 3 === 0;
 
 type Row = Record<string, unknown>;
 
-function perDay(from: Day, end: Day, make: (day: Day) => Row | Row[]): Row[] {
+function perDay<R>(from: Day, end: Day, make: (day: Day) => R | R[]): R[] {
   return daysOf({ from, to: addDays(end, 1) })
     .filter((day) => !isQuiet(day))
-    .flatMap(make)
+    .flatMap((day) => make(day))
     .toReversed();
 }
 
@@ -101,7 +102,7 @@ const ranges: Record<string, (from: Day, end: Day) => unknown> = {
     })),
     loggedSymptomDays: perDay(from, end, (day) => ({ day })).map(({ day }) => day),
     loggedOvulationDays: [],
-    loggedNoteDays: [end],
+    loggedNoteDays: perDay(from, end, (day) => ({ day })).map(({ day }) => day),
   }),
   '/metrics-service/metrics/maxmet/daily/': (from, end) =>
     perDay(from, end, (day) =>
@@ -170,53 +171,6 @@ const days: Record<string, (day: Day) => unknown> = {
   }),
   '/metrics-service/metrics/trainingreadiness/': (day) => [snapshot(day, seed(day)), snapshot(day, null)],
   '/metrics-service/metrics/endurancescore': (day) => ({ calendarDate: day, overallScore: seed(day) }),
-};
-
-const rows = (count: number, make: (index: number) => Row) =>
-  Array.from({ length: count }, (_, index) => make(index));
-
-function page(list: Row[], { start = '0', limit = '20' }: Seen['query'], firstStart: number): Row[] {
-  const begin = Number(start) - firstStart;
-  return list.slice(begin, begin + Number(limit));
-}
-
-/** Answers of the state of now. */
-const snapshots: Record<string, (seen: Seen) => unknown> = {
-  '/periodichealth-service/menstrualcycle/pregnancysnapshot': () => ({ dueDate: '2031-01-01' }),
-  '/workout-service/workouts': ({ query }) =>
-    page(
-      rows(130, (index) => ({ workoutId: index + 1 })),
-      query,
-      0,
-    ),
-  '/trainingplan-service/trainingplan/plans': () => ({ trainingPlanList: [{ trainingPlanId: 1 }] }),
-  '/device-service/deviceregistration/devices': () => [{ deviceId: 1, productDisplayName: 'Invented' }],
-  '/gear-service/gear/filterGear': () => [{ gearPk: 1, uuid: 'a1' }],
-  '/goal-service/goal/goals': ({ query, headers }) =>
-    headers['sec-fetch-site'] === 'same-origin' && query['start'] !== '0'
-      ? page(
-          rows(query['status'] === 'past' ? 35 : 1, (index) => ({ id: index + 1, goalValue: 5 })),
-          query,
-          1,
-        )
-      : [],
-  '/badge-service/badge/earned': () => [
-    { badgeId: 1, badgeName: 'First', connections: [{ fullName: 'Somebody Else' }] },
-  ],
-  '/adhocchallenge-service/adHocChallenge/historical': () => [
-    { uuid: 'own', ownerUserProfileId: profile.profileId, players: [{ fullName: 'Somebody Else' }] },
-    { uuid: 'joined', ownerUserProfileId: 1, userRanking: 3 },
-    { uuid: 'foreign', ownerUserProfileId: 1, userRanking: null },
-  ],
-  '/badgechallenge-service/badgeChallenge/completed': ({ query }) =>
-    page(
-      rows(101, (index) => ({ uuid: `done-${index}` })),
-      query,
-      1,
-    ),
-  '/badgechallenge-service/badgeChallenge/available': () => [{ uuid: 'open' }],
-  '/badgechallenge-service/badgeChallenge/non-completed': () => [],
-  '/badgechallenge-service/virtualChallenge/inProgress': () => ({ challenges: [{ uuid: 'far' }] }),
 };
 
 function under<T>(table: Record<string, T>, path: string): T | undefined {

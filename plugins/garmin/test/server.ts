@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { JsonValue, LoginContext } from '@on-the-way/sdk';
@@ -34,32 +34,45 @@ export interface TestServer {
   asked(): string[];
 }
 
+const profilePath = '/userprofile-service/socialProfile';
+
 export const profile = { displayName: 'run ner', profileId: 4711, userName: 'invented@example.org' };
+
+async function receive(request: IncomingMessage): Promise<Seen> {
+  const url = new URL(request.url ?? '/', 'http://localhost');
+  const { method = '', headers } = request;
+  const query = Object.fromEntries(url.searchParams);
+  return { method, path: url.pathname, query, headers, body: await text(request) };
+}
+
+function send(
+  reply: Reply,
+  { request, response }: { request: IncomingMessage; response: ServerResponse },
+): void {
+  const { status = 200, how, headers } = reply;
+  if (how === 'hang') return;
+  if (how === 'reset') return void request.socket.destroy();
+  const body = reply.text ?? (reply.json === undefined ? '' : JSON.stringify(reply.json));
+  const length = Buffer.byteLength(body) + (how === 'cut' ? 10 : 0);
+  const type = reply.text === undefined ? 'application/json' : 'text/html';
+  response.writeHead(status, { 'content-type': type, 'content-length': length, ...headers });
+  if (how === 'cut') response.write(body, () => request.socket.destroy());
+  else response.end(body);
+}
+
+function describe({ path, query }: Seen): string {
+  const text = new URLSearchParams(query).toString();
+  return `${decodeURIComponent(path)}${text === '' ? '' : `?${text}`}`;
+}
 
 /** A server on a free port that answers the profile itself and everything else by the handler. */
 export async function startServer(handler: Handler = () => undefined): Promise<TestServer> {
   const seen: Seen[] = [];
   const server = createServer(async (request, response) => {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    const query = Object.fromEntries(url.searchParams);
-    const { method = '', headers } = request;
-    const arrived = { method, path: url.pathname, query, headers, body: await text(request) };
+    const arrived = await receive(request);
     seen.push(arrived);
-    const isProfile = arrived.path === '/userprofile-service/socialProfile';
-    const reply = (await handler(arrived)) ?? (isProfile ? { json: profile } : { status: 404, json: {} });
-    const { status = 200, how } = reply;
-    if (how === 'hang') return;
-    if (how === 'reset') return void request.socket.destroy();
-    const body = reply.text ?? (reply.json === undefined ? '' : JSON.stringify(reply.json));
-    const length = Buffer.byteLength(body);
-    const type = reply.text === undefined ? 'application/json' : 'text/html';
-    response.writeHead(status, {
-      'content-type': type,
-      'content-length': how === 'cut' ? length + 10 : length,
-      ...reply.headers,
-    });
-    response.write(body, () => (how === 'cut' ? request.socket.destroy() : response.end()));
-    if (body === '') response.end();
+    const normal = arrived.path === profilePath ? { json: profile } : { status: 404, json: {} };
+    send((await handler(arrived)) ?? normal, { request, response });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -67,13 +80,7 @@ export async function startServer(handler: Handler = () => undefined): Promise<T
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  const asked = () =>
-    seen
-      .filter(({ path }) => path !== '/userprofile-service/socialProfile')
-      .map(({ path, query }) => {
-        const text = new URLSearchParams(query).toString();
-        return `${decodeURIComponent(path)}${text === '' ? '' : `?${text}`}`;
-      });
+  const asked = () => seen.filter(({ path }) => path !== profilePath).map(describe);
   return { origin: `http://127.0.0.1:${port}`, seen, asked };
 }
 

@@ -17,7 +17,7 @@ const SPORT: Readonly<Record<Sport, { typeId: number; parentTypeId: number; spor
 /** Garmin keeps single-precision numbers and prints them widened. */
 const single = (value: number): number => Math.fround(value);
 
-export function aerobicEffect(activity: PlannedActivity): number {
+function aerobicEffect(activity: PlannedActivity): number {
   return Math.round(Math.min(5, 1.6 + activity.load / 60) * 10) / 10;
 }
 
@@ -133,17 +133,12 @@ function cadence(person: Person, date: CalendarDate, activity: PlannedActivity) 
   };
 }
 
-const FLAGS = {
-  ...{ hasVideo: false, hasImages: false, hasSplits: true, hasHeatMap: false, autoCalcCalories: false },
-  ...{
-    favorite: false,
-    decoDive: false,
-    qualifyingDive: false,
-    elevationCorrected: false,
-    atpActivity: false,
-  },
-  ...{ purposeful: false, manualActivity: false, pr: false, parent: false },
-};
+const FLAGS = Object.fromEntries(
+  `hasVideo hasImages hasHeatMap autoCalcCalories favorite decoDive qualifyingDive elevationCorrected
+  atpActivity purposeful manualActivity pr parent`
+    .split(/\s+/)
+    .map((name) => [name, false]),
+);
 
 /** One row of the activity list. */
 function activityRow(person: Person, activity: PlannedActivity): Record<string, unknown> {
@@ -154,6 +149,7 @@ function activityRow(person: Person, activity: PlannedActivity): Record<string, 
     ...effort(person, date, activity),
     ...cadence(person, date, activity),
     ...zones(activity),
+    hasSplits: true,
     splitSummaries: [],
     ...FLAGS,
   };

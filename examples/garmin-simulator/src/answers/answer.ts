@@ -110,7 +110,7 @@ export function weekEnding(date: CalendarDate): CalendarDate[] {
 /** Rounded mean, null of nothing. */
 export function mean(values: readonly number[]): number | null {
   if (values.length === 0) return null;
-  return Math.round(values.reduce((sum, value) => sum + value, 0) / values.length);
+  return Math.round(sum(values) / values.length);
 }
 
 export function sum(values: readonly number[]): number {

@@ -3,7 +3,7 @@ import type { CalendarDate } from '../calendar.ts';
 import { nightOf } from '../person/night.ts';
 import type { Night } from '../person/night.ts';
 import { dayRandom } from '../person/person.ts';
-import type { Sample } from '../person/signals.ts';
+import type { Sample } from '../person/samples.ts';
 import { wornDay } from '../person/view.ts';
 import type { View, WornDay } from '../person/view.ts';
 import { dayFrame, forDay, mean, ok, weekEnding } from './answer.ts';

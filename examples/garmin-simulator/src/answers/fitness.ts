@@ -1,12 +1,12 @@
-import { eachDay, isoStamp, mondayOf } from '../calendar.ts';
+import { eachDay, mondayOf } from '../calendar.ts';
 import type { CalendarDate } from '../calendar.ts';
-import { dayPlan, fitnessOn } from '../person/day-plan.ts';
-import { dayRandom, wander } from '../person/person.ts';
+import { fitnessOn } from '../person/day-plan.ts';
+import { wander } from '../person/person.ts';
 import type { Person } from '../person/person.ts';
 import { knownActivities, wornDay } from '../person/view.ts';
 import type { View } from '../person/view.ts';
-import { NO_CONTENT, NOT_FOUND, badRequest, forDay, forRange, mean, ok } from './answer.ts';
-import type { Answerer, DayRange } from './answer.ts';
+import { NO_CONTENT, forDay, forRange, mean, ok } from './answer.ts';
+import type { DayRange } from './answer.ts';
 import { hasTrained, trainingLoad } from './training-load.ts';
 
 const YEAR = 365;
@@ -28,7 +28,8 @@ export function vo2Estimate(person: Person, date: CalendarDate) {
   };
 }
 
-const ranOn = (view: View, date: CalendarDate): boolean =>
+/** Was a run of that day synced already? */
+export const ranOn = (view: View, date: CalendarDate): boolean =>
   knownActivities(view, [date]).some(({ sport }) => sport === 'running');
 
 /** Only days with a new estimate are listed: the days of a run. */
@@ -81,7 +82,7 @@ function hillScoreOn(person: Person, date: CalendarDate) {
     enduranceScore: endurance,
     hillScoreClassificationId: 2,
     overallScore: Math.round((strength + endurance) / 2 + 8),
-    hillScoreFeedbackPhraseId: 4,
+    hillScoreFeedbackPhraseId: 7,
     vo2Max: Math.round(precise),
     vo2MaxPreciseValue: precise,
     primaryTrainingDevice: true,
@@ -122,17 +123,17 @@ function enduranceScoreOn(person: Person, date: CalendarDate) {
     deviceId: person.watchId,
     calendarDate: date,
     overallScore: overall,
-    classification: overall >= 6600 ? 4 : overall >= 5800 ? 3 : 2,
-    feedbackPhrase: 30,
+    classification: overall >= 6400 ? 3 : overall >= 5700 ? 2 : 1,
+    feedbackPhrase: 12,
     primaryTrainingDevice: true,
-    gaugeLowerLimit: 3570,
-    classificationLowerLimitIntermediate: 5100,
-    classificationLowerLimitTrained: 5800,
-    classificationLowerLimitWellTrained: 6600,
-    classificationLowerLimitExpert: 7300,
-    classificationLowerLimitSuperior: 8100,
-    classificationLowerLimitElite: 8800,
-    gaugeUpperLimit: 10_560,
+    gaugeLowerLimit: 3500,
+    classificationLowerLimitIntermediate: 5000,
+    classificationLowerLimitTrained: 5700,
+    classificationLowerLimitWellTrained: 6400,
+    classificationLowerLimitExpert: 7100,
+    classificationLowerLimitSuperior: 7800,
+    classificationLowerLimitElite: 8500,
+    gaugeUpperLimit: 10_000,
     contributors: CONTRIBUTORS,
   };
 }
@@ -163,40 +164,3 @@ export const enduranceScoreRange = forRange(
     });
   },
 );
-
-/** Raw units as Garmin stores them: speed in tenths of metres a second, pulse in beats, power in watts. */
-const THRESHOLDS: Readonly<Record<string, (person: Person, date: CalendarDate) => number>> = {
-  lactateThresholdSpeed: (person, date) => Math.round((fitnessOn(person, date) * 0.0079 + 0.002) * 1e5) / 1e5,
-  lactateThresholdHeartRate: (person, date) =>
-    Math.round(person.maxHeartRate * 0.895 + wander(person, date, 'threshold', 60) * 2),
-  functionalThresholdPower: (person, date) => Math.round(fitnessOn(person, date) * 5.9),
-};
-
-/** The watch finds a new threshold on one run in nine or so. */
-const detected = (view: View, date: CalendarDate): boolean =>
-  ranOn(view, date) && dayRandom(view.person, date, 'threshold').chance(1 / 9);
-
-const thresholdRange = forRange(
-  { start: 'start', end: 'end', maxDays: YEAR },
-  (view, { start, end }, ask) => {
-    const series = THRESHOLDS[ask.params['series'] ?? ''];
-    if (series === undefined) return NOT_FOUND;
-    if (ask.query['sport'] !== 'RUNNING') return ok([]);
-    return ok(
-      eachDay(start, end)
-        .filter((date) => detected(view, date))
-        .map((date) => ({
-          from: date,
-          until: date,
-          series: 'running',
-          value: series(view.person, date),
-          updatedDate: isoStamp(dayPlan(view.person, date).activities[0]?.endMs ?? 0).slice(0, 10),
-        })),
-    );
-  },
-);
-
-export const lactateThreshold: Answerer = (ask) =>
-  ask.query['sport'] === undefined && ask.params['series'] === 'lactateThresholdSpeed'
-    ? badRequest('sport is required')
-    : thresholdRange(ask);

@@ -5,43 +5,7 @@ import { wornDay } from '../person/view.ts';
 import type { View, WornDay } from '../person/view.ts';
 import { forDay, ok } from './answer.ts';
 import { spo2Hours } from './breathing.ts';
-
-function quality(value: number): string {
-  if (value >= 90) return 'EXCELLENT';
-  if (value >= 80) return 'GOOD';
-  return value >= 60 ? 'FAIR' : 'POOR';
-}
-
-/** A share of the night, with the share Garmin calls ideal. */
-function share(night: Night, seconds: number, ideal: readonly [number, number]) {
-  const total = night.seconds.deep + night.seconds.light + night.seconds.rem;
-  const value = Math.round((100 * seconds) / total);
-  return {
-    value,
-    qualifierKey: value >= ideal[0] && value <= ideal[1] ? 'EXCELLENT' : 'FAIR',
-    optimalStart: ideal[0],
-    optimalEnd: ideal[1],
-    idealStartInSeconds: (total * ideal[0]) / 100,
-    idealEndInSeconds: (total * ideal[1]) / 100,
-  };
-}
-
-function sleepScores(night: Night) {
-  return {
-    totalDuration: { qualifierKey: quality(night.score), optimalStart: 28_200, optimalEnd: 28_200 },
-    stress: { qualifierKey: night.stress <= 15 ? 'GOOD' : 'FAIR', optimalStart: 0, optimalEnd: 15 },
-    awakeCount: {
-      qualifierKey: night.awakeCount <= 1 ? 'EXCELLENT' : 'GOOD',
-      optimalStart: 0,
-      optimalEnd: 1,
-    },
-    overall: { value: night.score, qualifierKey: quality(night.score) },
-    remPercentage: share(night, night.seconds.rem, [21, 31]),
-    restlessness: { qualifierKey: 'GOOD', optimalStart: 0, optimalEnd: 5 },
-    lightPercentage: share(night, night.seconds.light, [30, 64]),
-    deepPercentage: share(night, night.seconds.deep, [16, 33]),
-  };
-}
+import { sleepScores } from './sleep-scores.ts';
 
 function sleepNeed(view: View, date: CalendarDate, writtenMs: number) {
   return {
@@ -49,8 +13,8 @@ function sleepNeed(view: View, date: CalendarDate, writtenMs: number) {
     calendarDate: date,
     deviceId: view.person.watchId,
     timestampGmt: isoStamp(writtenMs).slice(0, 19),
-    baseline: 470,
-    actual: 470,
+    baseline: 465,
+    actual: 465,
     feedback: 'NO_CHANGE_NO_ADJUSTMENTS',
     trainingFeedback: 'NO_CHANGE',
     sleepHistoryAdjustment: 'NO_CHANGE',
@@ -116,18 +80,12 @@ function sleepDay(view: View, date: CalendarDate, { night }: WornDay) {
 
 /** The members of a night that was not measured: all there, all null. */
 function emptySleepDay(view: View, date: CalendarDate) {
-  const names = [
-    ...['sleepTimeSeconds', 'napTimeSeconds', 'sleepWindowConfirmed', 'sleepWindowConfirmationType'],
-    ...[
-      'sleepStartTimestampGMT',
-      'sleepEndTimestampGMT',
-      'sleepStartTimestampLocal',
-      'sleepEndTimestampLocal',
-    ],
-    ...['autoSleepStartTimestampGMT', 'autoSleepEndTimestampGMT', 'sleepQualityTypePK', 'sleepResultTypePK'],
-    ...['unmeasurableSleepSeconds', 'deepSleepSeconds', 'lightSleepSeconds', 'remSleepSeconds'],
-    ...['awakeSleepSeconds', 'deviceRemCapable', 'retro', 'sleepFromDevice', 'sleepVersion'],
-  ];
+  const names =
+    `sleepTimeSeconds napTimeSeconds sleepWindowConfirmed sleepWindowConfirmationType sleepStartTimestampGMT
+    sleepEndTimestampGMT sleepStartTimestampLocal sleepEndTimestampLocal autoSleepStartTimestampGMT
+    autoSleepEndTimestampGMT sleepQualityTypePK sleepResultTypePK unmeasurableSleepSeconds deepSleepSeconds
+    lightSleepSeconds remSleepSeconds awakeSleepSeconds deviceRemCapable retro sleepFromDevice
+    sleepVersion`.split(/\s+/);
   return {
     id: null,
     userProfilePK: view.person.profileId,

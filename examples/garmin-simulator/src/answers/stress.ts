@@ -1,6 +1,6 @@
 import { eachDay, isoStamp } from '../calendar.ts';
 import type { CalendarDate } from '../calendar.ts';
-import type { Sample } from '../person/signals.ts';
+import type { Sample } from '../person/samples.ts';
 import { hasBegun, wornDay } from '../person/view.ts';
 import type { View, WornDay } from '../person/view.ts';
 import { dayPlan } from '../person/day-plan.ts';

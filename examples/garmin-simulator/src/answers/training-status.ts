@@ -1,7 +1,7 @@
-import { addDays } from '../calendar.ts';
+import { addDays, eachDay } from '../calendar.ts';
 import type { CalendarDate } from '../calendar.ts';
 import { fitnessOn } from '../person/day-plan.ts';
-import { dayRandom, wander } from '../person/person.ts';
+import { wander } from '../person/person.ts';
 import type { Person } from '../person/person.ts';
 import { wornDay } from '../person/view.ts';
 import { forDay, ok } from './answer.ts';
@@ -16,6 +16,13 @@ function statusOf(person: Person, date: CalendarDate, load: TrainingLoad): { cod
   if (load.ratio < 0.6) return { code: 5, phrase: 'RECOVERY_2' };
   if (trend > 0.15) return { code: 7, phrase: 'PRODUCTIVE_3' };
   return trend < -0.4 ? { code: 2, phrase: 'UNPRODUCTIVE_1' } : { code: 4, phrase: 'MAINTAINING_2' };
+}
+
+/** The first of the days in a row, three weeks at most, that had this status. */
+function sinceDate(person: Person, date: CalendarDate, code: number): CalendarDate {
+  const earlier = eachDay(addDays(date, -21), addDays(date, -1)).toReversed();
+  const other = earlier.find((day) => statusOf(person, day, trainingLoad(person, day)).code !== code);
+  return addDays(other ?? addDays(date, -22), 1);
 }
 
 function recordedDevices(person: Person) {
@@ -46,7 +53,7 @@ function statusRow(person: Person, date: CalendarDate, load: TrainingLoad, wakeM
   const { code, phrase } = statusOf(person, date, load);
   return {
     calendarDate: date,
-    sinceDate: addDays(date, -dayRandom(person, date, 'since').int(1, 9)),
+    sinceDate: sinceDate(person, date, code),
     weeklyTrainingLoad: null,
     trainingStatus: code,
     timestamp: wakeMs,

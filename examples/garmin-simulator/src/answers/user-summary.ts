@@ -1,14 +1,13 @@
 import { isoStamp } from '../calendar.ts';
-import type { CalendarDate } from '../calendar.ts';
-import { dayRandom, FIRST_DAY } from '../person/person.ts';
+import { FIRST_DAY } from '../person/person.ts';
 import type { Person } from '../person/person.ts';
 import { wornDay } from '../person/view.ts';
 import type { View, WornDay } from '../person/view.ts';
-import { dayPlan } from '../person/day-plan.ts';
 import { NOT_FOUND, forDay, mean, ok, sum } from './answer.ts';
 import { spo2Hours } from './breathing.ts';
 import { weeklyRestingHeartRate } from './heart.ts';
 import { movementOf } from './movement.ts';
+import { EMPTY_MEMBERS, identity } from './user-summary-identity.ts';
 import { bodyBatteryEvents, bodyBatteryTotals, stressTotals } from './stress.ts';
 
 const two = (value: number): number => Math.round(value * 100) / 100;
@@ -78,6 +77,10 @@ function heart(view: View, day: WornDay) {
 }
 
 function stress(day: WornDay) {
+  const asleep = stressTotals(
+    day.signals.stress.filter(([atMs]) => atMs >= day.night.startMs && atMs < day.night.endMs),
+  );
+  const asleepSeconds = asleep.restSeconds + asleep.lowSeconds + asleep.mediumSeconds + asleep.highSeconds;
   const totals = stressTotals(day.signals.stress);
   const stressed = totals.lowSeconds + totals.mediumSeconds + totals.highSeconds;
   const seconds = {
@@ -101,7 +104,8 @@ function stress(day: WornDay) {
     maxStressLevel: totals.max,
     ...Object.fromEntries([...durations, ...shares]),
     stressQualifier: (totals.average ?? 0) > 35 ? 'STRESSFUL' : 'BALANCED',
-    measurableAwakeDuration: totals.restSeconds + stressed,
+    measurableAwakeDuration: totals.restSeconds + stressed - asleepSeconds,
+    measurableAsleepDuration: asleepSeconds,
   };
 }
 
@@ -150,61 +154,6 @@ function breathing(view: View, day: WornDay) {
     respirationAlgorithmVersion: 200,
   };
 }
-
-function identity(view: View, date: CalendarDate, day: WornDay | undefined) {
-  const { person } = view;
-  const random = dayRandom(person, date, 'summary');
-  const plan = dayPlan(person, date);
-  const endMs = day?.untilMs ?? plan.endMs;
-  const local = (ms: number): string => isoStamp(person.zone.toLocal(ms));
-  return {
-    userProfileId: person.profileId,
-    userDailySummaryId: random.int(100_000_000, 999_999_999),
-    calendarDate: date,
-    rule: { typeId: 2, typeKey: 'private' },
-    uuid: day ? random.hex(32) : null,
-    dailyStepGoal: day ? person.stepGoal : null,
-    wellnessStartTimeGmt: isoStamp(plan.startMs),
-    wellnessStartTimeLocal: local(plan.startMs),
-    wellnessEndTimeGmt: isoStamp(endMs),
-    wellnessEndTimeLocal: local(endMs),
-    durationInMilliseconds: day ? endMs - plan.startMs : null,
-    wellnessDescription: null,
-    includesWellnessData: day !== undefined,
-    includesActivityData: (day?.activities.length ?? 0) > 0,
-    includesCalorieConsumedData: false,
-    privacyProtected: false,
-    intensityMinutesGoal: 150,
-    userFloorsAscendedGoal: 10,
-    source: 'GARMIN',
-    lastSyncTimestampGMT: null,
-    averageMonitoringEnvironmentAltitude: day ? random.int(8, 40) : null,
-  };
-}
-
-/** A day without a watch has every member, with null for every measurement. */
-const EMPTY_MEMBERS = [
-  ...['totalKilocalories', 'activeKilocalories', 'bmrKilocalories', 'wellnessKilocalories', 'totalSteps'],
-  ...[
-    'totalDistanceMeters',
-    'wellnessDistanceMeters',
-    'highlyActiveSeconds',
-    'activeSeconds',
-    'sedentarySeconds',
-  ],
-  ...['sleepingSeconds', 'moderateIntensityMinutes', 'vigorousIntensityMinutes', 'floorsAscended'],
-  ...[
-    'floorsDescended',
-    'minHeartRate',
-    'maxHeartRate',
-    'restingHeartRate',
-    'lastSevenDaysAvgRestingHeartRate',
-  ],
-  ...['averageStressLevel', 'maxStressLevel', 'stressDuration', 'restStressDuration', 'totalStressDuration'],
-  ...['stressQualifier', 'bodyBatteryChargedValue', 'bodyBatteryDrainedValue', 'bodyBatteryHighestValue'],
-  ...['bodyBatteryLowestValue', 'bodyBatteryMostRecentValue', 'averageSpo2', 'lowestSpo2', 'latestSpo2'],
-  ...['avgWakingRespirationValue', 'highestRespirationValue', 'lowestRespirationValue'],
-];
 
 export const userSummary = forDay('calendarDate', (view, date) => {
   if (date < FIRST_DAY) return NOT_FOUND;

@@ -16,20 +16,24 @@ interface WeighIn {
   readonly [member: string]: unknown;
 }
 
-const COMPOSITION = [
-  ...['bmi', 'bodyFat', 'bodyWater', 'boneMass', 'muscleMass'],
-  ...['physiqueRating', 'visceralFat', 'metabolicAge'],
-] as const;
+const COMPOSITION = 'bmi bodyFat bodyWater boneMass muscleMass physiqueRating visceralFat metabolicAge'.split(
+  ' ',
+);
 const NO_COMPOSITION = Object.fromEntries(COMPOSITION.map((name) => [name, null]));
 const NO_WEIGH_IN = {
-  ...{ samplePk: null, date: null, calendarDate: null, weight: null },
+  samplePk: null,
+  date: null,
+  calendarDate: null,
+  weight: null,
   ...NO_COMPOSITION,
-  ...{ sourceType: null, timestampGMT: null, weightDelta: null },
+  sourceType: null,
+  timestampGMT: null,
+  weightDelta: null,
 };
 
 function gramsOn(person: Person, date: CalendarDate): number {
   const noise = dayRandom(person, date, 'grams').spread() * 260;
-  return Math.round((person.weightGrams + wander(person, date, 'weight', 60) * 2400 + noise) / 10) * 10;
+  return Math.round((person.weightGrams + wander(person, date, 'weight', 90) * 1600 + noise) / 10) * 10;
 }
 
 /** About two mornings a week, before the sync; one in six typed in by hand instead of weighed. */

@@ -82,7 +82,10 @@ export function fitnessOn(person: Person, date: CalendarDate): number {
   return person.vo2Max + wander(person, date, 'fitness', 45) * 2.2;
 }
 
-export const dayPlan = oncePerDay((person: Person, date: CalendarDate): DayPlan => {
+// A plan is small, and totals over years ask for many.
+const KEPT_DAYS = 2000;
+
+export const dayPlan = oncePerDay(KEPT_DAYS, (person: Person, date: CalendarDate): DayPlan => {
   const random = dayRandom(person, date, 'plan');
   const worn = date === FIRST_DAY || (date > FIRST_DAY && !random.chance(1 / 15));
   const late = weekday(date) >= 6 ? 25 : 0;

@@ -7,7 +7,7 @@ import type { Person } from './person.ts';
 
 /** Garmin's numbers for the stages of sleep. */
 export const STAGE = { deep: 0, light: 1, rem: 2, awake: 3 } as const;
-export type Stage = (typeof STAGE)[keyof typeof STAGE];
+type Stage = (typeof STAGE)[keyof typeof STAGE];
 
 export interface SleepSpell {
   readonly startMs: number;
@@ -76,7 +76,9 @@ export function restingHeartRateOn(person: Person, date: CalendarDate): number {
   return Math.round(person.restingHeartRate + wander(person, date, 'resting', 21) * 3 + noise * 1.2);
 }
 
-export const nightOf = oncePerDay((person: Person, date: CalendarDate): Night => {
+const KEPT_DAYS = 500;
+
+export const nightOf = oncePerDay(KEPT_DAYS, (person: Person, date: CalendarDate): Night => {
   const random = dayRandom(person, date, 'night');
   const { bedMs, wakeMs } = dayPlan(person, date);
   const spells = spellsOf(random, bedMs, wakeMs);

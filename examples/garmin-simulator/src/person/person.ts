@@ -6,7 +6,7 @@ import type { Random } from '../prng.ts';
 /** The day the person's first watch was set up. Nothing was measured before it. */
 export const FIRST_DAY: CalendarDate = '2024-03-01';
 
-export interface Features {
+interface Features {
   /** false: the watch measures no heart rate variability. */
   readonly hrv: boolean;
   /** false: the person has not set up cycle tracking. */
@@ -80,11 +80,11 @@ export function wander(person: Person, date: CalendarDate, subject: string, ever
   return at(knot) * (1 - ease) + at(knot + 1) * ease;
 }
 
-/** How many days of one subject are kept, so that a 28-day range does not work each day out twice. */
-const KEPT_DAYS = 400;
-
-/** Keeps what a generator made for a person's day: the answer never changes, so it need not be made again. */
-export function oncePerDay<T>(make: (person: Person, date: CalendarDate) => T) {
+/**
+ * Keeps what a generator made for a person's day: the answer never changes, so it need not be made again.
+ * The oldest of more than `keptDays` is dropped.
+ */
+export function oncePerDay<T>(keptDays: number, make: (person: Person, date: CalendarDate) => T) {
   const kept = new WeakMap<Person, Map<CalendarDate, T>>();
   return (person: Person, date: CalendarDate): T => {
     const days = kept.get(person) ?? new Map<CalendarDate, T>();
@@ -93,7 +93,7 @@ export function oncePerDay<T>(make: (person: Person, date: CalendarDate) => T) {
     if (found !== undefined) return found;
     const made = make(person, date);
     const oldest = days.keys().next();
-    if (days.size >= KEPT_DAYS && !oldest.done) days.delete(oldest.value);
+    if (days.size >= keptDays && !oldest.done) days.delete(oldest.value);
     days.set(date, made);
     return made;
   };

@@ -4,10 +4,11 @@ import type { Random } from '../prng.ts';
 import { dayPlan } from './day-plan.ts';
 import type { DayPlan, PlannedActivity } from './day-plan.ts';
 import { nightOf } from './night.ts';
+import { bodyBatterySeries } from './body-battery.ts';
 import { dayRandom, oncePerDay } from './person.ts';
 import type { Person } from './person.ts';
-
-export type Sample = readonly [atMs: number, value: number];
+import { series } from './samples.ts';
+import type { Sample } from './samples.ts';
 
 /** What the watch writes down on one day, midnight to midnight. */
 export interface Signals {
@@ -49,12 +50,6 @@ function momentsOf(person: Person, plan: DayPlan): (atMs: number) => Moment {
   };
 }
 
-function series(plan: DayPlan, everyMinutes: number, at: (atMs: number) => number): Sample[] {
-  const samples: Sample[] = [];
-  for (let ms = plan.startMs; ms < plan.endMs; ms += everyMinutes * MINUTE_MS) samples.push([ms, at(ms)]);
-  return samples;
-}
-
 /** Beats above rest while awake and not exercising: low at dawn and late, highest in the afternoon. */
 function daytimeRise(hour: number): number {
   const fromAfternoon = Math.abs(hour - 15) / 9;
@@ -92,56 +87,35 @@ function heartRateSeries(person: Person, plan: DayPlan, momentAt: (atMs: number)
   });
 }
 
+/** A tense spell of the waking day: a meeting, a queue, a coffee too many. */
+interface TenseSpell {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly level: number;
+}
+
+function tenseSpells(random: Random, plan: DayPlan): TenseSpell[] {
+  return Array.from({ length: random.int(2, 6) }, () => {
+    const startMs = plan.startMs + random.int(8 * 60, 21 * 60) * MINUTE_MS;
+    return { startMs, endMs: startMs + random.int(12, 55) * MINUTE_MS, level: random.int(55, 92) };
+  });
+}
+
 function stressSeries(person: Person, plan: DayPlan, momentAt: (atMs: number) => Moment): Sample[] {
   const random = dayRandom(person, plan.date, 'stress');
   const asleep = nightOf(person, plan.date).stress;
-  const awake = random.between(24, 40);
-  const follow = smoother(random, 5);
+  const awake = random.between(22, 34);
+  const tense = tenseSpells(random, plan);
+  const follow = smoother(random, 6);
   return series(plan, 3, (atMs) => {
     const moment = momentAt(atMs);
     if (moment.kind === 'exercise') return -2;
     if (moment.kind === 'recovering' && moment.part < 0.4) return -1;
-    const level = follow(moment.kind === 'asleep' ? asleep : awake, 0.12);
+    const spell = tense.find(({ startMs, endMs }) => atMs >= startMs && atMs < endMs);
+    const level = follow(moment.kind === 'asleep' ? asleep : (spell?.level ?? awake), 0.25);
     if (moment.kind === 'awake' && random.chance(0.06)) return -1;
     return Math.round(Math.min(99, Math.max(2, level)));
   });
-}
-
-/** Body battery at bedtime on the evening of a day. */
-function bedtimeLevel(person: Person, date: CalendarDate): number {
-  const tired = dayPlan(person, date).activities.reduce((sum, activity) => sum + activity.load, 0) / 20;
-  return Math.round(Math.max(5, dayRandom(person, date, 'bedtime').int(22, 40) - tired));
-}
-
-function bodyBatterySeries(person: Person, plan: DayPlan): Sample[] {
-  const tomorrow = addDays(plan.date, 1);
-  const next = dayPlan(person, tomorrow);
-  const corners: readonly Sample[] = [
-    [plan.bedMs, bedtimeLevel(person, addDays(plan.date, -1))],
-    [plan.wakeMs, nightOf(person, plan.date).bodyBatteryAtWake],
-    ...plan.activities.flatMap((activity): Sample[] => [
-      [activity.startMs, exerciseStartLevel(person, plan, activity)],
-      [activity.endMs, exerciseStartLevel(person, plan, activity) - Math.round(activity.load / 12)],
-    ]),
-    [next.bedMs, bedtimeLevel(person, plan.date)],
-    [next.wakeMs, nightOf(person, tomorrow).bodyBatteryAtWake],
-  ];
-  return series(plan, 3, (atMs) => Math.round(Math.max(5, between(corners, atMs))));
-}
-
-/** Level when the exercise starts: on the straight line from waking up to bedtime. */
-function exerciseStartLevel(person: Person, plan: DayPlan, activity: PlannedActivity): number {
-  const wake = nightOf(person, plan.date).bodyBatteryAtWake;
-  const part = (activity.startMs - plan.wakeMs) / (plan.endMs - plan.wakeMs);
-  return Math.round(wake + (bedtimeLevel(person, plan.date) - wake) * part * 0.7);
-}
-
-function between(corners: readonly Sample[], atMs: number): number {
-  const after = corners.findIndex(([cornerMs]) => cornerMs > atMs);
-  const right = corners[after] ?? corners[corners.length - 1] ?? [atMs, 0];
-  const left = corners[after - 1] ?? right;
-  if (right[0] === left[0]) return right[1];
-  return left[1] + ((right[1] - left[1]) * (atMs - left[0])) / (right[0] - left[0]);
 }
 
 function respirationSeries(person: Person, plan: DayPlan, momentAt: (atMs: number) => Moment): Sample[] {
@@ -171,7 +145,10 @@ function stepSeries(person: Person, plan: DayPlan, momentAt: (atMs: number) => M
   });
 }
 
-export const signalsOf = oncePerDay((person: Person, date: CalendarDate): Signals => {
+// A day of samples takes some 150 kB; the longest range that needs samples has 31 days.
+const KEPT_DAYS = 40;
+
+export const signalsOf = oncePerDay(KEPT_DAYS, (person: Person, date: CalendarDate): Signals => {
   const plan = dayPlan(person, date);
   const momentAt = momentsOf(person, plan);
   return {

@@ -7,7 +7,8 @@ import type { Night } from './night.ts';
 import { FIRST_DAY } from './person.ts';
 import type { Person } from './person.ts';
 import { signalsOf } from './signals.ts';
-import type { Sample, Signals } from './signals.ts';
+import type { Sample } from './samples.ts';
+import type { Signals } from './signals.ts';
 
 /** The watch meets the phone at 07:30 and at 21:30 local time; minutes past midnight. */
 const SYNC_MINUTES = [7 * 60 + 30, 21 * 60 + 30] as const;
@@ -36,7 +37,6 @@ export interface WornDay {
   readonly night: Night;
   /** End of what is known of this day: its midnight, or the last sync. */
   readonly untilMs: number;
-  readonly whole: boolean;
   readonly signals: Signals;
   readonly activities: readonly PlannedActivity[];
 }
@@ -46,25 +46,33 @@ export function hasBegun({ person, knownUntilMs }: View, date: CalendarDate): bo
   return date >= FIRST_DAY && dayPlan(person, date).startMs < knownUntilMs;
 }
 
+/** What the watch wrote down before an instant; a count of steps only once its quarter of an hour is over. */
+function signalsUntil({ person }: View, date: CalendarDate, untilMs: number): Signals {
+  const all = signalsOf(person, date);
+  const before = (samples: readonly Sample[]): readonly Sample[] =>
+    samples.filter(([atMs]) => atMs < untilMs);
+  return {
+    heartRate: before(all.heartRate),
+    stress: before(all.stress),
+    bodyBattery: before(all.bodyBattery),
+    respiration: before(all.respiration),
+    steps: all.steps.filter(([atMs]) => atMs + 15 * MINUTE_MS <= untilMs),
+  };
+}
+
 /** The day's measurements, or undefined where there are none: not begun, not worn, before the first watch. */
 export function wornDay(view: View, date: CalendarDate): WornDay | undefined {
+  if (!hasBegun(view, date)) return undefined;
   const plan = dayPlan(view.person, date);
-  if (!hasBegun(view, date) || !plan.worn) return undefined;
+  if (!plan.worn) return undefined;
   const untilMs = Math.min(plan.endMs, view.knownUntilMs);
-  const until = (samples: readonly Sample[]): readonly Sample[] =>
-    untilMs === plan.endMs ? samples : samples.filter(([atMs]) => atMs < untilMs);
-  const { heartRate, stress, bodyBattery, respiration, steps } = signalsOf(view.person, date);
   return {
     plan,
     night: nightOf(view.person, date),
     untilMs,
-    whole: untilMs === plan.endMs,
-    signals: {
-      heartRate: until(heartRate),
-      stress: until(stress),
-      bodyBattery: until(bodyBattery),
-      respiration: until(respiration),
-      steps: until(steps).filter(([atMs]) => atMs + 15 * MINUTE_MS <= untilMs),
+    // Worked out when asked for: most answers over long ranges need none of it.
+    get signals() {
+      return signalsUntil(view, date, untilMs);
     },
     activities: plan.activities.filter((activity) => activity.endMs <= untilMs),
   };

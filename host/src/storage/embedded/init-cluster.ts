@@ -23,6 +23,9 @@ import { explainSpawnError, giveTo, statOf } from './run-as.ts';
 import type { RunAs } from './run-as.ts';
 import { handOver, spawnOptions } from './spawn-postgres.ts';
 
+// An initdb whose host was killed writes on for a second: then removing takes more than one try.
+const removal = { recursive: true, force: true, maxRetries: 10, retryDelay: 50 } as const;
+
 interface InitOptions {
   readonly layout: Layout;
   readonly binaries: Binaries;
@@ -46,7 +49,7 @@ export function clearLeftovers(layout: Layout): string | undefined {
   const parent = dirname(layout.directory);
   const prefix = `${basename(layout.directory)}.new-`;
   for (const name of existsSync(parent) ? readdirSync(parent) : []) {
-    if (name.startsWith(prefix)) rmSync(join(parent, name), { recursive: true, force: true });
+    if (name.startsWith(prefix)) rmSync(join(parent, name), removal);
   }
   if (!existsSync(layout.directory) || isInitialised(layout)) return undefined;
   if (readdirSync(layout.directory).length === 0) return undefined;

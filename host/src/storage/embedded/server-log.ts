@@ -1,18 +1,19 @@
-import { openSync, readFileSync, statSync } from 'node:fs';
+import { openSync, readFileSync, rmSync, statSync } from 'node:fs';
 
-// One restart loop writes about 1 kB a turn; 10 MB hold months and are read in one go.
+// A start writes about 1 kB; 10 MB hold months and are read in one go.
 const maxLogBytes = 10 * 1024 * 1024;
 
-/** Opens the log for appending; begins anew when it has grown too long. */
-export function openLog(path: string): number {
+/** Begins anew where the log has grown too long. Answers where it ends, to quote only what comes after. */
+export function trimLog(path: string): number {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  const descriptor = openSync(path, size > maxLogBytes ? 'w' : 'a', 0o600);
-  return descriptor;
+  if (size <= maxLogBytes) return size;
+  rmSync(path);
+  return 0;
 }
 
-/** Where the log ends now, to quote later only what came after. */
-export function logEnd(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+/** Opens the log for appending. */
+export function openLog(path: string): number {
+  return openSync(path, 'a', 0o600);
 }
 
 /** What was written since, its last lines. */

@@ -17,7 +17,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { embeddedUrl, startEmbeddedPostgres } from './index.ts';
 import { clusterProcesses } from './previous-server.ts';
-import { ask, debianBinaries, hasDebian, startHost } from './test-hosts.ts';
+import { ask, debianBinaries, hasDebian, startHost } from '../../../test/embedded-hosts.ts';
 
 if (!hasDebian) console.log(`skipped: launcher on ${debianBinaries}, which is not installed`);
 

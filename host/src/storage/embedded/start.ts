@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { StorageError, systemCode } from '../storage-error.ts';
 import { freePort, urlOf, waitUntilReady } from './connect.ts';
 import { findBinaries } from './find-binaries.ts';
@@ -10,7 +11,7 @@ import type { Layout } from './layout.ts';
 import { endPreviousServer } from './previous-server.ts';
 import { chooseRunAs, giveTo } from './run-as.ts';
 import type { RunAs } from './run-as.ts';
-import { logEnd, logSince } from './server-log.ts';
+import { logSince, trimLog } from './server-log.ts';
 import { startServer } from './server-process.ts';
 import type { Exit, ServerProcess } from './server-process.ts';
 
@@ -119,11 +120,13 @@ async function startOnce(prepared: Prepared): Promise<{ server: EmbeddedPostgres
   const { options, layout, runAs, binaries } = prepared;
   const address = { port: await freePort(), password: readEmbeddedPassword(layout.directory) };
   const { timeZone, durable } = options;
-  const start = logEnd(layout.log);
+  const start = trimLog(layout.log);
   const server = await startServer({ layout, runAs, binaries, port: address.port, timeZone, durable });
   try {
     await ready(server, address, options.startTimeoutMs ?? 120_000);
   } catch (cause) {
+    // A stranger on our port may answer before the server has noticed; let it say so in its log.
+    await Promise.race([server.exited, delay(1_000)]);
     await server.stop();
     return { port: address.port, said: logSince(layout.log, start), cause };
   }

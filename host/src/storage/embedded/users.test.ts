@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startEmbeddedPostgres } from './index.ts';
-import { ask, startHost, whyNot } from './test-hosts.ts';
+import { ask, startHost, whyNot } from '../../../test/embedded-hosts.ts';
 
 const nobody = { uid: 65534, gid: 65534 };
 const nameless = { uid: 54321, gid: 54321 };

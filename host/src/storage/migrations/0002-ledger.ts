@@ -11,7 +11,7 @@ export async function up(knex: Knex): Promise<void> {
       started_at timestamptz not null,
       finished_at timestamptz,
       slices_planned integer not null default 0,
-      datasets jsonb not null default '{}',
+      datasets json not null default '{}',
       error_code text,
       error_message text
     );

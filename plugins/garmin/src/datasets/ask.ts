@@ -1,6 +1,6 @@
 import { ConnectorError, type JsonValue } from '@on-the-way/sdk';
 import type { GetOptions } from '../garmin-api.ts';
-import { isFilled, isObject, listOf, memberOf } from '../json-shape.ts';
+import { isFilled, isObject, listOf, memberOf, textOf } from '../json-shape.ts';
 import type { GarminSession } from '../session.ts';
 import type { DatasetEntry, NamedRequest, Paging, RequestSpec } from './entry.ts';
 
@@ -42,7 +42,7 @@ function toPage(answer: JsonValue): readonly JsonValue[] | undefined {
 
 function identify(row: JsonValue, key: string): string {
   const id = memberOf(row, key);
-  return isFilled(id) ? String(id) : JSON.stringify(row);
+  return textOf(isFilled(id) ? id : row);
 }
 
 async function getPages(request: RequestSpec, paging: Paging, context: AskContext): Promise<JsonValue> {

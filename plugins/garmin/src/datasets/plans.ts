@@ -1,6 +1,6 @@
 import type { JsonValue } from '@on-the-way/sdk';
 import { emptyTests } from '../empty.ts';
-import { isFilled, isObject, listOf, type JsonObject } from '../json-shape.ts';
+import { isFilled, isObject, listOf, textOf, type JsonObject } from '../json-shape.ts';
 import type { Profile } from '../session.ts';
 import type { DatasetEntry, NamedRequest, Paging } from './entry.ts';
 
@@ -50,7 +50,7 @@ function without(rows: JsonValue, key: string): JsonObject[] {
 
 function isOwn(challenge: JsonObject, { profileId }: Profile): boolean {
   const owner = challenge['ownerUserProfileId'];
-  return isFilled(challenge['userRanking']) || (isFilled(owner) && String(owner) === profileId);
+  return isFilled(challenge['userRanking']) || (profileId !== undefined && textOf(owner) === profileId);
 }
 
 function shapeChallenges(answer: JsonValue, profile: Profile): JsonValue {

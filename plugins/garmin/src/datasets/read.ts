@@ -67,7 +67,7 @@ async function* readRange(entry: RangeEntry, context: Context): Read {
   const { window } = context;
   if (window.from >= window.to) return;
   const answer = await ask(entry, askContext(context, { start: window.from, end: addDays(window.to, -1) }));
-  const days = [...entry.split(answer, pathOf(entry))].filter(([day]) => inWindow(window, day));
+  const days = Array.from(entry.split(answer, pathOf(entry))).filter(([day]) => inWindow(window, day));
   for (const [day, data] of days.toSorted(([a], [b]) => (a < b ? -1 : Number(a > b)))) {
     if (!entry.isEmpty(data)) yield { day, data, method: entry.method };
   }

@@ -101,7 +101,7 @@ test('goals of all states, own challenges alone, and nobody else by name', async
   const session = await login(localConfig(server.origin));
   const [goals] = await read(session, 'goals', '2031-03-05', '2031-03-06');
   expect(goals?.data).toMatchObject({ active: [{ id: 1 }], future: [{ id: 1 }] });
-  expect((goals?.data as { past: unknown[] }).past).toHaveLength(35);
+  expect(goals?.data).toHaveProperty('past.length', 35);
   const [challenges] = await read(session, 'challenges', '2031-03-05', '2031-03-06');
   expect(challenges?.data).toMatchObject({
     adHoc: [{ uuid: 'own' }, { uuid: 'joined' }],

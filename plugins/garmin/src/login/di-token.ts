@@ -7,7 +7,7 @@ import { createCredential, type BearerState, type Credential } from './credentia
 import { describeSignIn } from './remedy.ts';
 
 /** The field of the token store, and the name of python-garminconnect's file. */
-export const diField = 'garmin_tokens';
+const diField = 'garmin_tokens';
 
 const path = '/di-oauth2-service/oauth/token';
 // Garmin's clients renew a quarter of an hour early.
@@ -72,6 +72,16 @@ function clientIdOf({ file, bearer }: DiState): string {
   return file.di_client_id ?? claimsOf(bearer).client_id ?? defaultClientId;
 }
 
+function headersOf(clientId: string): Record<string, string> {
+  return {
+    ...nativeHeaders,
+    Accept: 'application/json,text/html;q=0.9,*/*;q=0.8',
+    'Cache-Control': 'no-cache',
+    'Content-Type': 'application/x-www-form-urlencoded',
+    Authorization: `Basic ${Buffer.from(`${clientId}:`).toString('base64')}`,
+  };
+}
+
 async function requestToken(client: GarminClient, current: DiState): Promise<DiState> {
   const { library, origins, timeoutMs } = client;
   const clientId = clientIdOf(current);
@@ -86,16 +96,9 @@ async function requestToken(client: GarminClient, current: DiState): Promise<DiS
     grant_type: 'refresh_token',
     client_id: clientId,
     refresh_token: refreshToken,
-  });
-  const headers = {
-    ...nativeHeaders,
-    Accept: 'application/json,text/html;q=0.9,*/*;q=0.8',
-    'Cache-Control': 'no-cache',
-    'Content-Type': 'application/x-www-form-urlencoded',
-    Authorization: `Basic ${Buffer.from(`${clientId}:`).toString('base64')}`,
-  };
+  }).toString();
   const answer = await withDeadline({ timeoutMs }, (signal) =>
-    library.post<unknown>(`${origins.auth}${path}`, form.toString(), { headers, signal }),
+    library.post<unknown>(`${origins.auth}${path}`, form, { headers: headersOf(clientId), signal }),
   ).catch((error: unknown) => {
     throw toRenewalError(error);
   });

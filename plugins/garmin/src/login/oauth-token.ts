@@ -70,7 +70,7 @@ export async function exchange(client: GarminClient, token: Oauth1Token): Promis
   const headers = { 'User-Agent': mobileUserAgent, 'Content-Type': 'application/x-www-form-urlencoded' };
   const form = new URLSearchParams(data).toString();
   const answer = await withDeadline({ timeoutMs }, (signal) =>
-    library.post<unknown>(`${url}?${query}`, form, { headers, signal }),
+    library.post<unknown>(`${url}?${query.toString()}`, form, { headers, signal }),
   ).catch((error: unknown) => {
     throw toExchangeError(error);
   });

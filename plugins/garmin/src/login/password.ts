@@ -20,40 +20,64 @@ export interface SignInContext {
   readonly signal: AbortSignal;
 }
 
+interface Page {
+  readonly html: string;
+  /** Lower case. */
+  readonly title: string;
+}
+
+/** What a page without a ticket can mean; the first that fits counts. */
+const meanings: readonly { readonly fits: (page: Page) => boolean; readonly error: () => ConnectorError }[] =
+  [
+    {
+      fits: ({ html, title }) =>
+        title.includes('mfa') ||
+        (title.includes('authentication application') && /var\s+mfaMethod\s*=\s*"[^"]+"/.test(html)),
+      error: () =>
+        new ConnectorError(
+          'needs_user',
+          'Expected a sign-in, but this account wants a code: sign in with python-garminconnect, which asks for it, ' +
+            'and put its garmin_tokens.json into GARMIN_TOKEN_DIR',
+        ),
+    },
+    {
+      fits: ({ html }) => /"status-code"\s*:\s*"429"/.test(html),
+      error: () =>
+        new ConnectorError('rate_limited', 'Expected a sign-in, got HTTP 429 in the page: wait two hours', {
+          status: 429,
+          retryAfterMs: signInPauseMs,
+        }),
+    },
+    {
+      fits: ({ html, title }) => /phone number|locked|captcha/.test(title) || html.includes('ACCOUNT_LOCKED'),
+      error: () =>
+        new ConnectorError(
+          'needs_user',
+          'Expected a sign-in, got a question from Garmin: sign in at Garmin Connect with a browser, answer it, then try again',
+        ),
+    },
+    {
+      fits: ({ title }) => /bad gateway|service unavailable|cloudflare|502|503/.test(title),
+      error: () =>
+        new ConnectorError(
+          'transient',
+          'Expected the sign-in page, but the service is unavailable: try again later',
+        ),
+    },
+    {
+      fits: () => true,
+      error: () =>
+        new ConnectorError('auth', 'Expected a sign-in, but e-mail or password are refused: check both'),
+    },
+  ];
+
 /** Throws what the page after the sign-in form says, unless it carries a ticket. */
-export function checkSignInPage(page: unknown): void {
+function checkSignInPage(page: unknown): void {
   const html = typeof page === 'string' ? page : JSON.stringify(page ?? '');
   if (/ticket=[^"]+"/.test(html)) return;
   const title = (/<title>([^<]*)<\/title>/i.exec(html)?.[1] ?? '').toLowerCase();
-  const asksForCode =
-    /mfa/.test(title) ||
-    (/authentication application/.test(title) && /var\s+mfaMethod\s*=\s*"[^"]+"/.test(html));
-  if (asksForCode) {
-    throw new ConnectorError(
-      'needs_user',
-      'Expected a sign-in, but this account wants a code: sign in with python-garminconnect, which asks for it, ' +
-        'and put its garmin_tokens.json into GARMIN_TOKEN_DIR',
-    );
-  }
-  if (/"status-code"\s*:\s*"429"/.test(html)) {
-    throw new ConnectorError('rate_limited', 'Expected a sign-in, got HTTP 429 in the page: wait two hours', {
-      status: 429,
-      retryAfterMs: signInPauseMs,
-    });
-  }
-  if (/phone number|locked|captcha/.test(title)) {
-    throw new ConnectorError(
-      'needs_user',
-      'Expected a sign-in, got a question from Garmin: sign in at Garmin Connect with a browser, answer it, then try again',
-    );
-  }
-  if (/bad gateway|service unavailable|cloudflare|502|503/.test(title)) {
-    throw new ConnectorError(
-      'transient',
-      'Expected the sign-in page, but the service is unavailable: try again later',
-    );
-  }
-  throw new ConnectorError('auth', 'Expected a sign-in, but e-mail or password are refused: check both');
+  const meaning = meanings.find(({ fits }) => fits({ html, title }));
+  if (meaning) throw meaning.error();
 }
 
 function toSignInError(error: unknown): unknown {

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 
-const fixture = fileURLToPath(new URL('./host-process.fixture.ts', import.meta.url));
+const fixture = fileURLToPath(new URL('./embedded-host-process.ts', import.meta.url));
 
 /** One line that the fixture tells. */
 export interface HostEvent {
@@ -36,7 +36,7 @@ export function startHost(
 ): TestHost {
   const child = spawn(process.execPath, [fixture, JSON.stringify(options)], {
     ...user,
-    cwd: fileURLToPath(new URL('../../../..', import.meta.url)),
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const seen: HostEvent[] = [];

@@ -1,5 +1,5 @@
 // A host of its own for the tests: starts Postgres, tells so on stdout, and stays until it is ended.
-import { startEmbeddedPostgres } from './index.ts';
+import { startEmbeddedPostgres } from '../src/storage/embedded/index.ts';
 
 function tell(event: object): void {
   process.stdout.write(`${JSON.stringify(event)}\n`);

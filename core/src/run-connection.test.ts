@@ -1,0 +1,688 @@
+import {
+  addDays,
+  ConnectorError,
+  daysOf,
+  defineConnector,
+  startOfDay,
+  type Connector,
+  type ConnectorErrorCode,
+  type DatasetDefinition,
+  type Day,
+  type RawEvent,
+  type SinkWriter,
+  type WrittenRow,
+} from '@on-the-way/sdk';
+import { describe, expect, test, vi } from 'vitest';
+import { z } from 'zod';
+import { createBus } from './events.ts';
+import { openConnector } from './open-connector.ts';
+import { createPolicies, defaultPolicySettings, type PolicySettings } from './policies.ts';
+import type { Ledger, LedgerEntry, SliceOutcome } from './ports.ts';
+import { runConnection, type RunInput } from './run-connection.ts';
+import type { RunSummary } from './run-summary.ts';
+
+type Fetch = DatasetDefinition<object>['fetch'];
+
+/** One record for each day of the window. */
+const answers: Fetch = async function* ({ window }) {
+  for (const day of daysOf(window)) yield { day, data: { steps: 100 } };
+};
+
+const throwing = (error: unknown): Fetch =>
+  async function* () {
+    throw error;
+  };
+
+function connectorOf(fetches: Record<string, Fetch>, change: Partial<Connector> = {}): Connector {
+  const dataset = (fetch: Fetch) =>
+    ({ granularity: 'day', settleDays: 2, description: 'Data.', fetch }) as const;
+  const connector = defineConnector({
+    name: 'weather',
+    version: '1.0.0',
+    description: 'Made-up weather.',
+    source: 'weather_stations',
+    config: z.object({}),
+    login: async () => ({}),
+    account: () => 'north',
+    datasets: Object.fromEntries(Object.entries(fetches).map(([name, fetch]) => [name, dataset(fetch)])),
+  });
+  return { ...connector, ...change };
+}
+
+/** Follows the write rules: a new key is written, an equal event is unchanged, another one is a conflict. */
+function createMemorySink(history: string[] = []) {
+  const rows = new Map<string, RawEvent>();
+  const writeOne = (event: RawEvent): WrittenRow => {
+    const key = `${event.sourceId} ${event.externalId}`;
+    const known = rows.get(key);
+    const equal = known?.payloadHash === event.payloadHash && known.occurredAt === event.occurredAt;
+    if (!known) rows.set(key, event);
+    const outcome = !known ? 'written' : equal ? 'unchanged' : 'conflict';
+    return { outcome, rawId: key, ingestedAt: '2026-02-26T00:00:00+08:00' };
+  };
+  const writer: SinkWriter = {
+    async write(batch, { signal }) {
+      await new Promise(setImmediate);
+      signal.throwIfAborted();
+      const written = batch.map(writeOne);
+      history.push(`durable ${datasetOf(batch[0]?.externalId)}`);
+      const count = (outcome: WrittenRow['outcome']) =>
+        written.filter((row) => row.outcome === outcome).length;
+      return {
+        written: count('written'),
+        unchanged: count('unchanged'),
+        conflicts: batch.filter((_, index) => written[index]?.outcome === 'conflict'),
+        rows: written,
+      };
+    },
+    async close() {},
+  };
+  return { rows, writer };
+}
+
+const datasetOf = (externalId = '') => externalId.split('::')[2];
+
+function createMemoryLedger(history: string[] = []) {
+  const entries = new Map<string, LedgerEntry>();
+  const recorded: SliceOutcome[] = [];
+  const ledger: Ledger = {
+    read: async (_connection, from) =>
+      [...entries.values()].filter(({ day, outcome }) => day >= from || outcome === 'failed'),
+    async record({ at }, outcomes) {
+      await new Promise(setImmediate);
+      for (const outcome of outcomes) {
+        const { dataset, day } = outcome;
+        history.push(`recorded ${dataset}`);
+        recorded.push(outcome);
+        const failures =
+          outcome.outcome === 'failed' ? (entries.get(`${dataset} ${day}`)?.attempts ?? 0) + 1 : 0;
+        entries.set(`${dataset} ${day}`, {
+          dataset,
+          day,
+          outcome: outcome.outcome,
+          attempts: failures,
+          lastAttemptAt: at,
+        });
+      }
+    },
+  };
+  return { entries, recorded, ledger };
+}
+
+const today = '2026-02-26';
+const now = startOfDay(today, 'Asia/Shanghai') + 12 * 3_600_000;
+
+interface Change extends Partial<Omit<RunInput, 'policies' | 'plan'>> {
+  readonly policies?: Partial<PolicySettings>;
+  readonly plan?: Partial<RunInput['plan']>;
+  readonly config?: unknown;
+}
+
+/** A host of one connection: what it stores stays from run to run. */
+function createHost(connector: Connector) {
+  const history: string[] = [];
+  const sink = createMemorySink(history);
+  const ledger = createMemoryLedger(history);
+  const bus = createBus();
+  const finished: RunSummary[] = [];
+  bus.on('run:finished', (summary) => finished.push(summary));
+  const closed = vi.fn();
+  let id = 0;
+  const run = (change: Change = {}): Promise<RunSummary> => {
+    const { policies, plan, config = {}, ...rest } = change;
+    const clock = rest.clock ?? { now: () => now };
+    const controller = new AbortController();
+    return runConnection({
+      runId: 'run-1',
+      connection: 'mine',
+      async open(signal) {
+        const log = { debug() {}, info() {}, warn() {} };
+        const tokens = { load: async () => undefined, save: async () => {} };
+        const parts = { connector, config, timeZone: 'Asia/Shanghai', tokens, log, clock, signal };
+        const opened = await openConnector(parts);
+        return {
+          ...opened,
+          async close() {
+            await opened.close();
+            closed();
+          },
+        };
+      },
+      sink: sink.writer,
+      ledger: ledger.ledger,
+      policies: createPolicies(
+        { ...defaultPolicySettings, firstRetryDelayMs: 1, ...policies },
+        { connection: 'mine', bus, clock },
+      ),
+      bus,
+      clock,
+      newId: () => `request-${(id += 1)}`,
+      plan: { timeZone: 'Asia/Shanghai', windowDays: 2, backfillFrom: '2026-02-25', ...plan },
+      signal: controller.signal,
+      ...rest,
+    });
+  };
+  return { run, rows: sink.rows, sink: sink.writer, ...ledger, bus, history, finished, closed };
+}
+
+describe('a run', () => {
+  test('stores what every dataset says of every day, and remembers it', async () => {
+    const host = createHost(connectorOf({ steps: answers, sleep: answers, weight: async function* () {} }));
+    const summary = await host.run();
+    expect(summary).toMatchObject({
+      status: 'succeeded',
+      slicesPlanned: 6,
+      runId: 'run-1',
+      connection: 'mine',
+    });
+    expect(summary.datasets).toMatchObject({
+      steps: { ok: 2, written: 2, unchanged: 0, failed: 0 },
+      weight: { ok: 0, no_data: 2, written: 0 },
+    });
+    expect(host.rows.size).toBe(4);
+    expect(host.recorded).toHaveLength(6);
+    expect(host.recorded[0]).toEqual({
+      dataset: 'steps',
+      day: today,
+      outcome: 'ok',
+      attempts: 1,
+      digest: expect.stringMatching(/^[0-9a-f]{16}$/),
+      rowsWritten: 1,
+      rowsUnchanged: 0,
+      conflicts: 0,
+    });
+  });
+
+  test('tells when it began, which slices ended and how it ended', async () => {
+    const host = createHost(
+      connectorOf({ steps: answers, sleep: throwing(new ConnectorError('source', 'no', { status: 500 })) }),
+    );
+    const events: unknown[] = [];
+    host.bus.on('run:started', (event) => events.push(event));
+    host.bus.on('slice:finished', ({ slice, outcomes, status }) =>
+      events.push([slice.dataset, outcomes.map(({ outcome }) => outcome), status]),
+    );
+    const summary = await host.run({ plan: { windowDays: 1, backfillFrom: today } });
+    expect(events).toEqual([
+      { runId: 'run-1', connection: 'mine', slices: 2, at: now },
+      ['steps', ['ok'], undefined],
+      ['sleep', ['failed'], 500],
+    ]);
+    expect(host.finished).toEqual([summary]);
+  });
+
+  test('again stores nothing twice and finds every row unchanged', async () => {
+    const host = createHost(connectorOf({ steps: answers }));
+    await host.run();
+    const later = await host.run({ clock: { now: () => now + 3_600_000 } });
+    expect(later.datasets['steps']).toMatchObject({ ok: 2, written: 0, unchanged: 2 });
+    expect(host.rows.size).toBe(2);
+  });
+
+  test('keeps a changed answer beside the old one, and its digest tells of the change', async () => {
+    let steps = 100;
+    const host = createHost(
+      connectorOf({
+        async *steps({ window }) {
+          yield { day: window.from, data: { steps } };
+        },
+      }),
+    );
+    const plan = { windowDays: 1, backfillFrom: today };
+    await host.run({ plan });
+    steps = 200;
+    const { status } = await host.run({ plan });
+    expect(status).toBe('succeeded');
+    expect(host.rows.size).toBe(2);
+    expect(new Set(host.recorded.map(({ digest }) => digest)).size).toBe(2);
+  });
+
+  test('stores rows durably before the ledger says so, slice by slice', async () => {
+    const host = createHost(connectorOf({ steps: answers, sleep: answers, weight: answers }));
+    await host.run({ policies: { concurrency: 3 }, plan: { windowDays: 1, backfillFrom: today } });
+    for (const dataset of ['steps', 'sleep', 'weight']) {
+      const own = host.history.filter((line) => line.endsWith(` ${dataset}`));
+      expect(own).toEqual([`durable ${dataset}`, `recorded ${dataset}`]);
+    }
+  });
+
+  test('with nothing to do succeeds', async () => {
+    const summary = await createHost(connectorOf({})).run();
+    expect(summary).toMatchObject({ status: 'succeeded', slicesPlanned: 0, datasets: {} });
+  });
+
+  test('counts an event yielded twice as new once', async () => {
+    const twice: Fetch = async function* ({ window }) {
+      yield { day: window.from, data: 1 };
+      yield { day: window.from, data: 1 };
+    };
+    const summary = await createHost(connectorOf({ steps: twice })).run({ plan: { windowDays: 1 } });
+    expect(summary.datasets['steps']).toMatchObject({ written: 2, unchanged: 2, conflicts: 0 });
+  });
+
+  test('records a slice of several days day by day', async () => {
+    const connector = connectorOf({});
+    const range = defineConnector({
+      ...connector,
+      account: () => 'north',
+      config: z.object({}),
+      login: async () => ({}),
+      datasets: {
+        weight: {
+          granularity: 'range',
+          spanDays: 28,
+          settleDays: 1,
+          description: 'Weight.',
+          async *fetch() {
+            yield { day: '2026-02-20', data: 70 };
+            yield { day: '2026-02-24', data: 71 };
+            yield { day: '2026-02-24', data: 72 };
+          },
+        },
+      },
+    });
+    const host = createHost(range);
+    await host.run({ plan: { backfillFrom: '2026-02-19' } });
+    expect(host.recorded.map(({ day, outcome, rowsWritten }) => `${day} ${outcome} ${rowsWritten}`)).toEqual([
+      ...['2026-02-19 no_data 0', '2026-02-20 ok 1', '2026-02-21 no_data 0', '2026-02-22 no_data 0'],
+      ...['2026-02-23 no_data 0', '2026-02-24 ok 2', '2026-02-25 no_data 0', '2026-02-26 no_data 0'],
+    ]);
+  });
+});
+
+describe('a dataset that fails', () => {
+  test('for ever does not keep 31 others from being complete, run after run', async () => {
+    const fetches = Object.fromEntries(Array.from({ length: 32 }, (_, index) => [`d${index}`, answers]));
+    fetches['d7'] = throwing(new ConnectorError('transient', 'no answer'));
+    const host = createHost(connectorOf(fetches));
+    const plan = { windowDays: 3, backfillFrom: '2026-02-10' };
+    for (const hours of [0, 1, 24]) {
+      const summary = await host.run({
+        policies: { attempts: 2 },
+        plan,
+        clock: { now: () => now + hours * 3_600_000 },
+      });
+      expect(summary.status).toBe('partial');
+      expect(summary.datasets['d7']).toMatchObject({ ok: 0, written: 0 });
+    }
+    const days = daysOf({ from: '2026-02-10', to: '2026-02-28' });
+    const outcomes = (dataset: string) => days.map((day) => host.entries.get(`${dataset} ${day}`)?.outcome);
+    for (const dataset of Object.keys(fetches)) {
+      expect(new Set(outcomes(dataset)), dataset).toEqual(new Set([dataset === 'd7' ? 'failed' : 'ok']));
+    }
+    expect(host.rows.size).toBe(31 * days.length);
+  });
+
+  test('is remembered with code, message and tries, and a refusal of the breaker with no try', async () => {
+    const host = createHost(connectorOf({ steps: throwing(new ConnectorError('transient', 'no answer')) }));
+    await host.run({ policies: { attempts: 3, breakAfter: 1 } });
+    expect(host.recorded).toMatchObject([
+      { outcome: 'failed', errorCode: 'transient', errorMessage: 'no answer', attempts: 3, rowsWritten: 0 },
+      { outcome: 'failed', errorCode: 'breaker_open', attempts: 0 },
+    ]);
+  });
+
+  test('is asked again by the next run and then complete', async () => {
+    let broken = true;
+    const host = createHost(
+      connectorOf({
+        async *steps({ window }) {
+          if (broken) throw new ConnectorError('source', 'no');
+          yield { day: window.from, data: 1 };
+        },
+      }),
+    );
+    const plan = { windowDays: 1, backfillFrom: '2026-02-24' };
+    expect((await host.run({ plan })).status).toBe('partial');
+    broken = false;
+    expect(await host.run({ plan })).toMatchObject({ status: 'succeeded', datasets: { steps: { ok: 3 } } });
+    expect([...host.entries.values()].map(({ outcome }) => outcome)).toEqual(['ok', 'ok', 'ok']);
+  });
+
+  test.each<ConnectorErrorCode>(['not_supported', 'out_of_range'])('with %s has answered', async (code) => {
+    const host = createHost(connectorOf({ steps: throwing(new ConnectorError(code, 'no such device')) }));
+    const summary = await host.run({ policies: { breakAfter: 1 } });
+    expect(summary).toMatchObject({
+      status: 'succeeded',
+      datasets: { steps: { not_supported: 2, failed: 0 } },
+    });
+    expect(host.recorded[1]).toMatchObject({ outcome: 'not_supported', errorCode: code });
+  });
+
+  test.each<[string, Fetch]>([
+    ['a TypeError', throwing(new TypeError('x is undefined'))],
+    [
+      'a record outside the window',
+      async function* ({ window }) {
+        yield { day: addDays(window.from, 1), data: 1 };
+      },
+    ],
+  ])('with %s is a bug of the plugin, and the others go on', async (_what, fetch) => {
+    const host = createHost(connectorOf({ bad: fetch, steps: answers }));
+    const summary = await host.run();
+    expect(summary).toMatchObject({ status: 'partial', datasets: { bad: { failed: 2 }, steps: { ok: 2 } } });
+    const bad = host.recorded.filter(({ dataset }) => dataset === 'bad');
+    expect(bad).toHaveLength(2);
+    for (const { errorCode, errorMessage } of bad) {
+      expect(errorCode).toBe('plugin_bug');
+      expect(errorMessage).toMatch(/fetch of bad/);
+    }
+    expect([...host.rows.values()].map(({ externalId }) => datasetOf(externalId))).not.toContain('bad');
+  });
+
+  test('after a part was written counts that part once and as written', async () => {
+    let tries = 0;
+    const fetch: Fetch = async function* ({ window }) {
+      tries += 1;
+      for (let count = 0; count < 300; count += 1) {
+        if (tries < 3 && count === tries * 130) throw new ConnectorError('transient', 'reset');
+        yield { day: window.from, data: { count } };
+      }
+    };
+    const host = createHost(connectorOf({ steps: fetch }));
+    const summary = await host.run({ plan: { windowDays: 1, backfillFrom: today } });
+    expect(tries).toBe(3);
+    expect(summary.datasets['steps']).toMatchObject({ ok: 1, written: 300, unchanged: 0 });
+    expect(host.recorded).toMatchObject([{ attempts: 3, rowsWritten: 300, rowsUnchanged: 0 }]);
+    expect(host.rows.size).toBe(300);
+  });
+});
+
+describe('what ends a run', () => {
+  const ends: ConnectorErrorCode[] = ['auth', 'needs_user', 'rate_limited'];
+
+  test.each(ends)('%s: the slice failed, the rest are gaps that the next run asks for', async (code) => {
+    let broken = true;
+    const asked: string[] = [];
+    const fetch = (name: string): Fetch =>
+      async function* ({ window }) {
+        asked.push(name);
+        if (name === 'b' && broken) throw new ConnectorError(code, 'no', { retryAfterMs: 60_000 });
+        yield { day: window.from, data: 1 };
+      };
+    const host = createHost(connectorOf({ a: fetch('a'), b: fetch('b'), c: fetch('c') }));
+    const plan = { windowDays: 1, backfillFrom: '2026-02-25' };
+    const summary = await host.run({ plan });
+    expect(asked).toEqual(['a', 'b']);
+    expect(summary).toMatchObject({
+      status: 'failed',
+      slicesPlanned: 6,
+      error: { code, retryAfterMs: 60_000 },
+    });
+    expect(host.recorded.map(({ dataset, outcome }) => `${dataset} ${outcome}`)).toEqual([
+      'a ok',
+      'b failed',
+    ]);
+
+    broken = false;
+    expect(await host.run({ plan })).toMatchObject({ status: 'succeeded', slicesPlanned: 6 });
+    expect([...host.entries.values()].every(({ outcome }) => outcome === 'ok')).toBe(true);
+    expect(host.entries.size).toBe(6);
+  });
+
+  test('slices at work beside it are given up and stay gaps', async () => {
+    const slow: Fetch = async function* ({ window, signal }) {
+      yield { day: window.from, data: 1 };
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('stopped'))));
+    };
+    const refused: Fetch = async function* () {
+      await new Promise(setImmediate);
+      throw new ConnectorError('auth', 'no');
+    };
+    const host = createHost(connectorOf({ slow, refused }));
+    const summary = await host.run({
+      policies: { concurrency: 2 },
+      plan: { windowDays: 1, backfillFrom: today },
+    });
+    expect(summary).toMatchObject({ status: 'failed', error: { code: 'auth' } });
+    expect(host.recorded.map(({ dataset }) => dataset)).toEqual(['refused']);
+  });
+
+  test.each<[string, unknown, string]>([
+    ['a refused login', new ConnectorError('auth', 'wrong password'), 'auth'],
+    ['a login that needs a person', new ConnectorError('needs_user', 'code wanted'), 'needs_user'],
+    ['a login that breaks', new TypeError('x is undefined'), 'plugin_bug'],
+  ])('%s: a failed run with the code, and nothing recorded', async (_what, error, code) => {
+    const host = createHost(connectorOf({ steps: answers }, { login: () => Promise.reject(error as Error) }));
+    const summary = await host.run();
+    expect(summary).toMatchObject({ status: 'failed', slicesPlanned: 0, datasets: {}, error: { code } });
+    expect(host.finished).toEqual([summary]);
+    expect(host.recorded).toEqual([]);
+  });
+
+  test('a wrong configuration: a failed run that says which key', async () => {
+    const config = z.object({ station: z.string() });
+    const host = createHost(connectorOf({ steps: answers }, { config }));
+    expect(await host.run()).toMatchObject({
+      status: 'failed',
+      error: { code: 'config', message: expect.stringContaining('station') },
+    });
+  });
+});
+
+describe('a run that is told to stop', () => {
+  test('records nothing of the slice at work, and the next run completes it', async () => {
+    const controller = new AbortController();
+    let stop = true;
+    const fetch: Fetch = async function* ({ window }) {
+      for (let count = 0; count < 200; count += 1) {
+        if (stop && window.from === '2026-02-25' && count === 150) {
+          controller.abort(new Error('told to stop'));
+          await new Promise(() => undefined);
+        }
+        yield { day: window.from, data: { count } };
+      }
+    };
+    const host = createHost(connectorOf({ steps: fetch }));
+    const summary = await host.run({ signal: controller.signal });
+    expect(summary.status).toBe('interrupted');
+    expect(host.recorded.map(({ day }) => day)).toEqual(['2026-02-26']);
+    expect(host.rows.size).toBe(200 + 128);
+    expect(host.closed).toHaveBeenCalledOnce();
+
+    stop = false;
+    expect((await host.run()).status).toBe('succeeded');
+    expect(host.rows.size).toBe(400);
+    expect(host.recorded.at(-1)).toMatchObject({
+      day: '2026-02-25',
+      outcome: 'ok',
+      rowsWritten: 72,
+      rowsUnchanged: 128,
+    });
+  });
+
+  test('ends only when the write at work is over, so that the sink can be closed', async () => {
+    const controller = new AbortController();
+    const writing = Promise.withResolvers<void>();
+    const commit = Promise.withResolvers<void>();
+    const host = createHost(connectorOf({ steps: answers }));
+    const sink: SinkWriter = {
+      async write() {
+        writing.resolve();
+        await commit.promise;
+        host.history.push('write over');
+        throw new Error('aborted');
+      },
+      async close() {},
+    };
+    const running = host
+      .run({ sink, signal: controller.signal })
+      .then(({ status }) => host.history.push(status));
+    await writing.promise;
+    controller.abort();
+    await new Promise(setImmediate);
+    commit.resolve();
+    await running;
+    expect(host.history).toEqual(['write over', 'interrupted']);
+  });
+
+  test('ends though the sink never answers', async () => {
+    vi.useFakeTimers();
+    try {
+      const controller = new AbortController();
+      const writing = Promise.withResolvers<void>();
+      const write = () => {
+        writing.resolve();
+        return new Promise<never>(() => undefined);
+      };
+      const host = createHost(connectorOf({ steps: answers }));
+      const running = host.run({ sink: { write, async close() {} }, signal: controller.signal });
+      await writing.promise;
+      controller.abort();
+      await vi.runAllTimersAsync();
+      expect((await running).status).toBe('interrupted');
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('before login is interrupted and has done nothing', async () => {
+    const host = createHost(connectorOf({ steps: answers }));
+    expect(await host.run({ signal: AbortSignal.abort() })).toMatchObject({
+      status: 'interrupted',
+      slicesPlanned: 0,
+    });
+    expect(host.rows.size).toBe(0);
+  });
+});
+
+describe('the sink', () => {
+  test('that refuses events as conflicts makes the run partial, and nothing is overwritten', async () => {
+    const host = createHost(connectorOf({ steps: answers }));
+    await host.run();
+    for (const [key, event] of host.rows) host.rows.set(key, { ...event, payloadHash: 'another' });
+    const before = new Map(host.rows);
+    const summary = await host.run();
+    expect(summary).toMatchObject({
+      status: 'partial',
+      datasets: { steps: { ok: 2, conflicts: 2, written: 0 } },
+    });
+    expect(host.rows).toEqual(before);
+  });
+
+  test('that fails makes the slice fail with its code, and nothing is remembered as read', async () => {
+    const host = createHost(connectorOf({ steps: answers }));
+    const write = () =>
+      Promise.reject(Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' }));
+    const summary = await host.run({ sink: { write, async close() {} } });
+    expect(summary).toMatchObject({ status: 'partial', datasets: { steps: { failed: 2, ok: 0 } } });
+    expect(host.recorded).toMatchObject([
+      { outcome: 'failed', errorCode: 'ECONNREFUSED' },
+      { outcome: 'failed', errorCode: 'ECONNREFUSED' },
+    ]);
+  });
+
+  test('that fails for a moment is asked again', async () => {
+    const host = createHost(connectorOf({ steps: answers }));
+    let failures = 1;
+    const write: SinkWriter['write'] = async (batch, options) => {
+      if (failures-- > 0) throw new ConnectorError('transient', 'deadlock');
+      return host.sink.write(batch, options);
+    };
+    expect((await host.run({ sink: { write, async close() {} } })).status).toBe('succeeded');
+    expect(host.rows.size).toBe(2);
+  });
+
+  test('that answers for too few events makes the slice fail', async () => {
+    const host = createHost(connectorOf({ steps: answers }));
+    const write = async () => ({ written: 0, unchanged: 0, conflicts: [], rows: [] });
+    expect((await host.run({ sink: { write, async close() {} } })).datasets['steps']).toMatchObject({
+      failed: 2,
+    });
+  });
+
+  test('sets the pace: an endless fetch is read only as fast as batches are stored', async () => {
+    const controller = new AbortController();
+    let made = 0;
+    const endless: Fetch = async function* ({ window }) {
+      for (;;) {
+        made += 1;
+        yield { day: window.from, data: { made } };
+      }
+    };
+    const ahead: number[] = [];
+    let stored = 0;
+    const write: SinkWriter['write'] = async (batch) => {
+      // Slower than the source: were batches made ahead, they would be by now.
+      for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+      ahead.push(made - stored - batch.length);
+      stored += batch.length;
+      if (ahead.length === 50) controller.abort();
+      const rows = batch.map(() => ({ outcome: 'written', rawId: 'r', ingestedAt: 'now' }) as const);
+      return { written: batch.length, unchanged: 0, conflicts: [], rows };
+    };
+    const host = createHost(connectorOf({ endless }));
+    const { status } = await host.run({ sink: { write, async close() {} }, signal: controller.signal });
+    expect(status).toBe('interrupted');
+    expect(stored).toBeGreaterThan(5000);
+    expect(Math.max(...ahead)).toBe(0);
+  });
+});
+
+describe('the ledger', () => {
+  test('that cannot be read rejects the run before anything is fetched', async () => {
+    const fetch = vi.fn(answers);
+    const host = createHost(connectorOf({ steps: fetch }));
+    const error = new Error('no ledger');
+    const ledger: Ledger = { ...host.ledger, read: () => Promise.reject(error) };
+    await expect(host.run({ ledger })).rejects.toBe(error);
+    expect(fetch).not.toHaveBeenCalled();
+    expect(host.closed).toHaveBeenCalledOnce();
+  });
+
+  test('that cannot be written rejects the run and nothing more is asked of the source', async () => {
+    const fetch = vi.fn(answers);
+    const host = createHost(connectorOf({ steps: fetch }));
+    const error = new Error('no ledger');
+    const ledger: Ledger = { ...host.ledger, record: () => Promise.reject(error) };
+    await expect(host.run({ ledger, plan: { backfillFrom: '2026-01-01' } })).rejects.toBe(error);
+    expect(fetch).toHaveBeenCalledTimes(1);
+    expect(host.closed).toHaveBeenCalledOnce();
+  });
+
+  test('that cannot be written while the run is ending rejects too', async () => {
+    const error = new Error('no ledger');
+    const host = createHost(connectorOf({ steps: throwing(new ConnectorError('auth', 'no')) }));
+    const controller = new AbortController();
+    const record = () => {
+      controller.abort();
+      return Promise.reject(error);
+    };
+    await expect(host.run({ ledger: { ...host.ledger, record }, signal: controller.signal })).rejects.toBe(
+      error,
+    );
+  });
+
+  test('is asked for the days from the history on', async () => {
+    const host = createHost(connectorOf({ steps: answers }));
+    const read = vi.fn(async (_connection: string, _from: Day) => []);
+    await host.run({ ledger: { ...host.ledger, read }, plan: { backfillFrom: '2026-02-20' } });
+    await host.run({ ledger: { ...host.ledger, read }, plan: { backfillFrom: '2026-03-05' } });
+    expect(read.mock.calls).toEqual([
+      ['mine', '2026-02-20'],
+      ['mine', today],
+    ]);
+  });
+});
+
+describe('the connector', () => {
+  test.each<[string, Fetch]>([
+    ['succeeds', answers],
+    ['is partial', throwing(new ConnectorError('source', 'no'))],
+    ['fails', throwing(new ConnectorError('auth', 'no'))],
+  ])('is closed once when the run %s, after the last slice', async (_how, fetch) => {
+    const host = createHost(connectorOf({ steps: fetch }));
+    host.closed.mockImplementation(() => host.history.push('closed'));
+    await host.run();
+    expect(host.closed).toHaveBeenCalledOnce();
+    expect(host.history.at(-1)).toBe('closed');
+  });
+
+  test('that cannot log out changes nothing of the run', async () => {
+    const logout = () => {
+      throw new Error('no');
+    };
+    const host = createHost(connectorOf({ steps: answers }, { logout }));
+    expect((await host.run()).status).toBe('succeeded');
+  });
+});

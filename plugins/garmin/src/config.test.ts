@@ -1,0 +1,70 @@
+import { secretsOf } from '@on-the-way/sdk';
+import { expect, test } from 'vitest';
+import { configSchema, originsOf } from './config.ts';
+
+const parse = (config: unknown) => configSchema.parse(config);
+
+test('the defaults are those of an account in China, asked once a second', () => {
+  expect(parse({})).toEqual({
+    isChina: true,
+    metrics: 'all',
+    requestTimeoutSeconds: 10,
+    minRequestIntervalMs: 1000,
+  });
+});
+
+test('every host follows the region', () => {
+  expect(originsOf(parse({}))).toEqual({
+    domain: 'garmin.cn',
+    api: 'https://connectapi.garmin.cn',
+    sso: 'https://sso.garmin.cn',
+    auth: 'https://diauth.garmin.cn',
+    areLoopback: false,
+  });
+  expect(originsOf(parse({ isChina: false }))).toMatchObject({ auth: 'https://diauth.garmin.com' });
+});
+
+test.each([
+  'http://127.0.0.1:4010',
+  'http://127.8.9.1',
+  'https://localhost:1',
+  'http://[::1]:80',
+  'http://localhost/',
+])('%s may stand in for Garmin', (apiOrigin) => {
+  expect(parse({ apiOrigin }).apiOrigin).toBe(new URL(apiOrigin).origin);
+});
+
+test.each([
+  'https://connectapi.garmin.com',
+  'http://127.0.0.1.example.org',
+  'http://localhost.example.org',
+  'http://user@127.0.0.1',
+  'http://10.0.0.1',
+  'http://[::2]',
+  'ftp://127.0.0.1',
+  'http://127.0.0.1/path',
+  '127.0.0.1',
+])('%s may not, and the message says so', (ssoOrigin) => {
+  const { error } = configSchema.safeParse({ ssoOrigin });
+  expect(error?.issues[0]?.message).toContain('this machine');
+});
+
+test('a simulator is one only when nothing can reach Garmin', () => {
+  const origin = 'http://127.0.0.1:1';
+  const some = { apiOrigin: origin, ssoOrigin: origin };
+  expect(originsOf(parse(some)).areLoopback).toBe(false);
+  expect(originsOf(parse({ ...some, authOrigin: origin })).areLoopback).toBe(true);
+});
+
+test.each([
+  { email: 'nobody' },
+  { requestTimeoutSeconds: 0 },
+  { requestTimeoutSeconds: 301 },
+  { minRequestIntervalMs: -1 },
+])('%j is refused', (config) => {
+  expect(configSchema.safeParse(config).success).toBe(false);
+});
+
+test('the password is known to be a secret', () => {
+  expect(secretsOf(configSchema, parse({ password: 'invented' }))).toEqual(['invented']);
+});

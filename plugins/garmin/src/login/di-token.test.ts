@@ -1,0 +1,170 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { localConfig, login, makeJwt, memoryTokens, read, startServer } from '../../test/server.ts';
+import { claimsOf } from './di-token.ts';
+
+const tokenPath = '/di-oauth2-service/oauth/token';
+const bearerOf = (authorization: unknown) => String(authorization).replace('Bearer ', '');
+
+/** A service that takes the newest token alone; `spend` ends it. */
+function rotatingService(lifetime = 36_000) {
+  let count = 0;
+  let valid = makeJwt('start', lifetime);
+  const refreshes: string[] = [];
+  const handler = ({
+    path,
+    headers,
+    body,
+  }: {
+    path: string;
+    headers: Record<string, unknown>;
+    body: string;
+  }) => {
+    if (path === tokenPath) {
+      count += 1;
+      refreshes.push(body);
+      valid = makeJwt(`new-${count}`, lifetime);
+      return { json: { access_token: valid, refresh_token: `refresh-${count}`, expires_in: lifetime } };
+    }
+    if (bearerOf(headers['authorization']) !== valid)
+      return { status: 401, json: { error: 'Token is not active' } };
+    return path.startsWith('/hrv-service') ? { json: { hrvReadings: [{ hrvValue: 40 }] } } : undefined;
+  };
+  return { handler, refreshes, token: () => valid, spend: () => (valid = 'spent') };
+}
+
+const fileOf = (token: string) => ({
+  di_token: token,
+  di_refresh_token: 'refresh-0',
+  di_client_id: 'INVENTED_CLIENT',
+});
+
+test('fifty requests refused at once cost one renewal, and all are answered', async () => {
+  const service = rotatingService();
+  const server = await startServer(service.handler);
+  const tokens = memoryTokens({ garmin_tokens: fileOf(service.token()) });
+  const session = await login(localConfig(server.origin), { tokens });
+  service.spend();
+  const all = await Promise.all(
+    Array.from({ length: 50 }, async () => read(session, 'hrv', '2031-03-05', '2031-03-06')),
+  );
+  expect(all.every((records) => records.length === 1)).toBe(true);
+  expect(service.refreshes).toHaveLength(1);
+  const form = new URLSearchParams(service.refreshes[0]);
+  expect(Object.fromEntries(form)).toEqual({
+    grant_type: 'refresh_token',
+    client_id: 'INVENTED_CLIENT',
+    refresh_token: 'refresh-0',
+  });
+  expect(server.seen.find(({ path }) => path === tokenPath)?.headers['authorization']).toBe(
+    `Basic ${Buffer.from('INVENTED_CLIENT:').toString('base64')}`,
+  );
+});
+
+test('a token that ends within a quarter of an hour is renewed before the first request', async () => {
+  const service = rotatingService();
+  const server = await startServer(service.handler);
+  const tokens = memoryTokens({ garmin_tokens: fileOf(makeJwt('ending', 800)) });
+  await login(localConfig(server.origin), { tokens });
+  expect(server.seen.map(({ path }) => path)).toEqual([tokenPath, '/userprofile-service/socialProfile']);
+});
+
+test('a service that gives short-lived tokens is not asked before every request', async () => {
+  const service = rotatingService(600);
+  const server = await startServer(service.handler);
+  const session = await login(localConfig(server.origin), {
+    tokens: memoryTokens({ garmin_tokens: fileOf('') }),
+  });
+  await read(session, 'hrv', '2031-03-05', '2031-03-08');
+  expect(service.refreshes).toHaveLength(1);
+});
+
+test('a renewed token is used only after it was saved', async () => {
+  const service = rotatingService();
+  const server = await startServer(service.handler);
+  let isSaved = false;
+  const tokens = {
+    load: async (field: string) => (field === 'garmin_tokens' ? { ...fileOf(''), note: 'kept' } : undefined),
+    save: async (_: string, value: unknown) => {
+      await delay(20);
+      expect(server.seen.map(({ path }) => path)).toEqual([tokenPath]);
+      expect(value).toMatchObject({ di_token: service.token(), di_refresh_token: 'refresh-1', note: 'kept' });
+      isSaved = true;
+    },
+  };
+  await login(localConfig(server.origin), { tokens });
+  expect(isSaved).toBe(true);
+});
+
+test('a rotated token that could not be saved is saved later, not asked for again', async () => {
+  const service = rotatingService();
+  const server = await startServer(service.handler);
+  const tokens = memoryTokens({ garmin_tokens: fileOf(service.token()) });
+  const session = await login(localConfig(server.origin), { tokens });
+  service.spend();
+  const { save } = tokens;
+  tokens.save = async () => {
+    throw new Error('disk full');
+  };
+  await expect(read(session, 'hrv', '2031-03-05', '2031-03-06')).rejects.toThrow('disk full');
+  tokens.save = save;
+  expect(await read(session, 'hrv', '2031-03-05', '2031-03-06')).toHaveLength(1);
+  expect(service.refreshes).toHaveLength(1);
+  expect(tokens.saves).toHaveLength(1);
+});
+
+test.each([
+  [400, { error: 'invalid_grant' }],
+  [401, {}],
+  [403, {}],
+])('a renewal refused with %d needs a person, and is not tried again', async (status, json) => {
+  const server = await startServer(({ path }) => (path === tokenPath ? { status, json } : { status: 401 }));
+  const tokens = memoryTokens({ garmin_tokens: fileOf(makeJwt('old')) });
+  await expect(login(localConfig(server.origin), { tokens })).rejects.toMatchObject({
+    code: 'needs_user',
+    message: expect.stringContaining('npx otw run garmin'),
+  });
+  expect(server.seen.filter(({ path }) => path === tokenPath)).toHaveLength(1);
+});
+
+test('a renewal that fails for a moment is transient and tried again at the next request', async () => {
+  const service = rotatingService();
+  let isDown = true;
+  const server = await startServer((seen) =>
+    seen.path === tokenPath && isDown ? { status: 503, json: {} } : service.handler(seen),
+  );
+  const tokens = memoryTokens({ garmin_tokens: fileOf(service.token()) });
+  const session = await login(localConfig(server.origin), { tokens });
+  service.spend();
+  await expect(read(session, 'hrv', '2031-03-05', '2031-03-06')).rejects.toMatchObject({ code: 'transient' });
+  isDown = false;
+  expect(await read(session, 'hrv', '2031-03-05', '2031-03-06')).toHaveLength(1);
+});
+
+test('refused with a renewed token is auth, and nothing is asked after that', async () => {
+  const server = await startServer(({ path }) => {
+    if (path === tokenPath) return { json: { access_token: makeJwt('new'), refresh_token: 'r' } };
+    return path.startsWith('/hrv-service') ? { status: 401, json: {} } : undefined;
+  });
+  const session = await login(localConfig(server.origin), {
+    tokens: memoryTokens({ garmin_tokens: fileOf(makeJwt('a')) }),
+  });
+  for (let turn = 0; turn < 2; turn += 1) {
+    await expect(read(session, 'hrv', '2031-03-05', '2031-03-06')).rejects.toMatchObject({
+      code: 'auth',
+      status: 401,
+    });
+  }
+  expect(server.asked().filter((path) => path.startsWith('/hrv'))).toHaveLength(2);
+  expect(server.seen.filter(({ path }) => path === tokenPath)).toHaveLength(1);
+});
+
+test.each([
+  '',
+  'no-jwt',
+  'a.b.c',
+  `e30.${Buffer.from('{"exp":"soon"}').toString('base64url')}.`,
+  'e30.bnVsbA.x',
+])('claims of %j that cannot be read are none', (token) => {
+  expect(claimsOf(token).exp).toBeUndefined();
+});

@@ -1,0 +1,1 @@
+export { postgresSink as default } from './sink.ts';

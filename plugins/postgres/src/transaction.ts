@@ -1,0 +1,78 @@
+import type pg from 'pg';
+import { sqlStateOf } from './translate-error.ts';
+
+/** Where and under which conditions a transaction runs. */
+export interface TransactionOptions {
+  readonly pool: pg.Pool;
+  readonly timeZone: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+function begin(timeZone: string | undefined): string {
+  // The isolation on which the reading of rows that others have just committed depends.
+  const start = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+  // Checked by the schema to be a zone's name, so it holds no quote.
+  return timeZone === undefined ? start : `${start}; SET LOCAL TIME ZONE '${timeZone}'`;
+}
+
+interface Loan {
+  readonly client: pg.PoolClient;
+  /** From here on the signal is not looked at any more. */
+  commitToFinish(): void;
+  /** Gives the connection back, or ends it, and with it its transaction. Only the first call counts. */
+  release(options: { readonly reuse: boolean }): void;
+}
+
+/** Takes a connection from the pool; aborting ends it at once, also in the middle of a query. */
+async function borrow(pool: pg.Pool, signal: AbortSignal): Promise<Loan> {
+  const client = await pool.connect();
+  // The query under way is rejected too; without a listener the event would end the process.
+  const ignore = () => {};
+  const abort = () => release({ reuse: false });
+  let released = false;
+  function release({ reuse }: { readonly reuse: boolean }): void {
+    if (released) return;
+    released = true;
+    signal.removeEventListener('abort', abort);
+    client.release(!reuse);
+    client.off('error', ignore);
+  }
+  client.on('error', ignore);
+  signal.addEventListener('abort', abort, { once: true });
+  return { client, release, commitToFinish: () => signal.removeEventListener('abort', abort) };
+}
+
+/** True when the connection is in order again: only where the server itself said no can we know that. */
+async function rollBack(client: pg.PoolClient, error: unknown): Promise<boolean> {
+  if (sqlStateOf(error) === undefined) return false;
+  return client.query('ROLLBACK').then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Runs `body` in one transaction and commits it. Aborting before the commit leaves nothing; after the
+ * commit has been sent, the transaction stands whatever the signal says.
+ */
+export async function inTransaction<T>(
+  { pool, timeZone, signal }: TransactionOptions,
+  body: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const { client, commitToFinish, release } = await borrow(pool, signal);
+  try {
+    signal.throwIfAborted();
+    await client.query(begin(timeZone));
+    const result = await body(client);
+    signal.throwIfAborted();
+    commitToFinish();
+    await client.query('COMMIT');
+    release({ reuse: true });
+    return result;
+  } catch (error) {
+    release({ reuse: await rollBack(client, error) });
+    if (signal.aborted) throw signal.reason;
+    throw error;
+  }
+}
