@@ -65,6 +65,10 @@ const yielding = (...records: unknown[]): Fetch =>
     for (const record of records) yield record as ConnectorRecord;
   };
 
+const throwing =
+  (error: unknown): Fetch =>
+  () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error as Error) }) });
+
 describe('opening', () => {
   test('logs in with the parsed configuration and tells whose data it is and what can be read', async () => {
     const opened = await open(connectorOf());
@@ -210,11 +214,7 @@ describe('fetching', () => {
   });
 
   test('a fetch that throws something that is no error is a bug of the plugin', async () => {
-    const throwing: Fetch = async function* () {
-      // oxlint-disable-next-line no-throw-literal
-      throw 'sunny';
-    };
-    await expect(read(throwing)).rejects.toThrow(/got a string, not an Error/);
+    await expect(read(throwing('sunny'))).rejects.toThrow(/got a string, not an Error/);
   });
 
   test('a fetch that answers with no iterable is a bug of the plugin', async () => {
@@ -223,10 +223,7 @@ describe('fetching', () => {
 
   test('an error fetch throws on purpose passes through as it is', async () => {
     const error = new ConnectorError('transient', 'Expected an answer, got a reset');
-    const throwing: Fetch = async function* () {
-      throw error;
-    };
-    await expect(read(throwing)).rejects.toBe(error);
+    await expect(read(throwing(error))).rejects.toBe(error);
   });
 
   test('a dataset that is not there is a config error', async () => {
@@ -237,9 +234,9 @@ describe('fetching', () => {
     const controller = new AbortController();
     const reason = new Error('told to stop');
     const opened = await open(
-      connectorOf(async function* () {
+      connectorOf((context) => {
         controller.abort(reason);
-        throw new TypeError('socket closed');
+        return throwing(new TypeError('socket closed'))(context);
       }),
     );
     await expect(Array.fromAsync(opened.fetch(slice, controller.signal))).rejects.toBe(reason);

@@ -55,9 +55,16 @@ describe('from run to run, with a window of 3 days and 10 days of history', () =
 
   test('the first run asks for the history, the window first, newest first', () => {
     expect(told(first)).toEqual([
-      ...['live 2026-02-26', 'live 2026-02-25', 'live 2026-02-24'],
-      ...['gap 2026-02-23', 'gap 2026-02-22', 'gap 2026-02-21', 'gap 2026-02-20'],
-      ...['gap 2026-02-19', 'gap 2026-02-18', 'gap 2026-02-17'],
+      'live 2026-02-26',
+      'live 2026-02-25',
+      'live 2026-02-24',
+      'gap 2026-02-23',
+      'gap 2026-02-22',
+      'gap 2026-02-21',
+      'gap 2026-02-20',
+      'gap 2026-02-19',
+      'gap 2026-02-18',
+      'gap 2026-02-17',
     ]);
   });
 
@@ -138,9 +145,16 @@ describe('days that failed', () => {
       failed('2026-02-25', 9),
     ];
     expect(told(plan({ entries }))).toEqual([
-      ...['live 2026-02-26', 'live 2026-02-25', 'live 2026-02-24'],
-      ...['retry 2026-02-21', 'retry 2026-02-18', 'retry 2026-02-20'],
-      ...['gap 2026-02-23', 'gap 2026-02-22', 'gap 2026-02-19', 'gap 2026-02-17'],
+      'live 2026-02-26',
+      'live 2026-02-25',
+      'live 2026-02-24',
+      'retry 2026-02-21',
+      'retry 2026-02-18',
+      'retry 2026-02-20',
+      'gap 2026-02-23',
+      'gap 2026-02-22',
+      'gap 2026-02-19',
+      'gap 2026-02-17',
     ]);
   });
 
@@ -365,17 +379,30 @@ describe('whatever the ledger says', () => {
   });
 });
 
-test('three years of 32 datasets are planned in well under a second', { timeout: 20_000 }, () => {
-  const datasets = Array.from({ length: 32 }, (_, index) => dataset(`d${index}`, { settleDays: 14 }));
-  const backfillFrom = addDays('2026-02-26', -3 * 365);
-  const input = { datasets, backfillFrom, windowDays: 3 };
-  const at = performance.now();
-  const first = plan(input);
-  const second = plan({ ...input, entries: answered(first, noon('2026-02-26')), now: noon('2026-02-27') });
-  const tookMs = performance.now() - at;
-  expect(first).toHaveLength(32 * (3 * 365 + 1));
-  // The window of 3 and the days of the last fortnight that have not settled.
-  expect(second).toHaveLength(32 * 15);
-  // Linear, this takes half a second; quadratic in the days of a dataset, it takes many.
-  expect(tookMs).toBeLessThan(3000);
+describe('much history', () => {
+  const many = (count: number) =>
+    Array.from({ length: count }, (_, index) => dataset(`d${index}`, { settleDays: 14 }));
+
+  test('three years of 32 datasets are asked for once, and then only what may still change', () => {
+    const input = { datasets: many(32), backfillFrom: addDays('2026-02-26', -3 * 365), windowDays: 3 };
+    const first = plan(input);
+    expect(first).toHaveLength(32 * (3 * 365 + 1));
+    const next = plan({ ...input, entries: answered(first, noon('2026-02-26')), now: noon('2026-02-27') });
+    // The window of 3 and the days of the last fortnight that have not settled.
+    expect(next).toHaveLength(32 * 15);
+  });
+
+  test('eight times the days take about eight times as long, not sixty-four', () => {
+    const planMs = (length: number): number => {
+      const input = { datasets: many(2), backfillFrom: addDays('2026-02-26', -length) };
+      const tookMs = Array.from({ length: 5 }, () => {
+        const at = performance.now();
+        plan(input);
+        return performance.now() - at;
+      });
+      // The quickest is the one the rest of the machine disturbed least.
+      return Math.min(...tookMs);
+    };
+    expect(planMs(8000) / planMs(1000)).toBeLessThan(24);
+  });
 });

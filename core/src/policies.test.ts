@@ -17,7 +17,10 @@ function setUp(change: Partial<PolicySettings> = {}) {
   bus.on('breaker:opened', ({ dataset }) => events.push({ opened: dataset }));
   bus.on('breaker:closed', ({ dataset }) => events.push({ closed: dataset }));
   const settings = { ...defaultPolicySettings, ...change };
-  return { events, ...createPolicies(settings, { connection: 'mine', bus, clock }) };
+  const policies = createPolicies(settings, { connection: 'mine', bus, clock });
+  const execute = <T>(dataset: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>) =>
+    policies.execute(dataset, signal, work);
+  return { events, execute };
 }
 
 /** Work that fails as often as it is told and then answers. */

@@ -107,10 +107,7 @@ export function createPolicies(
         const running = policyOf(dataset).execute(async (attempt) => {
           // An abort during the back-off is noticed only here, so look before asking again.
           attempt.signal.throwIfAborted();
-          return work(attempt.signal).catch((error: unknown) => {
-            // Work that hears of its time-out may reject before the time-out itself does.
-            throw attempt.signal.aborted && !signal.aborted ? new TaskCancelledError() : error;
-          });
+          return work(attempt.signal);
         }, signal);
         return abortable(running, signal).catch((error: unknown) => {
           throw translate(error, dataset, settings);

@@ -28,10 +28,9 @@ const answers: Fetch = async function* ({ window }) {
   for (const day of daysOf(window)) yield { day, data: { steps: 100 } };
 };
 
-const throwing = (error: unknown): Fetch =>
-  async function* () {
-    throw error;
-  };
+const throwing =
+  (error: unknown): Fetch =>
+  () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error as Error) }) });
 
 function connectorOf(fetches: Record<string, Fetch>, change: Partial<Connector> = {}): Connector {
   const dataset = (fetch: Fetch) =>
@@ -284,8 +283,14 @@ describe('a run', () => {
     const host = createHost(range);
     await host.run({ plan: { backfillFrom: '2026-02-19' } });
     expect(host.recorded.map(({ day, outcome, rowsWritten }) => `${day} ${outcome} ${rowsWritten}`)).toEqual([
-      ...['2026-02-19 no_data 0', '2026-02-20 ok 1', '2026-02-21 no_data 0', '2026-02-22 no_data 0'],
-      ...['2026-02-23 no_data 0', '2026-02-24 ok 2', '2026-02-25 no_data 0', '2026-02-26 no_data 0'],
+      '2026-02-19 no_data 0',
+      '2026-02-20 ok 1',
+      '2026-02-21 no_data 0',
+      '2026-02-22 no_data 0',
+      '2026-02-23 no_data 0',
+      '2026-02-24 ok 2',
+      '2026-02-25 no_data 0',
+      '2026-02-26 no_data 0',
     ]);
   });
 });
@@ -425,9 +430,9 @@ describe('what ends a run', () => {
       yield { day: window.from, data: 1 };
       await new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('stopped'))));
     };
-    const refused: Fetch = async function* () {
+    const refused: Fetch = async function* (context) {
       await new Promise(setImmediate);
-      throw new ConnectorError('auth', 'no');
+      yield* throwing(new ConnectorError('auth', 'no'))(context);
     };
     const host = createHost(connectorOf({ slow, refused }));
     const summary = await host.run({

@@ -10,7 +10,10 @@ interface Simulator {
 }
 
 interface SimulatorModule {
-  startGarminSimulator(options: { readonly timeZone: string }): Promise<Simulator>;
+  startGarminSimulator(options: {
+    readonly timeZone: string;
+    readonly features: { readonly menstrual: boolean };
+  }): Promise<Simulator>;
 }
 
 const packageName = '@on-the-way/garmin-simulator';
@@ -39,7 +42,7 @@ function locate(): string {
 export async function startDemo(config: HostConfig): Promise<{ config: HostConfig; close(): Promise<void> }> {
   const module = (await import(pathToFileURL(locate()).href)) as SimulatorModule;
   const timeZone = config.connections[0]?.timeZone ?? 'Asia/Shanghai';
-  const simulator = await module.startGarminSimulator({ timeZone });
+  const simulator = await module.startGarminSimulator({ timeZone, features: { menstrual: true } });
   const connections = config.connections.map((connection) => pointedAt(connection, simulator.origin));
   return { config: { ...config, connections }, close: () => simulator.close() };
 }

@@ -13,8 +13,9 @@ export interface Sinks {
 
 async function openSink(
   { plugin: name, config }: SinkConfig,
-  { baseDir, databaseUrl, log }: { baseDir: string; databaseUrl: string; log: HostLog },
+  host: { baseDir: string; databaseUrl: string; timeZone: string; log: HostLog },
 ): Promise<SinkWriter> {
+  const { baseDir, databaseUrl, timeZone, log } = host;
   const { url } = resolvePlugin(name, baseDir);
   const { default: sink } = (await import(url)) as { default?: Sink };
   if (sink?.kind !== 'sink') {
@@ -24,7 +25,7 @@ async function openSink(
     );
   }
   // The host's own database unless the sink was given another.
-  const wanted = sink.name === 'postgres' ? { connectionString: databaseUrl, ...config } : config;
+  const wanted = sink.name === 'postgres' ? { connectionString: databaseUrl, timeZone, ...config } : config;
   return sink.open({
     config: parsePluginConfig(sink, wanted),
     log: {
@@ -47,7 +48,7 @@ export function createSinks(config: HostConfig, databaseUrl: string, log: HostLo
         return Promise.reject(
           new HostError(exitCodes.badConfig, `sinks: expected one called ${name}, found none`),
         );
-      const opening = openSink(sink, { baseDir: config.baseDir, databaseUrl, log });
+      const opening = openSink(sink, { baseDir: config.baseDir, databaseUrl, timeZone: config.timeZone, log });
       opened.set(name, opening);
       // A database that was away at first is asked again by the next run.
       opening.catch(() => opened.delete(name));

@@ -36,7 +36,7 @@ const calendar = forRange(
     const past = eachDay(range.start, range.end).filter((date) => date < view.today && date >= FIRST_DAY);
     return ok({
       cycleSummaries: cycleStarts(view.person, range).map((date) => cycleSummary(view, date)),
-      loggedSymptomDays: past.filter((date) => dayRandom(view.person, date, 'symptoms').chance(1 / 8)),
+      loggedSymptomDays: past.filter((date) => dayRandom(view.person, date, 'symptoms').chance(1 / 3)),
       loggedOvulationDays: [],
       loggedNoteDays: [],
     });

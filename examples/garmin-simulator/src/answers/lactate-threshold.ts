@@ -1,9 +1,8 @@
 import { eachDay, isoStamp } from '../calendar.ts';
 import type { CalendarDate } from '../calendar.ts';
 import { dayPlan, fitnessOn } from '../person/day-plan.ts';
-import { dayRandom, wander } from '../person/person.ts';
+import { wander } from '../person/person.ts';
 import type { Person } from '../person/person.ts';
-import type { View } from '../person/view.ts';
 import { NOT_FOUND, badRequest, forRange, ok } from './answer.ts';
 import type { Answerer } from './answer.ts';
 import { ranOn } from './fitness.ts';
@@ -16,9 +15,6 @@ const THRESHOLDS: Readonly<Record<string, (person: Person, date: CalendarDate) =
   functionalThresholdPower: (person, date) => Math.round(fitnessOn(person, date) * 5.9),
 };
 
-/** The watch finds a new threshold on one run in nine or so. */
-const detected = (view: View, date: CalendarDate): boolean =>
-  ranOn(view, date) && dayRandom(view.person, date, 'threshold').chance(1 / 9);
 
 const thresholdRange = forRange({ start: 'start', end: 'end', maxDays: 365 }, (view, { start, end }, ask) => {
   const series = THRESHOLDS[ask.params['series'] ?? ''];
@@ -26,7 +22,8 @@ const thresholdRange = forRange({ start: 'start', end: 'end', maxDays: 365 }, (v
   if (ask.query['sport'] !== 'RUNNING') return ok([]);
   return ok(
     eachDay(start, end)
-      .filter((date) => detected(view, date))
+      // The watch finds a new threshold on every run.
+      .filter((date) => ranOn(view, date))
       .map((date) => ({
         from: date,
         until: date,
