@@ -1,0 +1,143 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { startGarminSimulator, type GarminSimulator } from '@on-the-way/garmin-simulator';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { otw, startOtw, temporaryFolder, type Running } from './otw.ts';
+
+// A real host over its own embedded Postgres, ended in the middle of its work. The source stands still.
+let simulator: GarminSimulator;
+let folders: ReturnType<typeof temporaryFolder>[] = [];
+
+beforeEach(async () => {
+  const now = Date.now();
+  simulator = await startGarminSimulator({ now: () => now });
+});
+
+afterEach(async () => {
+  await simulator.close();
+  for (const folder of folders) folder.remove();
+  folders = [];
+});
+
+function environment(): Record<string, string> {
+  const folder = temporaryFolder();
+  folders.push(folder);
+  return {
+    OTW_DATA_DIR: folder.path,
+    GARMIN_EMAIL: 'runner@example.com',
+    GARMIN_PASSWORD: 'simulated',
+    GARMIN_API_ORIGIN: simulator.origin,
+  };
+}
+
+interface Stored {
+  readonly external_id: string;
+  readonly n: number;
+}
+
+async function stored(env: Record<string, string>): Promise<Stored[]> {
+  const sql = 'select external_id, count(*)::int as n from raw.raw_event group by 1 order by 1';
+  const { stdout, stderr } = await otw(['query', sql, '--json'], { env });
+  if (stdout === '') throw new Error(stderr);
+  return (JSON.parse(stdout) as { rows: Stored[] }).rows;
+}
+
+/** Resolves when the source has answered `count` requests more, or when the host has nothing left to ask. */
+async function requests(count: number, host: Running): Promise<void> {
+  const target = simulator.requests.length + count;
+  const finished = host.said(/"msg":"run finished"/).then(() => true);
+  const idle = Promise.race([finished, host.finished.then(() => true)]).catch(() => true);
+  for (let done = false; !done && simulator.requests.length < target;) {
+    done = await Promise.race([idle, new Promise<boolean>((resolve) => setImmediate(() => resolve(false)))]);
+  }
+}
+
+test(
+  'ten rounds of kill -9 at random moments and then a run leave the rows of an undisturbed run, nothing twice',
+  { timeout: 240_000 },
+  async () => {
+    const disturbed = environment();
+    const moments: number[] = [];
+    for (let round = 0; round < 10; round += 1) {
+      const host = startOtw(['start'], { env: disturbed });
+      await host.said(/serving on/);
+      const moment = Math.floor(Math.random() * 40);
+      moments.push(moment);
+      await requests(moment, host);
+      host.process.kill('SIGKILL');
+      await host.finished;
+    }
+    console.log(`killed after so many requests: ${moments.join(', ')}`);
+    const last = await otw(['run', 'garmin'], { env: disturbed });
+    expect(last).toMatchObject({ code: 0 });
+    const undisturbed = environment();
+    expect(await otw(['run', 'garmin'], { env: undisturbed })).toMatchObject({ code: 0 });
+
+    const rows = await stored(disturbed);
+    expect(rows).toEqual(await stored(undisturbed));
+    expect(rows.every(({ n }) => n === 1)).toBe(true);
+    expect(rows.length).toBeGreaterThan(100);
+    const gaps = await otw(['coverage', 'garmin', '--json'], { env: disturbed });
+    expect(JSON.parse(gaps.stdout)).toMatchObject({ totals: { gap: 0, failed: 0 } });
+    const runs = await otw(['query', `select 1 from app.run where status = 'running'`, '--json'], {
+      env: disturbed,
+    });
+    expect(JSON.parse(runs.stdout)).toEqual({ rows: [] });
+  },
+);
+
+/** All processes below one, by the parent that the kernel names. */
+function descendants(pid: number): number[] {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+        return [{ pid: Number(name), parent: Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) }];
+      } catch {
+        return [];
+      }
+    });
+  const below = (of: number): number[] =>
+    parents.filter(({ parent }) => parent === of).flatMap((child) => [child.pid, ...below(child.pid)]);
+  return below(pid);
+}
+
+function alive(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return false;
+  }
+}
+
+test.runIf(process.platform === 'linux').each(['SIGINT', 'SIGTERM'] as const)(
+  '%s in the middle of a run ends host, connector and postgres within 10 s, and the run is marked interrupted',
+  async (signal) => {
+    const env = environment();
+    const host = startOtw(['start'], { env });
+    simulator.answer(/dailyStress/, { delayMs: 60_000 });
+    await host.said(/serving on/);
+    await requests(30, host);
+    const below = descendants(host.process.pid ?? 0);
+    expect(below.length).toBeGreaterThan(2);
+    const asked = performance.now();
+    host.process.kill(signal);
+    expect((await host.finished).code).toBe(0);
+    expect(performance.now() - asked).toBeLessThan(10_000);
+    expect(below.filter(alive)).toEqual([]);
+    const { stdout } = await otw(['runs', '--json'], { env });
+    expect(JSON.parse(stdout)).toMatchObject({ runs: [{ status: 'interrupted' }] });
+  },
+);
+
+test.runIf(process.platform === 'linux')('kill -9 of the host leaves no connector behind', async () => {
+  const env = environment();
+  const host = startOtw(['start'], { env });
+  simulator.answer(/dailyStress/, { delayMs: 60_000 });
+  await host.said(/serving on/);
+  await requests(30, host);
+  const below = descendants(host.process.pid ?? 0);
+  host.process.kill('SIGKILL');
+  await host.finished;
+  await expect.poll(() => below.filter(alive), { timeout: 10_000 }).toEqual([]);
+});
