@@ -7,7 +7,7 @@ export interface TrackedSink extends Pick<SinkWriter, 'write'> {
 }
 
 // A sink that does not hear its signal must not hold up the run for ever.
-const longestWaitMs = 10_000;
+const longestWaitMs = 5_000;
 
 /**
  * Keeps count of the writes at work. A slice that is given up leaves its write behind; the run must not

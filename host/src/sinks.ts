@@ -48,7 +48,12 @@ export function createSinks(config: HostConfig, databaseUrl: string, log: HostLo
         return Promise.reject(
           new HostError(exitCodes.badConfig, `sinks: expected one called ${name}, found none`),
         );
-      const opening = openSink(sink, { baseDir: config.baseDir, databaseUrl, timeZone: config.timeZone, log });
+      const opening = openSink(sink, {
+        baseDir: config.baseDir,
+        databaseUrl,
+        timeZone: config.timeZone,
+        log,
+      });
       opened.set(name, opening);
       // A database that was away at first is asked again by the next run.
       opening.catch(() => opened.delete(name));

@@ -36,7 +36,7 @@ export function garminConnection(
     windowDays: env.GARMIN_FETCH_WINDOW_DAYS ?? 3,
     backfillDays: env.GARMIN_BACKFILL_DAYS ?? 10,
     timeZone: env.GARMIN_TIMEZONE ?? 'Asia/Shanghai',
-    sink: 'postgres',
+    sink: env.API_BASE_URL === undefined ? 'postgres' : 'http',
     tokenDir: env.GARMIN_TOKEN_DIR ?? join(dataDir, 'tokens', 'garmin'),
     ...(env.CONNECTOR_VERSION !== undefined && { connectorVersion: env.CONNECTOR_VERSION }),
     policies: {

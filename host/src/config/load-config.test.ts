@@ -113,6 +113,12 @@ test('a secret may come from a private file, and only from a private one', async
   });
 });
 
+test('API_BASE_URL and CONNECTOR_INGEST_PATH select the HTTP sink', async () => {
+  const config = await load({ API_BASE_URL: 'http://127.0.0.1:8000', CONNECTOR_INGEST_PATH: '/v1/ingest/x' });
+  expect(config).toMatchObject({ demo: false, connections: [{ sink: 'http' }] });
+  expect(config.sinks['http']).toMatchObject({ config: { url: 'http://127.0.0.1:8000/v1/ingest/x' } });
+});
+
 test('an address that others can reach is refused while there are no keys', async () => {
   await expect(load({ OTW_HOST: '0.0.0.0' })).rejects.toMatchObject({
     exitCode: 78,

@@ -16,10 +16,21 @@ export interface CommandLine {
 
 const postgresSink: SinkConfig = { plugin: '@on-the-way/sink-postgres', config: {} };
 
+/** A worker host that posts to another host's ingest API. */
+function httpSink(env: Environment): Record<string, SinkConfig> {
+  if (env.API_BASE_URL === undefined) return {};
+  const url = env.API_BASE_URL + (env.CONNECTOR_INGEST_PATH ?? '/v1/ingest/connector-health');
+  const timeoutSeconds = env.CONNECTOR_REQUEST_TIMEOUT_SECONDS ?? 10;
+  return { http: { plugin: '@on-the-way/sink-http', config: { url, timeoutSeconds } } };
+}
+
 /** Invented rows go to a database of their own, and only when nobody configured anything real. */
 function isDemo(file: FileConfig | undefined, env: Environment): boolean {
   return (
-    !file && env.DATABASE_URL === undefined && !Object.keys(env).some((key) => key.startsWith('GARMIN_'))
+    !file &&
+    env.DATABASE_URL === undefined &&
+    env.API_BASE_URL === undefined &&
+    !Object.keys(env).some((key) => key.startsWith('GARMIN_'))
   );
 }
 
@@ -126,7 +137,11 @@ export async function loadConfig(options: {
     name,
     { plugin, config },
   ]);
-  const sinks = { postgres: postgresSink, ...(Object.fromEntries(fileSinks) as Record<string, SinkConfig>) };
+  const sinks = {
+    postgres: postgresSink,
+    ...httpSink(env),
+    ...(Object.fromEntries(fileSinks) as Record<string, SinkConfig>),
+  };
   checkSinks(connections, sinks);
   return {
     demo,

@@ -169,12 +169,16 @@ class Channel {
     this.#fail(new ProcessDied(`Expected the connector's process to stay up, but it ended: ${how}${said}`));
   }
 
+  /** Tells whoever waits why; whoever asks later, that nobody is there any more, which ends the run. */
   #fail(error: Error): void {
-    this.#failure ??= error;
-    this.#opened.reject(this.#failure);
+    this.#failure ??=
+      error instanceof ProcessDied
+        ? error
+        : new ProcessDied(`The connector's process ended after: ${error.message}`);
+    this.#opened.reject(error);
     const waiting = [...this.#pending.values()];
     this.#pending.clear();
-    for (const pending of waiting) pending.failed(this.#failure);
+    for (const pending of waiting) pending.failed(error);
   }
 
   async #answer({ id, method, args }: Extract<FromChild, { type: 'call' }>): Promise<void> {
