@@ -1,8 +1,7 @@
 // What `npm start`, `npm test`, `npm run build` and `npm run check` run. No dependencies, Node 18 or later:
 // installs what the command needs, then goes on under the Node this project pins.
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,23 +35,39 @@ function fail(message, code = 1) {
   process.exit(code);
 }
 
-/** Installs unless the same lock file was installed here before with at least what is needed now. */
-function install(dev) {
-  const stampPath = join(modules, '.install-stamp');
-  const lock = readFileSync(join(root, 'package-lock.json'));
-  const hash = createHash('sha256').update(lock).update(`${process.platform}-${process.arch}`).digest('hex');
-  const stamp = existsSync(stampPath) ? readFileSync(stampPath, 'utf8') : '';
-  if (stamp === `${hash} dev` || (!dev && stamp === `${hash} start`)) return;
+const readJson = (path) => JSON.parse(readFileSync(path, 'utf8'));
+
+/** Whether this machine needs the package: an optional one only where it is made for this system. */
+function isWanted({ link, dev, optional, os, cpu, libc }, withDev) {
+  if (link || (dev && !withDev)) return false;
+  if (!optional) return true;
+  const musl = libc !== undefined && !libc.includes('glibc');
+  return Boolean(os?.includes(process.platform) && cpu?.includes(process.arch) && !musl);
+}
+
+/** Whether what the lock file asks for is what npm says it has put there; false after an install that was cut off. */
+function isInstalled(withDev) {
+  const record = join(modules, '.package-lock.json');
+  if (!existsSync(record)) return false;
+  const there = readJson(record).packages;
+  return Object.entries(readJson(join(root, 'package-lock.json')).packages).every(
+    ([path, wanted]) => path === '' || !isWanted(wanted, withDev) || there[path]?.version === wanted.version,
+  );
+}
+
+/** Installs what is missing; never takes away what an earlier install put there for the tests. */
+function install(withDev) {
+  if (isInstalled(withDev)) return;
   const npm = process.env.npm_execpath;
   const flags = ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--engine-strict=false'];
   // Said outright, since NODE_ENV=production or the user's own npm settings would decide otherwise.
-  flags.push('--include=optional', ...(dev ? ['--include=dev'] : ['--omit=dev']));
+  flags.push('--include=optional', ...(withDev ? ['--include=dev'] : ['--omit=dev']));
   console.error('Installing what this command needs (once) …');
   const [command, args] = npm ? [process.execPath, [npm, ...flags]] : ['npm', flags];
-  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: !npm && process.platform === 'win32' });
-  if (result.status !== 0) fail('The install did not succeed; what npm printed above says why.', result.status ?? 1);
-  mkdirSync(modules, { recursive: true });
-  writeFileSync(stampPath, `${hash} ${dev ? 'dev' : 'start'}`);
+  const shell = !npm && process.platform === 'win32';
+  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell });
+  if (result.status !== 0)
+    fail('The install did not succeed; what npm printed above says why.', result.status ?? 1);
 }
 
 /** The pinned Node from the install; the user's own if there is none for this machine and it is new enough. */

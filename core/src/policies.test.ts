@@ -25,9 +25,10 @@ function setUp(change: Partial<PolicySettings> = {}) {
 
 /** Work that fails as often as it is told and then answers. */
 function failing(error: unknown, times = Number.POSITIVE_INFINITY) {
+  let left = times;
   return vi.fn(async () => {
-    times -= 1;
-    if (times >= 0) throw error;
+    left -= 1;
+    if (left >= 0) throw error;
     return 'answer';
   });
 }

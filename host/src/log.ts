@@ -19,15 +19,19 @@ function colour(level: string, text: string): string {
   return styleText(style, text, { stream: process.stderr });
 }
 
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
 /** One log line as a person reads it: time, level, message, then the fields. */
-export function readable(line: string): string {
+function readable(line: string): string {
   const entry = JSON.parse(line) as Record<string, unknown>;
   const level = levels[Number(entry['level'])] ?? 'info';
   const time = new Date(Number(entry['time'])).toTimeString().slice(0, 8);
   const fields = Object.entries(entry)
     .filter(([key]) => !shownElsewhere.has(key))
-    .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
-  return `${colour(level, `${time} ${level}`)} ${String(entry['msg'] ?? '')} ${styleText('dim', fields.join(' '), { stream: process.stderr })}\n`;
+    .map(([key, value]) => `${key}=${shown(value)}`);
+  return `${colour(level, `${time} ${level}`)} ${shown(entry['msg'] ?? '')} ${styleText('dim', fields.join(' '), { stream: process.stderr })}\n`;
 }
 
 /** Makes the log. Every line passes the redactor last, after redaction by path. */

@@ -8,7 +8,15 @@ import {
   type OpenConnector,
   type RunSummary,
 } from '@on-the-way/core';
-import { addDays, dayAt, type Connector, type Prompt, type SinkWriter, type Window } from '@on-the-way/sdk';
+import {
+  addDays,
+  dayAt,
+  type Connector,
+  type Log,
+  type Prompt,
+  type SinkWriter,
+  type Window,
+} from '@on-the-way/sdk';
 import { Client } from 'pg';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { openInProcess } from './isolate/process-connector.ts';
@@ -88,109 +96,128 @@ async function lockConnection(parts: RunServiceParts, name: string): Promise<() 
   );
 }
 
+function pluginLog(log: HostLog): Log {
+  return {
+    debug: (message, fields) => log.debug({ ...fields }, message),
+    info: (message, fields) => log.info({ ...fields }, message),
+    warn: (message, fields) => log.warn({ ...fields }, message),
+  };
+}
+
 async function loadHere(url: string): Promise<Connector> {
   return ((await import(url)) as { default: Connector }).default;
 }
 
+type OpenRequest = Pick<RunRequest, 'prompt' | 'inProcess' | 'onlyDatasets'>;
+
+/** A name that is no dataset of this connector is a slip of the pen, not an empty run. */
+function checkDatasets(connector: OpenConnector, wanted: readonly string[] | undefined): void {
+  const names = connector.datasets.map(({ name }) => name);
+  const strange = wanted?.find((name) => !names.includes(name));
+  if (strange === undefined) return;
+  const message = `--dataset: expected names out of ${names.join(', ')}; found ${JSON.stringify(strange)}`;
+  throw Object.assign(new Error(message), { code: 'usage' });
+}
+
+async function openConnection(
+  parts: RunServiceParts,
+  connection: ConnectionConfig,
+  { prompt, inProcess }: OpenRequest,
+  signal: AbortSignal,
+): Promise<OpenConnector> {
+  const { redactor, clock } = parts;
+  const plugin = resolvePlugin(connection.plugin, parts.baseDir);
+  const shared = {
+    config: connection.config,
+    timeZone: connection.timeZone,
+    ...(connection.connectorVersion !== undefined && { versionOverride: connection.connectorVersion }),
+    tokens: createTokenFiles(connection.tokenDir, (value) => redactor.addAllIn(value)),
+    ...(prompt && { prompt }),
+    signal,
+  };
+  const log = parts.log.child({ connection: connection.name });
+  if (inProcess !== true) return openInProcess({ ...shared, plugin, log, redactor });
+  return openConnector({ ...shared, connector: await loadHere(plugin.url), log: pluginLog(log), clock });
+}
+
+/** A source that asked for a pause gets it, whoever starts the run. */
+async function pausedFor({ connections, clock }: RunServiceParts, name: string): Promise<number> {
+  const { notBefore } = await connections.state(name);
+  return notBefore === null ? 0 : Math.max(0, notBefore.getTime() - clock.now());
+}
+
+function pausedSummary(connection: string, runId: string, at: number, retryAfterMs: number): RunSummary {
+  const until = new Date(at + retryAfterMs).toISOString();
+  const message = `The source asked for a pause until ${until}: nothing was asked`;
+  const error = { code: 'rate_limited', message, retryAfterMs };
+  return {
+    runId,
+    connection,
+    status: 'failed',
+    startedAt: at,
+    finishedAt: at,
+    slicesPlanned: 0,
+    datasets: {},
+    error,
+  };
+}
+
+async function run(
+  parts: RunServiceParts,
+  connection: ConnectionConfig,
+  request: RunRequest,
+  runId: string,
+): Promise<RunSummary> {
+  const { bus, clock } = parts;
+  const { name, timeZone, windowDays, backfillDays } = connection;
+  const today = dayAt(clock.now(), timeZone);
+  const backfillFrom = await parts.connections.wantFrom(name, addDays(today, 1 - backfillDays));
+  await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt: clock.now() });
+  const summary = await runConnection({
+    runId,
+    connection: name,
+    async open(signal) {
+      const connector = await openConnection(parts, connection, request, signal);
+      checkDatasets(connector, request.onlyDatasets);
+      await parts.connections.rememberDatasets(name, connector.datasets);
+      return connector;
+    },
+    sink: await parts.sink(connection.sink),
+    ledger: parts.ledger,
+    policies: createPolicies(connection.policies, { connection: name, bus, clock }),
+    bus,
+    clock,
+    newId: randomUUID,
+    plan: {
+      timeZone,
+      windowDays,
+      backfillFrom,
+      ...(request.only && { only: request.only }),
+      ...(request.onlyDatasets && { onlyDatasets: request.onlyDatasets }),
+    },
+    signal: request.signal,
+  });
+  await parts.runs.finish(summary);
+  await parts.connections.finish(summary);
+  return summary;
+}
+
 /** Makes the service that scheduler, HTTP and commands run connections through. */
 export function createRunService(parts: RunServiceParts): RunService {
-  const { log, redactor, clock, bus } = parts;
-
-  async function open(
-    connection: ConnectionConfig,
-    { prompt, inProcess }: Pick<RunRequest, 'prompt' | 'inProcess'>,
-    signal: AbortSignal,
-  ): Promise<OpenConnector> {
-    const plugin = resolvePlugin(connection.plugin, parts.baseDir);
-    const shared = {
-      config: connection.config,
-      timeZone: connection.timeZone,
-      ...(connection.connectorVersion !== undefined && { versionOverride: connection.connectorVersion }),
-      tokens: createTokenFiles(connection.tokenDir, (value) => redactor.addAllIn(value)),
-      ...(prompt && { prompt }),
-      signal,
-    };
-    const childLog = log.child({ connection: connection.name });
-    if (inProcess !== true) return openInProcess({ ...shared, plugin, log: childLog, redactor });
-    const pluginLog = {
-      debug: (message: string, fields?: object) => childLog.debug({ ...fields }, message),
-      info: (message: string, fields?: object) => childLog.info({ ...fields }, message),
-      warn: (message: string, fields?: object) => childLog.warn({ ...fields }, message),
-    };
-    return openConnector({ ...shared, connector: await loadHere(plugin.url), log: pluginLog, clock });
-  }
-
-  /** A source that asked for a pause gets it, whoever starts the run. */
-  async function pausedFor(connection: ConnectionConfig): Promise<number> {
-    const { notBefore } = await parts.connections.state(connection.name);
-    return notBefore === null ? 0 : Math.max(0, notBefore.getTime() - clock.now());
-  }
-
-  function paused(connection: ConnectionConfig, runId: string, retryAfterMs: number): RunSummary {
-    const at = clock.now();
-    const until = new Date(at + retryAfterMs).toISOString();
-    const message = `The source asked for a pause until ${until}: nothing was asked`;
-    const error = { code: 'rate_limited', message, retryAfterMs };
-    const { name } = connection;
-    return {
-      runId,
-      connection: name,
-      status: 'failed',
-      startedAt: at,
-      finishedAt: at,
-      slicesPlanned: 0,
-      datasets: {},
-      error,
-    };
-  }
-
-  async function run(connection: ConnectionConfig, request: RunRequest, runId: string): Promise<RunSummary> {
-    const { name, timeZone, windowDays, backfillDays } = connection;
-    const today = dayAt(clock.now(), timeZone);
-    const backfillFrom = await parts.connections.wantFrom(name, addDays(today, 1 - backfillDays));
-    await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt: clock.now() });
-    const summary = await runConnection({
-      runId,
-      connection: name,
-      async open(signal) {
-        const connector = await open(connection, request, signal);
-        await parts.connections.rememberDatasets(name, connector.datasets);
-        return connector;
-      },
-      sink: await parts.sink(connection.sink),
-      ledger: parts.ledger,
-      policies: createPolicies(connection.policies, { connection: name, bus, clock }),
-      bus,
-      clock,
-      newId: randomUUID,
-      plan: {
-        timeZone,
-        windowDays,
-        backfillFrom,
-        ...(request.only && { only: request.only }),
-        ...(request.onlyDatasets && { onlyDatasets: request.onlyDatasets }),
-      },
-      signal: request.signal,
-    });
-    await parts.runs.finish(summary);
-    await parts.connections.finish(summary);
-    return summary;
-  }
-
   return {
     async execute(connection, request) {
       const runId = request.runId ?? randomUUID();
-      const pauseMs = await pausedFor(connection);
-      if (pauseMs > 0) return paused(connection, runId, pauseMs);
+      const pauseMs = await pausedFor(parts, connection.name);
+      if (pauseMs > 0) return pausedSummary(connection.name, runId, parts.clock.now(), pauseMs);
       const unlock = await lockConnection(parts, connection.name);
       try {
-        return await run(connection, request, runId);
+        return await run(parts, connection, request, runId);
       } finally {
         await unlock();
       }
     },
     async withConnector(connection, request, use) {
-      const connector = await open(connection, request, request.signal);
+      const connector = await openConnection(parts, connection, request, request.signal);
       try {
         return await use(connector);
       } finally {

@@ -46,6 +46,42 @@ async function firstDue(
   return Math.max(now, last.startedAt.getTime() + connection.intervalSeconds * 1000);
 }
 
+/** Resolves at the time, or as soon as the signal is aborted. */
+async function sleepUntil(at: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && clock.now() < at) {
+    const delayMs = Math.min(at - clock.now(), longestSleepMs);
+    await new Promise<void>((resolve) => {
+      const finish = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', finish);
+        resolve();
+      };
+      const timer = setTimeout(finish, delayMs);
+      signal.addEventListener('abort', finish, { once: true });
+    });
+  }
+}
+
+/** Runs once; resolves with when to run again. */
+async function runOnce(
+  parts: SchedulerParts,
+  connection: ConnectionConfig,
+  signal: AbortSignal,
+): Promise<number> {
+  const { name, intervalSeconds } = connection;
+  const startedAt = parts.clock.now();
+  try {
+    const summary = await parts.service.execute(connection, { trigger: 'schedule', signal });
+    const paused = summary.error?.code === 'rate_limited' ? (summary.error.retryAfterMs ?? 0) : 0;
+    return Math.max(startedAt + intervalSeconds * 1000, parts.clock.now() + paused);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const level = error instanceof AlreadyRunning ? 'info' : 'error';
+    parts.log[level]({ connection: name, error: message }, 'run could not begin');
+    return parts.clock.now() + lookAgainMs;
+  }
+}
+
 /** Makes the scheduler. `firstWanted` gives the first day a connection's configuration asks for. */
 export function createScheduler(
   parts: SchedulerParts,
@@ -57,37 +93,6 @@ export function createScheduler(
   const running = new Set<string>();
   let loops: Promise<void>[] = [];
 
-  async function sleepUntil(at: number): Promise<void> {
-    while (!signal.aborted && parts.clock.now() < at) {
-      const delayMs = Math.min(at - parts.clock.now(), longestSleepMs);
-      await new Promise<void>((resolve) => {
-        const finish = (): void => {
-          clearTimeout(timer);
-          signal.removeEventListener('abort', finish);
-          resolve();
-        };
-        const timer = setTimeout(finish, delayMs);
-        signal.addEventListener('abort', finish, { once: true });
-      });
-    }
-  }
-
-  /** Runs once; resolves with when to run again. */
-  async function runOnce(connection: ConnectionConfig): Promise<number> {
-    const { name, intervalSeconds } = connection;
-    const startedAt = parts.clock.now();
-    try {
-      const summary = await parts.service.execute(connection, { trigger: 'schedule', signal });
-      const paused = summary.error?.code === 'rate_limited' ? (summary.error.retryAfterMs ?? 0) : 0;
-      return Math.max(startedAt + intervalSeconds * 1000, parts.clock.now() + paused);
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      const level = error instanceof AlreadyRunning ? 'info' : 'error';
-      parts.log[level]({ connection: name, error: message }, 'run could not begin');
-      return parts.clock.now() + lookAgainMs;
-    }
-  }
-
   async function loop(connection: ConnectionConfig): Promise<void> {
     const { name } = connection;
     let due = await firstDue(parts, connection, firstWanted(connection)).catch((error: unknown) => {
@@ -96,11 +101,11 @@ export function createScheduler(
     });
     while (!signal.aborted) {
       nextAt.set(name, due);
-      await sleepUntil(due);
+      await sleepUntil(due, parts.clock, signal);
       if (signal.aborted) return;
       nextAt.delete(name);
       running.add(name);
-      due = await runOnce(connection);
+      due = await runOnce(parts, connection, signal);
       running.delete(name);
     }
   }

@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, type CommanderError } from 'commander';
 import { exitCodes } from '../host-error.ts';
 import type { GlobalOptions } from './context.ts';
 
@@ -21,21 +21,10 @@ function command(program: Command, usage: string, summary: string, examples: rea
     .addHelpText('after', `\nExamples:\n${lines}`);
 }
 
-/**
- * Builds the command line. Each command's code is loaded when it runs, so that `--version` need not wait for it;
- * `done` is told the exit code of the command that ran.
- */
-export function createProgram(version: string, done: (exitCode: number) => void): Command {
-  const program = new Command('otw');
-  program
-    .description(
-      'Your data out of other people’s services and into your own Postgres, completely and provably.',
-    )
-    .version(version)
-    .showSuggestionAfterError()
-    .exitOverride()
-    .configureHelp({ showGlobalOptions: true });
+type Done = (exitCode: number) => void;
 
+/** The commands that read from sources. */
+function addWork(program: Command, done: Done): void {
   command(program, 'start', 'run the daemon: scheduler and HTTP API', [
     'otw start',
     'API_PORT=8010 otw start',
@@ -56,7 +45,10 @@ export function createProgram(version: string, done: (exitCode: number) => void)
     .action(async (name: string | undefined, options: GlobalOptions) =>
       done(await (await import('./run.ts')).runCommand(name, options)),
     );
+}
 
+/** The commands that look at what is there. */
+function addLooks(program: Command, done: Done): void {
   command(program, 'coverage [connection]', 'the ledger: a day by dataset grid', [
     'otw coverage garmin',
     'otw coverage garmin --gaps',
@@ -93,6 +85,25 @@ export function createProgram(version: string, done: (exitCode: number) => void)
   command(program, 'doctor', 'what a start needs, a line each, ok or the remedy', ['otw doctor']).action(
     async (options: GlobalOptions) => done(await (await import('./doctor.ts')).doctorCommand(options)),
   );
+}
+
+/**
+ * Builds the command line. Each command's code is loaded when it runs, so that `--version` need not wait for it;
+ * `done` is told the exit code of the command that ran.
+ */
+export function createProgram(version: string, done: Done): Command {
+  const program = new Command('otw');
+  program
+    .description(
+      'Your data out of other people’s services and into your own Postgres, completely and provably.',
+    )
+    .version(version)
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true });
+
+  addWork(program, done);
+  addLooks(program, done);
   return program;
 }
 

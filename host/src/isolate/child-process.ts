@@ -19,7 +19,7 @@ function moduleFolders(folder: string): string[] {
 }
 
 /** What the child may read: the code it runs, nothing else. */
-export function readableFolders(plugin: ResolvedPlugin): string[] {
+function readableFolders(plugin: ResolvedPlugin): string[] {
   const ours = ['@on-the-way/core', '@on-the-way/sdk'].map((name) => packageFolder(require.resolve(name)));
   const host = packageFolder(entry);
   const packages = [packageFolder(plugin.path), ...ours];

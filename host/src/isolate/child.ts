@@ -64,7 +64,10 @@ async function load(url: string): Promise<Connector> {
   );
 }
 
-const prompt: Prompt = async ({ message, hidden = false }) => String(await call('prompt', message, hidden));
+const prompt: Prompt = async ({ message, hidden = false }) => {
+  const answer = await call('prompt', message, hidden);
+  return typeof answer === 'string' ? answer : '';
+};
 
 async function open(request: Extract<ToChild, { type: 'open' }>): Promise<void> {
   const plugin = await load(request.plugin);

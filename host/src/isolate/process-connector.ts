@@ -21,7 +21,7 @@ export interface ProcessConnectorOptions {
 }
 
 /** The child ended before it was told to. Ends the run; the next one starts another child. */
-export class ProcessDied extends Error {
+class ProcessDied extends Error {
   override readonly name = 'ProcessDied';
   readonly code = 'process_died';
 }
@@ -184,16 +184,17 @@ class Channel {
   async #answer({ id, method, args }: Extract<FromChild, { type: 'call' }>): Promise<void> {
     const { tokens, prompt, redactor } = this.#options;
     const [first, second] = args;
+    const text = typeof first === 'string' ? first : '';
     try {
       if (method === 'tokens.load') {
-        const value = await tokens.load(String(first));
+        const value = await tokens.load(text);
         this.send({ type: 'reply', id, ...(value !== undefined && { value }) });
       } else if (method === 'tokens.save') {
-        await tokens.save(String(first), second ?? null);
+        await tokens.save(text, second ?? null);
         this.send({ type: 'reply', id });
       } else {
         if (!prompt) throw new ConnectorError('needs_user', 'Expected a person at the terminal, found none');
-        const value = await prompt({ message: String(first), hidden: second === true });
+        const value = await prompt({ message: text, hidden: second === true });
         if (second === true) redactor.add([value]);
         this.send({ type: 'reply', id, value });
       }

@@ -14,7 +14,7 @@ export interface ConnectionHealth {
 }
 
 /** What is remembered of a connection between runs. */
-export interface ConnectionState {
+interface ConnectionState {
   /** First day wanted; days from here on without an outcome are gaps. */
   readonly backfillFrom: Day | null;
   /** The source asked not to be asked before this. */
@@ -36,6 +36,9 @@ export interface ConnectionStore {
   finish(summary: RunSummary): Promise<void>;
 }
 
+// Where a source says "too many requests" and not for how long.
+const defaultPauseMs = 30 * 60_000;
+
 const unknown: ConnectionState = { backfillFrom: null, notBefore: null, datasets: null };
 
 async function ensureRows(database: Database, names: readonly string[]): Promise<void> {
@@ -55,6 +58,40 @@ function reasonOf(summary: RunSummary, clean: (text: string) => string) {
     ([name, { failed, conflicts }]) => `${name} ${failed} failed, ${conflicts} conflicts`,
   );
   return { code: 'slices_failed', message: `Days that failed are asked for again: ${named.join('; ')}` };
+}
+
+/** Counts the run, and keeps until when the source wants to be left alone. */
+async function finishRun(
+  database: Database,
+  summary: RunSummary,
+  clean: (text: string) => string,
+): Promise<void> {
+  // A run that was told to stop says nothing about the source.
+  if (summary.status === 'interrupted') return;
+  const { connection } = summary;
+  const ok = summary.status === 'succeeded';
+  const reason = reasonOf(summary, clean);
+  await database.raw(
+    `update app.connector_health set last_run_at = ?::timestamptz, last_status = ?, success_count = success_count + ?,
+       failure_count = failure_count + ?, last_error_code = ?, last_error_message = ?, updated_at = now()
+     where connection = ?`,
+    [
+      new Date(summary.startedAt).toISOString(),
+      ok ? 'ok' : 'error',
+      ok ? 1 : 0,
+      ok ? 0 : 1,
+      reason.code,
+      reason.message,
+      connection,
+    ] as string[],
+  );
+  const pauseMs =
+    summary.error?.code === 'rate_limited' ? (summary.error.retryAfterMs ?? defaultPauseMs) : null;
+  const notBefore = pauseMs === null ? null : new Date(summary.finishedAt + pauseMs).toISOString();
+  await database.raw(`update app.connection_state set not_before = ?::timestamptz where connection = ?`, [
+    notBefore,
+    connection,
+  ] as string[]);
 }
 
 /** The store; `clean` takes secrets out of error messages. */
@@ -94,36 +131,6 @@ export function createConnectionStore(database: Database, clean: (text: string) 
         connection,
       ]);
     },
-    async finish(summary) {
-      // A run that was told to stop says nothing about the source.
-      if (summary.status === 'interrupted') return;
-      const { connection } = summary;
-      const ok = summary.status === 'succeeded';
-      const reason = reasonOf(summary, clean);
-      await database.raw(
-        `update app.connector_health set last_run_at = ?::timestamptz, last_status = ?, success_count = success_count + ?,
-           failure_count = failure_count + ?, last_error_code = ?, last_error_message = ?, updated_at = now()
-         where connection = ?`,
-        [
-          new Date(summary.startedAt).toISOString(),
-          ok ? 'ok' : 'error',
-          ok ? 1 : 0,
-          ok ? 0 : 1,
-          reason.code,
-          reason.message,
-          connection,
-        ] as string[],
-      );
-      const pauseMs =
-        summary.error?.code === 'rate_limited' ? (summary.error.retryAfterMs ?? defaultPauseMs) : null;
-      const notBefore = pauseMs === null ? null : new Date(summary.finishedAt + pauseMs).toISOString();
-      await database.raw(`update app.connection_state set not_before = ?::timestamptz where connection = ?`, [
-        notBefore,
-        connection,
-      ] as string[]);
-    },
+    finish: (summary) => finishRun(database, summary, clean),
   };
 }
-
-// Where a source says "too many requests" and not for how long.
-const defaultPauseMs = 30 * 60_000;

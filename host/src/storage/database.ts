@@ -46,7 +46,7 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /** The address without its password, for messages. */
-export function shownAddress(url: string): string {
+function shownAddress(url: string): string {
   const parsed = URL.parse(url);
   return parsed ? `${parsed.hostname}:${parsed.port || '5432'}${parsed.pathname}` : 'the database';
 }

@@ -21,7 +21,7 @@ function readIfThere(path: string): string {
 }
 
 /** `gone` also for a zombie: killed, and its parent has not looked yet. */
-function startOf(pid: number): string | 'gone' | 'unknown' {
+function startOf(pid: number): string {
   if (existsSync('/proc/self/stat')) {
     const stat = readIfThere(`/proc/${pid}/stat`);
     // The second field is the name in brackets, and may itself hold brackets and spaces.

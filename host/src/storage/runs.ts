@@ -19,7 +19,7 @@ export interface StoredRun {
 }
 
 /** Which runs to list, newest first. */
-export interface RunFilter {
+interface RunFilter {
   readonly connection?: string;
   readonly status?: string;
   readonly limit: number;
@@ -76,18 +76,23 @@ export function createRunStore(database: Database, clean: (text: string) => stri
         ] as string[],
       );
     },
-    list({ connection, status, limit, before }) {
-      const where: string[] = ['true'];
-      const values: unknown[] = [];
-      if (connection !== undefined) where.push('connection = ?') && values.push(connection);
-      if (status !== undefined) where.push('status = ?') && values.push(status);
-      if (before)
-        where.push('(started_at, run_id) < (?::timestamptz, ?::uuid)') &&
-          values.push(before.startedAt, before.runId);
-      return select(`where ${where.join(' and ')} order by started_at desc, run_id desc limit ?`, [
-        ...values,
-        limit,
-      ]);
+    list({ connection = null, status = null, limit, before }) {
+      // A null means: whatever. Postgres sees constants and still uses the index by connection.
+      return select(
+        `where (?::text is null or connection = ?) and (?::text is null or status = ?)
+           and (?::timestamptz is null or (started_at, run_id) < (?::timestamptz, ?::uuid))
+         order by started_at desc, run_id desc limit ?`,
+        [
+          connection,
+          connection,
+          status,
+          status,
+          before?.startedAt ?? null,
+          before?.startedAt ?? null,
+          before?.runId ?? null,
+          limit,
+        ],
+      );
     },
     async get(runId) {
       return (await select('where run_id = ?', [runId]))[0];

@@ -1,3 +1,1 @@
-export { embeddedUrl, readEmbeddedPassword, startEmbeddedPostgres } from './start.ts';
-export type { EmbeddedPostgres, EmbeddedPostgresOptions } from './start.ts';
-export type { Exit } from './server-process.ts';
+export { embeddedUrl, startEmbeddedPostgres } from './start.ts';

@@ -52,7 +52,7 @@ interface Prepared {
 }
 
 /** The superuser's password of a database that has been started before, for other processes of the same user. */
-export function readEmbeddedPassword(directory: string): string {
+function readEmbeddedPassword(directory: string): string {
   const path = layoutOf(resolve(directory)).password;
   try {
     return readFileSync(path, 'utf8').trim();

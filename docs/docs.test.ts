@@ -1,0 +1,208 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { connectorErrorCodes } from '@on-the-way/sdk';
+import { describe, expect, test } from 'vitest';
+import { createProgram } from '../host/src/cli/program.ts';
+import { variables } from '../host/src/config/variables.ts';
+import { exitCodes } from '../host/src/host-error.ts';
+import { openDatabase } from '../host/src/storage/database.ts';
+import { migrate } from '../host/src/storage/migrate.ts';
+import { createTestDatabase } from '../host/test/postgres.ts';
+import { datasetTable } from '../plugins/garmin/src/datasets/index.ts';
+import { compileFences } from './compile-fences.ts';
+import { allPages, readPage, root, section, tableRows, type Page } from './markdown.ts';
+
+const pages = allPages();
+
+function sources(folder: string): string {
+  const paths = globSync(`${folder}/**/*.ts`, { cwd: root }).filter((path) => !path.endsWith('.test.ts'));
+  return paths.map((path) => readFileSync(join(root, path), 'utf8')).join('\n');
+}
+
+function matches(text: string, pattern: RegExp): string[] {
+  return [...new Set([...text.matchAll(pattern)].map(([, found = '']) => found))].toSorted();
+}
+
+function unquoted(cell: string | undefined): string {
+  return (cell ?? '').replaceAll('`', '');
+}
+
+describe('every page', () => {
+  function brokenLinks({ path, links }: Page): string[] {
+    return links.filter((link) => {
+      if (/^[a-z]+:/.test(link)) return false;
+      const [file = '', anchor] = link.split('#');
+      const target = file === '' ? path : join(dirname(path), file);
+      if (!existsSync(join(root, target))) return true;
+      return anchor !== undefined && !readPage(target).headings.some((heading) => heading.anchor === anchor);
+    });
+  }
+
+  test.each(pages.map((page) => [page.path, page] as const))(
+    '%s has links that lead somewhere',
+    (_, page) => {
+      expect(brokenLinks(page)).toEqual([]);
+    },
+  );
+
+  test('has TypeScript that compiles', () => {
+    expect(compileFences(pages)).toBe('');
+  });
+
+  test('speaks of this repository alone', () => {
+    expect(pages.filter(({ text }) => /\bshared\//.test(text)).map(({ path }) => path)).toEqual([]);
+  });
+
+  test('of docs is in the table of contents', () => {
+    const index = readPage('docs/index.md');
+    const listed = new Set(index.links.map((link) => join('docs', link.split('#')[0] ?? '')));
+    const inDocs = pages
+      .map(({ path }) => path)
+      .filter((path) => path.startsWith('docs/') && path !== index.path);
+    expect(inDocs.filter((path) => !listed.has(path))).toEqual([]);
+  });
+});
+
+describe('README', () => {
+  const english = readPage('README.md');
+  const chinese = readPage('README.zh-CN.md');
+
+  test('has at most 120 lines', () => {
+    expect(english.text.trimEnd().split('\n').length).toBeLessThanOrEqual(120);
+  });
+
+  test('shows the example connector as it is', () => {
+    const example = readFileSync(join(root, 'examples/hello-connector/index.ts'), 'utf8');
+    expect(english.fences.map(({ text }) => text)).toContain(example);
+  });
+
+  test('says the same in Chinese: the same headings, fences and links', () => {
+    expect(chinese.headings.map(({ level }) => level)).toEqual(english.headings.map(({ level }) => level));
+    const code = ({ fences }: Page) => fences.map(({ language, text }) => ({ language, text }));
+    expect(code(chinese)).toEqual(code(english));
+    const links = (page: Page) => page.links.filter((link) => !link.startsWith('README')).toSorted();
+    expect(links(chinese)).toEqual(links(english));
+  });
+});
+
+describe('errors.md', () => {
+  /** Codes of the host, beside those that plugins may throw. */
+  const hostCodes = [
+    'plugin_bug',
+    'process_died',
+    'breaker_open',
+    'slices_failed',
+    'interrupted',
+    'host_ended',
+    'already_running',
+    'usage',
+    'internal',
+  ];
+  const page = readPage('docs/errors.md');
+  const code = `${sources('core/src')}\n${sources('host/src')}`;
+
+  test('has a heading for every code and no other', () => {
+    const headings = page.headings.filter(({ level }) => level === 2).map(({ text }) => text);
+    expect(headings).toEqual([...connectorErrorCodes, ...hostCodes]);
+  });
+
+  test('knows every code that core and host make', () => {
+    const made = matches(code, /\b(?:code(?: =|:)|error_code =) '([a-z_]+)'(?! in)/g);
+    const known = new Set<string>([...connectorErrorCodes, ...hostCodes]);
+    expect(made.filter((name) => !known.has(name))).toEqual([]);
+    expect(hostCodes.filter((name) => !code.includes(`'${name}'`))).toEqual([]);
+  });
+
+  test.each(page.headings.filter(({ level }) => level === 2))('$text says what to do', ({ text }) => {
+    for (const part of ['**Means:**', '**The host:**', '**Do:**'])
+      expect(section(page, text)).toContain(part);
+  });
+});
+
+describe('cli.md', () => {
+  const page = readPage('docs/cli.md');
+  const { commands } = createProgram('0.0.0', () => undefined);
+
+  test('has a section for every command and no other', () => {
+    const headings = page.headings.map(({ text }) => text).filter((text) => text.startsWith('otw '));
+    expect(headings).toEqual(commands.map((command) => `otw ${command.name()}`));
+  });
+
+  test.each(commands.map((command) => [command.name(), command] as const))(
+    'has the options of %s',
+    (name, command) => {
+      const common = new Set(['--config', '--json', '--verbose']);
+      const own = command.options.map(({ long }) => long ?? '').filter((long) => !common.has(long));
+      const shown = tableRows(section(page, `otw ${name}`)).map(([cell]) => unquoted(cell).split(' ')[0]);
+      expect(shown).toEqual(own);
+    },
+  );
+
+  test('has the exit codes', () => {
+    const rows = tableRows(section(page, 'Exit codes')).map(([code, name]) => [name, Number(code)]);
+    expect(Object.fromEntries(rows)).toEqual(exitCodes);
+  });
+});
+
+test('configuration.md has every variable and no other', () => {
+  const rows = tableRows(section(readPage('docs/configuration.md'), 'Environment variables'));
+  expect(rows.map(([name]) => unquoted(name))).toEqual(Object.keys(variables));
+});
+
+test('http.md has every path and every code', () => {
+  const page = readPage('docs/http.md');
+  const code = sources('host/src/http');
+  const mounts = new Map(
+    [...code.matchAll(/app\.use\('([^']+)', (\w+)\(/g)].map(([, path = '', name = '']) => [name, path]),
+  );
+  const paths = [...code.matchAll(/export function (\w+Routes)\(.*?^}/gms)].flatMap(([body, name = '']) =>
+    matches(body, /router\.get\('([^']+)'/g).map((path) => `${mounts.get(name)}${path === '/' ? '' : path}`),
+  );
+  const headings = page.headings.map(({ text }) => text).filter((text) => text.startsWith('GET '));
+  expect(headings.toSorted()).toEqual(
+    paths.map((path) => `GET ${path.replace(/:(\w+)/g, '{$1}')}`).toSorted(),
+  );
+  const codes = tableRows(section(page, 'Errors')).map(([cell]) => unquoted(cell));
+  expect([...new Set(codes)].toSorted()).toEqual(matches(code, /new ApiError\(\s*[\w.]+,\s*'(\w+)'/g));
+});
+
+test('garmin.md has the datasets as they are', () => {
+  const rows = tableRows(section(readPage('docs/garmin.md'), 'Datasets'));
+  const shown = Object.entries(datasetTable).map(([name, entry]) => {
+    const requests = 'path' in entry.request ? [entry.request] : entry.request;
+    const span = entry.granularity === 'range' ? entry.spanDays : 1;
+    const paths = [...new Set(requests.map((request) => `\`${request.path}\``))].join('<br>');
+    return [
+      `\`${name}\``,
+      entry.granularity,
+      String(span),
+      String(entry.settleDays),
+      paths,
+      entry.description,
+    ];
+  });
+  expect(rows).toEqual(shown);
+});
+
+test('tables.md has the columns as they are, and queries that run', async () => {
+  const page = readPage('docs/tables.md');
+  const { url, drop } = await createTestDatabase();
+  await migrate(url, 'Asia/Shanghai');
+  const database = openDatabase(url, 'Asia/Shanghai');
+  try {
+    const { rows } = await database.raw<{ rows: { name: string; column: string; type: string }[] }>(
+      `select table_schema || '.' || table_name as name, column_name as column,
+         replace(data_type, 'timestamp with time zone', 'timestamptz') as type
+       from information_schema.columns where table_schema in ('raw', 'app') and table_name not like 'migration%'
+       order by table_schema, table_name, ordinal_position`,
+    );
+    for (const [name, columns] of Map.groupBy(rows, (row) => row.name)) {
+      const shown = tableRows(section(page, name)).map(([column, type]) => [unquoted(column), type]);
+      expect([name, shown]).toEqual([name, columns.map(({ column, type }) => [column, type])]);
+    }
+    for (const { language, text } of page.fences) if (language === 'sql') await database.raw(text);
+  } finally {
+    await database.destroy();
+    await drop();
+  }
+});

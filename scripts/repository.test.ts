@@ -1,0 +1,116 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+
+// What holds for the repository as a whole.
+const root = join(import.meta.dirname, '..');
+
+function filesOf(pattern: RegExp): string[] {
+  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return listed.split('\n').filter((file) => pattern.test(file));
+}
+
+function read(file: string): string {
+  return readFileSync(join(root, file), 'utf8');
+}
+
+function importsOf(file: string): string[] {
+  return [...read(file).matchAll(/(?:from|import|import\()\s*'([^']+)'/g)].flatMap((match) => match[1] ?? []);
+}
+
+/** Who may import whom. Tests may use more: they stand outside of what is shipped. */
+const law: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^sdk\/src\//, []],
+  [/^core\/src\//, ['@on-the-way/sdk']],
+  [/^plugins\/[^/]+\/src\//, ['@on-the-way/sdk']],
+  [/^host\/src\//, ['@on-the-way/sdk', '@on-the-way/core']],
+  [/^examples\/[^/]+\//, ['@on-the-way/sdk', '@on-the-way/host']],
+];
+
+const notInCore =
+  /^(node:)?(fs|net|http|https|child_process|process|worker_threads|os|path|dns|tls)(\/|$)|^(pg|knex|express|pino|axios)$/;
+
+test('packages import only what the law allows', () => {
+  const broken = filesOf(/^(sdk|core|host|plugins|examples)\/.*\.ts$/)
+    .filter((file) => !/\.test\.ts$|^host\/test\/|\/test\//.test(file))
+    .flatMap((file) => {
+      const allowed = law.find(([pattern]) => pattern.test(file))?.[1] ?? [];
+      return importsOf(file)
+        .filter((name) => name.startsWith('@on-the-way/') && !allowed.includes(name))
+        .map((name) => `${file} imports ${name}`);
+    });
+  expect(broken).toEqual([]);
+});
+
+test('relative imports stay within their package', () => {
+  const shipped = filesOf(/^(sdk|core|host|plugins\/[^/]+|examples\/[^/]+)\/.*\.ts$/).filter(
+    (file) => !file.endsWith('.test.ts'),
+  );
+  const broken = shipped.flatMap((file) => {
+    const home = /^(sdk|core|host|plugins\/[^/]+|examples\/[^/]+)\//.exec(file)?.[0] ?? '';
+    const outside = importsOf(file).filter(
+      (name) => name.startsWith('.') && !resolve(root, dirname(file), name).startsWith(join(root, home)),
+    );
+    return outside.map((name) => `${file} imports ${name}`);
+  });
+  expect(broken).toEqual([]);
+});
+
+test('core touches no file, process, network or database', () => {
+  const broken = filesOf(/^core\/src\/.*\.ts$/)
+    .filter((file) => !file.endsWith('.test.ts'))
+    .flatMap((file) => importsOf(file).filter((name) => notInCore.test(name)));
+  expect(broken).toEqual([]);
+});
+
+test('tsyringe stands in one file', () => {
+  const owners = filesOf(/^(sdk|core|host|plugins)\/.*\.ts$/).filter((file) =>
+    importsOf(file).includes('tsyringe'),
+  );
+  expect(owners).toEqual(['host/src/container.ts']);
+});
+
+test('the sources and the type tests compile', () => {
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.check.json'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+});
+
+interface Lock {
+  readonly packages: Readonly<
+    Record<string, { resolved?: string; link?: boolean; optionalDependencies?: Record<string, string> }>
+  >;
+}
+
+test('the lock names no download address, and has an entry for each optional package it mentions', () => {
+  const { packages } = JSON.parse(read('package-lock.json')) as Lock;
+  const addresses = Object.entries(packages).filter(([, { resolved }]) => resolved?.includes('://'));
+  expect(addresses).toEqual([]);
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter((name) => {
+      const nested = `${path === '' ? '' : `${path}/`}node_modules/${name}`;
+      return !(nested in packages) && !(`node_modules/${name}` in packages);
+    }),
+  );
+  expect(missing).toEqual([]);
+});
+
+test('every workspace package has the version of lerna.json and the licence', () => {
+  const { version } = JSON.parse(read('lerna.json')) as { version: string };
+  for (const file of filesOf(/^(sdk|core|host|plugins\/[^/]+|examples\/[^/]+)\/package\.json$/)) {
+    expect(JSON.parse(read(file)), file).toMatchObject({ version, license: 'MIT' });
+  }
+});
+
+test('no leftovers stand in the sources', () => {
+  const marks = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X'].join('|'));
+  const found = filesOf(/\.(ts|mjs|js)$/).filter((file) => marks.test(read(file)));
+  expect(found).toEqual([]);
+});
