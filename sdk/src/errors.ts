@@ -46,6 +46,7 @@ export interface ConnectorErrorOptions {
  * put a secret or a response body into it.
  */
 export class ConnectorError extends Error {
+  /** Tells it from other errors, also those of another copy of this package. */
   override readonly name = 'ConnectorError';
   /** What happens next. */
   readonly code: ConnectorErrorCode;
