@@ -85,6 +85,7 @@ function register({ config, databaseUrl, clock, log, redactor }: Leaves, parts: 
       databaseUrl,
       databaseTimeZone: config.timeZone,
       baseDir: config.baseDir,
+      dataDir: config.dataDir,
       sink: (name) => get(tokens.sinks).open(name),
       ledger: get(tokens.ledger),
       runs: get(tokens.runs),

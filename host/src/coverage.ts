@@ -26,7 +26,7 @@ export interface Coverage {
 }
 
 function cellOf(
-  info: DatasetInfo,
+  info: { readonly granularity?: DatasetInfo['granularity'] },
   day: Day,
   entry: CoverageEntry | undefined,
   wantedFrom: Day,
@@ -43,9 +43,20 @@ function cellOf(
       ...(errorMessage !== null && { errorMessage }),
     };
   }
-  // The past of a snapshot cannot be asked for, so nothing is missing there.
-  const wanted = info.granularity === 'snapshot' ? day === today : wantedFrom <= day && day <= today;
+  // The past of a snapshot cannot be asked for, and a dataset that is read no more has no gaps.
+  const first = info.granularity === 'snapshot' ? today : wantedFrom;
+  const wanted = info.granularity !== undefined && first <= day && day <= today;
   return { day, state: wanted ? 'gap' : 'none', revisions: 0, attempts: 0 };
+}
+
+/** What the connector can read, then what it could read once: the ledger still answers for that. */
+function knownDatasets(
+  current: readonly DatasetInfo[],
+  entries: readonly CoverageEntry[],
+): readonly (Pick<DatasetInfo, 'name'> & { readonly granularity?: DatasetInfo['granularity'] })[] {
+  const names = new Set(current.map(({ name }) => name));
+  const former = [...new Set(entries.map(({ dataset }) => dataset))].filter((name) => !names.has(name));
+  return [...current, ...former.map((name) => ({ name }))];
 }
 
 /** Reads the grid; without a window, from the first day wanted to today. */
@@ -75,7 +86,7 @@ export async function coverageOf(
     revisions: 0,
   };
   const days = daysOf(window);
-  const datasets = (state.datasets ?? []).map((info) => {
+  const datasets = knownDatasets(state.datasets ?? [], entries).map((info) => {
     const cells = days.map((day) => cellOf(info, day, known.get(`${info.name} ${day}`), wantedFrom, today));
     for (const cell of cells) {
       totals[cell.state] += 1;

@@ -11,6 +11,7 @@ import {
 import {
   addDays,
   dayAt,
+  formatInstant,
   type Connector,
   type Log,
   type Prompt,
@@ -58,7 +59,7 @@ export interface RunService {
   /** Logs in and lets `use` ask; for check and the like. */
   withConnector<T>(
     connection: ConnectionConfig,
-    request: Pick<RunRequest, 'signal' | 'prompt' | 'inProcess'>,
+    request: Pick<RunRequest, 'signal' | 'prompt' | 'inProcess' | 'onlyDatasets'>,
     use: (connector: OpenConnector) => Promise<T>,
   ): Promise<T>;
 }
@@ -68,6 +69,8 @@ export interface RunServiceParts {
   readonly databaseUrl: string;
   readonly databaseTimeZone: string;
   readonly baseDir: string;
+  /** Never readable for a connector. */
+  readonly dataDir: string;
   readonly sink: (name: string) => Promise<SinkWriter>;
   readonly ledger: LedgerStore;
   readonly runs: RunStore;
@@ -122,7 +125,7 @@ function checkDatasets(connector: OpenConnector, wanted: readonly string[] | und
 async function openConnection(
   parts: RunServiceParts,
   connection: ConnectionConfig,
-  { prompt, inProcess }: OpenRequest,
+  { prompt, inProcess, onlyDatasets }: OpenRequest,
   signal: AbortSignal,
 ): Promise<OpenConnector> {
   const { redactor, clock } = parts;
@@ -136,8 +139,17 @@ async function openConnection(
     signal,
   };
   const log = parts.log.child({ connection: connection.name });
-  if (inProcess !== true) return openInProcess({ ...shared, plugin, log, redactor });
-  return openConnector({ ...shared, connector: await loadHere(plugin.url), log: pluginLog(log), clock });
+  const connector =
+    inProcess === true
+      ? await openConnector({ ...shared, connector: await loadHere(plugin.url), log: pluginLog(log), clock })
+      : await openInProcess({ ...shared, plugin, privateFolder: parts.dataDir, log, redactor });
+  try {
+    checkDatasets(connector, onlyDatasets);
+  } catch (error) {
+    await connector.close();
+    throw error;
+  }
+  return connector;
 }
 
 /** A source that asked for a pause gets it, whoever starts the run. */
@@ -146,8 +158,13 @@ async function pausedFor({ connections, clock }: RunServiceParts, name: string):
   return notBefore === null ? 0 : Math.max(0, notBefore.getTime() - clock.now());
 }
 
-function pausedSummary(connection: string, runId: string, at: number, retryAfterMs: number): RunSummary {
-  const until = new Date(at + retryAfterMs).toISOString();
+function pausedSummary(
+  { name: connection, timeZone }: ConnectionConfig,
+  runId: string,
+  at: number,
+  retryAfterMs: number,
+): RunSummary {
+  const until = formatInstant(at + retryAfterMs, timeZone);
   const message = `The source asked for a pause until ${until}: nothing was asked`;
   const error = { code: 'rate_limited', message, retryAfterMs };
   return {
@@ -178,7 +195,6 @@ async function run(
     connection: name,
     async open(signal) {
       const connector = await openConnection(parts, connection, request, signal);
-      checkDatasets(connector, request.onlyDatasets);
       await parts.connections.rememberDatasets(name, connector.datasets);
       return connector;
     },
@@ -206,9 +222,11 @@ async function run(
 export function createRunService(parts: RunServiceParts): RunService {
   return {
     async execute(connection, request) {
+      // Not a matter of this run but of the configuration, so it is thrown and not recorded.
+      resolvePlugin(connection.plugin, parts.baseDir);
       const runId = request.runId ?? randomUUID();
       const pauseMs = await pausedFor(parts, connection.name);
-      if (pauseMs > 0) return pausedSummary(connection.name, runId, parts.clock.now(), pauseMs);
+      if (pauseMs > 0) return pausedSummary(connection, runId, parts.clock.now(), pauseMs);
       const unlock = await lockConnection(parts, connection.name);
       try {
         return await run(parts, connection, request, runId);

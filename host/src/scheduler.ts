@@ -29,6 +29,7 @@ export interface SchedulerParts {
 const longestSleepMs = 3_600_000;
 // After a run that could not even begin (database away, another host at work).
 const lookAgainMs = 15_000;
+const afterTransientMs = 300_000;
 
 /**
  * When the connection's first run after a start is due: at once, unless the last one ended well and the
@@ -72,8 +73,17 @@ async function runOnce(
   const startedAt = parts.clock.now();
   try {
     const summary = await parts.service.execute(connection, { trigger: 'schedule', signal });
-    const paused = summary.error?.code === 'rate_limited' ? (summary.error.retryAfterMs ?? 0) : 0;
-    return Math.max(startedAt + intervalSeconds * 1000, parts.clock.now() + paused);
+    const code = summary.error?.code;
+    if (code === 'rate_limited') {
+      return Math.max(
+        startedAt + intervalSeconds * 1000,
+        parts.clock.now() + (summary.error?.retryAfterMs ?? 0),
+      );
+    }
+    // The network was away before the run could log in: do not wait out a long interval for that.
+    const waitMs =
+      code === 'transient' ? Math.min(afterTransientMs, intervalSeconds * 1000) : intervalSeconds * 1000;
+    return startedAt + waitMs;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const level = error instanceof AlreadyRunning ? 'info' : 'error';

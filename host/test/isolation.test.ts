@@ -1,6 +1,12 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultPolicySettings, type RunSummary } from '@on-the-way/core';
 import { afterEach, expect, test } from 'vitest';
+import { openInProcess } from '../src/isolate/process-connector.ts';
+import { resolvePlugin } from '../src/isolate/resolve-plugin.ts';
+import { createLog } from '../src/log.ts';
+import { createRedactor } from '../src/redact.ts';
+import { temporaryFolder } from './otw.ts';
 import { createTestHost, type TestHost } from './test-host.ts';
 
 // A plugin that misbehaves costs its own run, never the host.
@@ -115,4 +121,77 @@ test('--in-process runs a connector without a child, with the same rows', async 
   });
   expect((await made.run({ inProcess: true })).datasets).toMatchObject({ greeting: { written: 1 } });
   expect((await made.run()).datasets).toMatchObject({ greeting: { written: 0, unchanged: 1 } });
+});
+
+test('a connector that is a file of a project reads neither the data directory nor dot files beside it', async () => {
+  const project = temporaryFolder();
+  try {
+    for (const folder of ['.otw', 'data']) mkdirSync(join(project.path, folder));
+    for (const file of ['.env', '.otw/password', 'data/password', 'notes.txt']) {
+      writeFileSync(join(project.path, file), 'canary');
+    }
+    symlinkSync(join(import.meta.dirname, '..', '..', 'node_modules'), join(project.path, 'node_modules'));
+    const plugin = join(project.path, 'curious.ts');
+    writeFileSync(
+      plugin,
+      `import { readFileSync } from 'node:fs';
+       import { defineConnector } from '@on-the-way/sdk';
+       import { z } from 'zod';
+       const read = (path: string) => { try { return readFileSync(import.meta.dirname + path, 'utf8'); } catch (error) { return (error as { code: string }).code; } };
+       export default defineConnector({
+         name: 'curious', version: '1.0.0', description: 'Looks around.', source: 'curious', config: z.object({}),
+         login: async () => ({}), account: () => 'me',
+         datasets: { look: { granularity: 'day', settleDays: 1, description: 'Looks.', async *fetch({ window }) {
+           yield { day: window.from, data: ['/.env', '/.otw/password', '/data/password', '/notes.txt'].map(read) };
+         } } },
+       });`,
+    );
+    const redactor = createRedactor();
+    const log = createLog({ redactor, level: 'error', pretty: false, write: () => undefined });
+    const signal = new AbortController().signal;
+    const connector = await openInProcess({
+      plugin: resolvePlugin('./curious.ts', project.path),
+      privateFolder: join(project.path, 'data'),
+      config: {},
+      timeZone: 'UTC',
+      tokens: { load: async () => undefined, save: async () => undefined },
+      log,
+      redactor,
+      signal,
+    });
+    const window = { from: '2026-02-26', to: '2026-02-27' };
+    const request = { dataset: 'look', window, requestId: '0b3f6f1e-6f7a-4f0e-9a46-5b1f0c1d2e3f' };
+    const [batch] = await Array.fromAsync(connector.fetch(request, signal));
+    await connector.close();
+    const { data } = JSON.parse(batch?.[0]?.event.payload ?? '') as { data: unknown };
+    const denied = 'ERR_ACCESS_DENIED';
+    expect(data).toEqual({ value: [denied, denied, denied, 'canary'] });
+  } finally {
+    project.remove();
+  }
+});
+
+test('a process whose login failed ends when it is told to, and need not be killed', async () => {
+  made = await createTestHost({ connection: { config: {} } });
+  expect((await made.run()).error).toMatchObject({ code: 'needs_user' });
+  const ended = made.lines.find((line) => line.includes('connector process ended'));
+  expect(JSON.parse(ended ?? '{}')).toMatchObject({ how: 'exit code 0' });
+});
+
+test('a dataset that is not there is a slip of the pen: nothing is read and health stays as it was', async () => {
+  made = await createTestHost({ connection: { plugin: '@on-the-way/hello-connector', config: {} } });
+  const { error } = await made.run({ onlyDatasets: ['greting'] });
+  expect(error).toMatchObject({
+    code: 'usage',
+    message: expect.stringMatching(/expected names out of greeting/),
+  });
+  expect((await made.host.connections.health(['garmin']))[0]).toMatchObject({ lastStatus: 'never' });
+});
+
+test('a plugin that is not installed is a matter of configuration', async () => {
+  made = await createTestHost({ connection: { plugin: '@on-the-way/nowhere' } });
+  await expect(made.run()).rejects.toMatchObject({
+    exitCode: 78,
+    message: expect.stringMatching(/npm install/),
+  });
 });

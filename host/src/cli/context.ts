@@ -42,13 +42,21 @@ function passwordOf(url: string | undefined): string[] {
 }
 
 /** Reads the configuration and makes a log that already knows its secrets. */
-export async function prepare(options: GlobalOptions, defaultLevel: string): Promise<Preparation> {
-  const config = await loadConfig({ cwd: process.cwd(), env: process.env, commandLine: options });
+export async function prepare(
+  options: GlobalOptions,
+  defaultLevel: string,
+  preferReal = true,
+): Promise<Preparation> {
+  const config = await loadConfig({
+    cwd: process.cwd(),
+    env: process.env,
+    commandLine: { ...options, preferReal },
+  });
   const redactor = createRedactor();
   redactor.add([...config.connections.flatMap(secretsOf), ...passwordOf(config.databaseUrl)]);
   const level =
     options.verbose === true ? 'debug' : (readEnvironment(process.env).OTW_LOG_LEVEL ?? defaultLevel);
-  const pretty = process.stderr.isTTY === true;
+  const pretty = process.stderr.isTTY === true && options.json !== true;
   const log = createLog({ redactor, level, pretty, write: (text) => process.stderr.write(text) });
   for (const warning of config.warnings) log.warn(warning);
   return { config, log, redactor };
@@ -67,7 +75,8 @@ export async function openContext(
     readonly logLevel?: string;
   },
 ): Promise<CommandContext> {
-  const prepared = await prepare(options, needs.logLevel ?? 'warn');
+  // Only the daemon begins a demo beside real data: every other command is about what is there.
+  const prepared = await prepare(options, needs.logLevel ?? 'warn', needs.role !== 'start');
   const { log, redactor } = prepared;
   const undo: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {

@@ -2,7 +2,7 @@ import { dayAt, type Window } from '@on-the-way/sdk';
 import { coverageOf, type CellState, type Coverage, type CoverageCell } from '../coverage.ts';
 import { exitCodes } from '../host-error.ts';
 import { chosenConnection, withContext, type GlobalOptions } from './context.ts';
-import { formatTable, paint, print, printJson, say } from './output.ts';
+import { formatTable, paint, print, printJson, say, simulatedNote } from './output.ts';
 import { windowOption } from './run.ts';
 
 /** Options of `otw coverage`. */
@@ -86,8 +86,30 @@ function printGaps(coverage: Coverage): void {
   );
 }
 
-function show(coverage: Coverage, options: CoverageOptions): void {
-  if (options.json === true) return printJson(coverage);
+/** The grid in the API's spelling. */
+function coverageJson({ connection, window, datasets, totals }: Coverage, simulated: boolean) {
+  return {
+    connection,
+    simulated,
+    from: window.from,
+    to: window.to,
+    datasets: datasets.map(({ dataset, cells }) => ({
+      dataset,
+      cells: cells.map(({ day, state, revisions, attempts, errorCode, errorMessage }) => ({
+        day,
+        state,
+        revisions,
+        attempts,
+        error: errorCode === undefined ? null : { code: errorCode, message: errorMessage ?? null },
+      })),
+    })),
+    totals,
+  };
+}
+
+function show(coverage: Coverage, options: CoverageOptions, simulated: boolean): void {
+  if (options.json === true) return printJson(coverageJson(coverage, simulated));
+  if (simulated) say(simulatedNote);
   if (coverage.datasets.length === 0) {
     return say(
       `Nothing is known of ${coverage.connection} yet: no run has logged in. Try: otw run ${coverage.connection}`,
@@ -105,7 +127,8 @@ export function coverageCommand(name: string | undefined, options: CoverageOptio
     const { name: connection, timeZone } = chosenConnection(config, name);
     const now = Date.now();
     const window: Window | undefined = windowOption(options, dayAt(now, timeZone));
-    show(await coverageOf(host, { connection, timeZone, now, ...(window && { window }) }), options);
+    const coverage = await coverageOf(host, { connection, timeZone, now, ...(window && { window }) });
+    show(coverage, options, config.demo);
     return exitCodes.done;
   });
 }

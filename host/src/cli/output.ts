@@ -1,6 +1,9 @@
 import { styleText } from 'node:util';
 import Table from 'cli-table3';
 
+/** Said on stderr by every command that shows the demo's data. */
+export const simulatedNote = 'Demo: simulated account, invented data.';
+
 /** Results go here. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);

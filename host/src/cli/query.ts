@@ -2,7 +2,7 @@ import { Client, type QueryConfig } from 'pg';
 import { exitCodes, HostError } from '../host-error.ts';
 import { clientConfig } from '../storage/database.ts';
 import { withContext, type GlobalOptions } from './context.ts';
-import { formatTable, print, printJson, say } from './output.ts';
+import { formatTable, print, printJson, say, simulatedNote } from './output.ts';
 
 function shown(value: unknown): string | number {
   if (typeof value === 'number') return value;
@@ -33,6 +33,7 @@ export function queryCommand(sql: string, options: GlobalOptions): Promise<numbe
             rows.map((row) => names.map((name) => shown(row[name]))),
           ),
         );
+        if (config.demo) say(simulatedNote);
         say(`${rows.length} ${rows.length === 1 ? 'row' : 'rows'}`);
       }
       return exitCodes.done;

@@ -4,7 +4,7 @@ import type { ConnectionConfig } from '../config/host-config.ts';
 import { exitCodes, HostError } from '../host-error.ts';
 import { AlreadyRunning, type RunRequest } from '../run-service.ts';
 import { chosenConnection, withContext, type CommandContext, type GlobalOptions } from './context.ts';
-import { formatTable, print, printJson, say } from './output.ts';
+import { formatTable, print, printJson, say, simulatedNote } from './output.ts';
 import { showProgress } from './progress.ts';
 import { terminalPrompt } from './prompt.ts';
 import { exitCodeOf, formatSummary, summaryJson } from './run-summary.ts';
@@ -101,7 +101,7 @@ async function runOne(
     showPlan(await dryRun(context, connection, request), json);
     return exitCodes.done;
   }
-  if (config.demo) say('Reading from the Garmin simulator: invented data of an invented person.');
+  if (config.demo) say(simulatedNote);
   if (storage.kind === 'attached') say('Sharing the database of the host that is running.');
   showProgress(host.bus, process.stderr);
   const summary = await host.service.execute(connection, request);

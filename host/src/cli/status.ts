@@ -2,7 +2,7 @@ import { formatInstant } from '@on-the-way/sdk';
 import { exitCodes } from '../host-error.ts';
 import { shownRun } from '../http/runs.ts';
 import { withContext, type GlobalOptions } from './context.ts';
-import { formatTable, paint, print, printJson, say } from './output.ts';
+import { formatTable, paint, print, printJson, say, simulatedNote } from './output.ts';
 
 const statusStyles: Readonly<Record<string, 'green' | 'yellow' | 'red' | 'dim'>> = {
   ok: 'green',
@@ -49,7 +49,7 @@ export function statusCommand(options: GlobalOptions): Promise<number> {
         item.last_error ? `${item.last_error.code}: ${item.last_error.message}` : '',
       ]);
       print(formatTable(['connection', 'last run', 'at', 'good runs', 'bad runs', 'why'], rows));
-      if (config.demo) say('Simulated account, invented data.');
+      if (config.demo) say(simulatedNote);
     }
     return exitCodes.done;
   });
@@ -91,6 +91,7 @@ export function runsCommand(
         ),
       );
     }
+    if (config.demo && options.json !== true) say(simulatedNote);
     return exitCodes.done;
   });
 }

@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/otw.ts';
@@ -111,6 +111,14 @@ test('a secret may come from a private file, and only from a private one', async
     exitCode: 78,
     message: expect.stringMatching(/0644.*chmod 600/),
   });
+});
+
+test('where real data lies, commands other than start look at it, whatever the variables say', async () => {
+  mkdirSync(join(folder.path, '.otw', 'postgres'), { recursive: true });
+  const look = (preferReal: boolean) =>
+    loadConfig({ cwd: folder.path, env: {}, commandLine: { preferReal } });
+  expect(await look(true)).toMatchObject({ demo: false, dataDir: join(folder.path, '.otw') });
+  expect(await look(false)).toMatchObject({ demo: true, dataDir: join(folder.path, '.otw', 'demo') });
 });
 
 test('API_BASE_URL and CONNECTOR_INGEST_PATH select the HTTP sink', async () => {

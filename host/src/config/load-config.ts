@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { defaultPolicySettings, type PolicySettings } from '@on-the-way/core';
 import { configError } from '../host-error.ts';
+import { readDataDirLock } from '../storage/data-dir-lock.ts';
 import { seconds, type FileConfig } from './file-schema.ts';
 import { garminConnection } from './garmin-connection.ts';
 import type { ConnectionConfig, HostConfig, SinkConfig } from './host-config.ts';
@@ -12,6 +14,8 @@ export interface CommandLine {
   readonly config?: string;
   readonly port?: number;
   readonly host?: string;
+  /** Look at real data where there is some, also without the variables it was read with. */
+  readonly preferReal?: boolean;
 }
 
 const postgresSink: SinkConfig = { plugin: '@on-the-way/sink-postgres', config: {} };
@@ -32,6 +36,12 @@ function isDemo(file: FileConfig | undefined, env: Environment): boolean {
     env.API_BASE_URL === undefined &&
     !Object.keys(env).some((key) => key.startsWith('GARMIN_'))
   );
+}
+
+/** Data of a real account lies there, and it is not the demo that is running now. */
+function hasRealData(rootDir: string): boolean {
+  if (!existsSync(join(rootDir, 'postgres'))) return false;
+  return readDataDirLock(rootDir) !== undefined || readDataDirLock(join(rootDir, 'demo')) === undefined;
 }
 
 function postgresOf(file: FileConfig | undefined, env: Environment): string | undefined {
@@ -121,11 +131,11 @@ export async function loadConfig(options: {
   const env = readEnvironment(options.env);
   const read = await readConfigFile(cwd, commandLine.config);
   const file = read?.content;
-  const demo = isDemo(file, env);
   const baseDir = read ? dirname(read.path) : cwd;
   const rootDir = env.OTW_DATA_DIR
     ? absolute(cwd, env.OTW_DATA_DIR)
     : absolute(baseDir, file?.dataDir ?? '.otw');
+  const demo = isDemo(file, env) && !(commandLine.preferReal === true && hasRealData(rootDir));
   const dataDir = demo ? join(rootDir, 'demo') : rootDir;
   const timeZone = env.OTW_TIMEZONE ?? file?.timeZone ?? 'Asia/Shanghai';
   const databaseUrl = postgresOf(file, env);

@@ -5,6 +5,8 @@ import { ApiError } from './api-error.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
 import { queryOf } from './query.ts';
 
+const wholeTo200 = 'expected a whole number from 1 to 200';
+
 const cursorSchema = z
   .string()
   .transform((text) => Buffer.from(text, 'base64url').toString('utf8').split(' '))
@@ -16,9 +18,9 @@ const listQuery = z.strictObject({
   status: z.enum(['running', 'succeeded', 'partial', 'failed', 'interrupted']).optional(),
   limit: z
     .string()
-    .regex(/^\d{1,3}$/, 'expected a whole number from 1 to 200')
+    .regex(/^\d{1,3}$/, wholeTo200)
     .transform(Number)
-    .pipe(z.number().min(1).max(200))
+    .pipe(z.number().min(1, wholeTo200).max(200, wholeTo200))
     .default(50),
   cursor: cursorSchema.optional(),
 });

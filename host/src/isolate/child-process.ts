@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { extname, dirname, join } from 'node:path';
+import { dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { packageFolder, type ResolvedPlugin } from './resolve-plugin.ts';
 
@@ -18,14 +18,36 @@ function moduleFolders(folder: string): string[] {
   return [...(existsSync(here) ? [here] : []), ...(parent === folder ? [] : moduleFolders(parent))];
 }
 
+/** Whether `path` is `folder` or lies below it. */
+function within(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way === '' || (!way.startsWith('..') && !isAbsolute(way));
+}
+
+/**
+ * What of a package the child may read: everything but dot files (.env, .git, .otw) and the host's data,
+ * which both may lie in the same folder when the plugin is a file of the user's project.
+ */
+function readableParts(folder: string, privateFolder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter(({ name }) => !name.startsWith('.') && name !== 'node_modules')
+    .flatMap((item) => {
+      const path = join(folder, item.name);
+      if (within(path, privateFolder)) {
+        return path === privateFolder ? [] : readableParts(path, privateFolder);
+      }
+      return item.isDirectory() ? [join(path, '*')] : [path];
+    });
+}
+
 /** What the child may read: the code it runs, nothing else. */
-function readableFolders(plugin: ResolvedPlugin): string[] {
+function readableFolders(plugin: ResolvedPlugin, privateFolder: string): string[] {
   const ours = ['@on-the-way/core', '@on-the-way/sdk'].map((name) => packageFolder(require.resolve(name)));
   const host = packageFolder(entry);
   const packages = [packageFolder(plugin.path), ...ours];
   return [
     ...new Set([
-      ...packages.map((folder) => join(folder, '*')),
+      ...packages.flatMap((folder) => readableParts(folder, privateFolder)),
       join(dirname(entry), '*'),
       join(host, 'package.json'),
       ...[...packages, host].flatMap(moduleFolders).map((folder) => join(folder, '*')),
@@ -47,11 +69,11 @@ export interface ConnectorChild {
  * no workers, an environment of two variables, a process group of its own (so that Ctrl-C at the
  * terminal reaches the host alone, which then ends its children in order).
  */
-export function spawnChild(plugin: ResolvedPlugin): ConnectorChild {
+export function spawnChild(plugin: ResolvedPlugin, privateFolder: string): ConnectorChild {
   const flags = [
     ...conditions,
     '--permission',
-    ...readableFolders(plugin).map((folder) => `--allow-fs-read=${folder}`),
+    ...readableFolders(plugin, resolve(privateFolder)).map((folder) => `--allow-fs-read=${folder}`),
     `--max-old-space-size=${heapMegabytes}`,
     '--disable-warning=ExperimentalWarning',
     '--disable-warning=SecurityWarning',

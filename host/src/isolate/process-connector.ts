@@ -10,6 +10,8 @@ import type { ResolvedPlugin } from './resolve-plugin.ts';
 /** What opening a connector in a child needs. */
 export interface ProcessConnectorOptions {
   readonly plugin: ResolvedPlugin;
+  /** Never readable for the child, wherever the plugin lies. */
+  readonly privateFolder: string;
   readonly config: unknown;
   readonly timeZone: string;
   readonly versionOverride?: string;
@@ -29,6 +31,9 @@ class ProcessDied extends Error {
 // Enough for the child to prepare the next batch while one is being written, little enough to stay small.
 const credits = 4;
 const closeWithinMs = 2_000;
+// Several requests with their time-outs fit in; a login that takes longer hangs. Not while a person types.
+const loginWithinMs = 120_000;
+const longestTimerMs = 2_147_483_647;
 // What a process said before it died tells why, in the ledger too; a stack is enough.
 const keptLines = 8;
 const keptCharacters = 600;
@@ -88,7 +93,7 @@ class Channel {
   }
 
   send(message: ToChild): void {
-    if (!this.#failure && this.#child.channel.writable) this.#child.channel.write(encode(message));
+    if (this.#child.channel.writable) this.#child.channel.write(encode(message));
   }
 
   /** Registers for the answers to a new id; throws when the child has ended. */
@@ -113,6 +118,14 @@ class Channel {
     const timer = setTimeout(() => child.kill('SIGKILL'), closeWithinMs);
     await exited;
     clearTimeout(timer);
+  }
+
+  /** The login took too long. */
+  giveUp(): void {
+    this.#fail(
+      new ConnectorError('transient', `Expected a login within ${loginWithinMs / 1000} s, got no answer`),
+    );
+    this.kill();
   }
 
   kill(): void {
@@ -163,7 +176,7 @@ class Channel {
   }
 
   #ended(how: string): void {
-    if (!this.#closing) this.#options.log.warn({ how }, 'connector process ended');
+    this.#options.log[this.#closing ? 'debug' : 'warn']({ how }, 'connector process ended');
     const words = this.#lastWords.join(' | ').slice(0, keptCharacters);
     const said = words === '' ? '' : `; it said: ${words}`;
     this.#fail(new ProcessDied(`Expected the connector's process to stay up, but it ended: ${how}${said}`));
@@ -274,7 +287,7 @@ function check(channel: Channel, signal: AbortSignal): Promise<void> {
  * @throws ConnectorError as the connector's `login`; PluginBug; ProcessDied.
  */
 export async function openInProcess(options: ProcessConnectorOptions): Promise<OpenConnector> {
-  const channel = new Channel(spawnChild(options.plugin), options);
+  const channel = new Channel(spawnChild(options.plugin, options.privateFolder), options);
   const { plugin, config, timeZone, versionOverride, prompt, signal } = options;
   const onAbort = (): void => channel.kill();
   signal.addEventListener('abort', onAbort, { once: true });
@@ -286,6 +299,7 @@ export async function openInProcess(options: ProcessConnectorOptions): Promise<O
     ...(versionOverride !== undefined && { versionOverride }),
     interactive: prompt !== undefined,
   });
+  const timer = setTimeout(() => channel.giveUp(), prompt === undefined ? loginWithinMs : longestTimerMs);
   let opened: Opened;
   try {
     opened = await channel.opened;
@@ -293,6 +307,7 @@ export async function openInProcess(options: ProcessConnectorOptions): Promise<O
     await channel.close();
     throw error;
   } finally {
+    clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
   }
   return {

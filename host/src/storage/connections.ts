@@ -52,7 +52,6 @@ async function ensureRows(database: Database, names: readonly string[]): Promise
 function reasonOf(summary: RunSummary, clean: (text: string) => string) {
   if (summary.error) return { code: summary.error.code, message: clean(summary.error.message) };
   if (summary.status === 'succeeded') return { code: null, message: null };
-  if (summary.status === 'interrupted') return { code: 'interrupted', message: 'The run was told to stop' };
   const bad = Object.entries(summary.datasets).filter(([, counts]) => counts.failed + counts.conflicts > 0);
   const named = bad.map(
     ([name, { failed, conflicts }]) => `${name} ${failed} failed, ${conflicts} conflicts`,
@@ -66,8 +65,8 @@ async function finishRun(
   summary: RunSummary,
   clean: (text: string) => string,
 ): Promise<void> {
-  // A run that was told to stop says nothing about the source.
-  if (summary.status === 'interrupted') return;
+  // A run that was told to stop, or asked for what is not there, says nothing about the source.
+  if (summary.status === 'interrupted' || summary.error?.code === 'usage') return;
   const { connection } = summary;
   const ok = summary.status === 'succeeded';
   const reason = reasonOf(summary, clean);
