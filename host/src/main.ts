@@ -41,5 +41,11 @@ async function main(): Promise<number> {
   }
 }
 
+// Whoever read our output (head, less) has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(exitCodes.done);
+  throw error;
+});
+
 // Exit outright: back-off timers and keep-alive sockets of what was given up must not hold the process.
 process.exit(await main());
