@@ -15,6 +15,7 @@ const bin = (name) => join(modules, '.bin', name);
 const scripts = {
   start: { dev: false, commands: [[source, 'host/src/main.ts', 'start']] },
   test: { dev: true, commands: [['node_modules/vitest/vitest.mjs', 'run']] },
+  bench: { dev: false, commands: [[source, 'bench/main.ts']] },
   build: { dev: true, commands: [['node_modules/typescript/bin/tsc', '-b']] },
   check: {
     dev: true,

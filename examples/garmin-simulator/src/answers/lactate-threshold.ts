@@ -15,7 +15,6 @@ const THRESHOLDS: Readonly<Record<string, (person: Person, date: CalendarDate) =
   functionalThresholdPower: (person, date) => Math.round(fitnessOn(person, date) * 5.9),
 };
 
-
 const thresholdRange = forRange({ start: 'start', end: 'end', maxDays: 365 }, (view, { start, end }, ask) => {
   const series = THRESHOLDS[ask.params['series'] ?? ''];
   if (series === undefined) return NOT_FOUND;
