@@ -31,7 +31,8 @@ function readable(line: string): string {
   const fields = Object.entries(entry)
     .filter(([key]) => !shownElsewhere.has(key))
     .map(([key, value]) => `${key}=${shown(value)}`);
-  return `${colour(level, `${time} ${level}`)} ${shown(entry['msg'] ?? '')} ${styleText('dim', fields.join(' '), { stream: process.stderr })}\n`;
+  // A progress bar may stand on this line.
+  return `\r\u001b[K${colour(level, `${time} ${level}`)} ${shown(entry['msg'] ?? '')} ${styleText('dim', fields.join(' '), { stream: process.stderr })}\n`;
 }
 
 /** Makes the log. Every line passes the redactor last, after redaction by path. */
