@@ -2,6 +2,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startEmbeddedPostgres } from '../src/storage/embedded/index.ts';
+import { whyNot } from './embedded-hosts.ts';
 import { otw, temporaryFolder } from './otw.ts';
 
 // The same run as whoever, over whichever Postgres.
@@ -36,8 +37,9 @@ test('the demo runs as the user of this machine over the embedded Postgres 18', 
   }
 });
 
-if (!isRoot) console.log('skipped: only root can start a command as another user');
-test.runIf(isRoot)('the demo runs as an ordinary user', async () => {
+const hindrance = whyNot({ uid: nobody, gid: nobody });
+if (hindrance !== undefined) console.log(`skipped: the demo as an ordinary user: ${hindrance}`);
+test.runIf(hindrance === undefined)('the demo runs as an ordinary user', async () => {
   const folder = temporaryFolder();
   try {
     chownSync(folder.path, nobody, nobody);
@@ -48,6 +50,7 @@ test.runIf(isRoot)('the demo runs as an ordinary user', async () => {
   }
 });
 
+if (!isRoot) console.log('skipped: the demo as root: this is not root');
 test.runIf(isRoot)('the demo runs as root below a folder that only root may enter', async () => {
   const folder = temporaryFolder();
   try {
