@@ -1,9 +1,10 @@
 import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { startGarminSimulator } from '@on-the-way/garmin-simulator';
 import { expect, test } from 'vitest';
 import { startEmbeddedPostgres } from '../src/storage/embedded/index.ts';
 import { whyNot } from './embedded-hosts.ts';
-import { otw, temporaryFolder } from './otw.ts';
+import { otw, startOtw, temporaryFolder } from './otw.ts';
 
 // The same run as whoever, over whichever Postgres.
 const counts = `select count(distinct payload_json->>'metric_type')::int as metrics, current_setting('server_version_num')::int / 10000 as version from raw.raw_event`;
@@ -69,9 +70,10 @@ if (!existsSync(fifteen))
   console.log(`skipped: no Postgres 15 at ${fifteen} (Debian: apt-get install postgresql-15)`);
 
 test.runIf(existsSync(fifteen))(
-  'DATABASE_URL may name a Postgres 15; the connection then waits for credentials and says so',
+  'DATABASE_URL may name a Postgres 15: the same days are read into it, in the zone the contract names',
   async () => {
     const folder = temporaryFolder();
+    const simulator = await startGarminSimulator();
     const server = await startEmbeddedPostgres({
       directory: join(folder.path, 'fifteen'),
       timeZone: 'UTC',
@@ -79,27 +81,56 @@ test.runIf(existsSync(fifteen))(
       binaries: fifteen,
     });
     try {
-      const env = { OTW_DATA_DIR: folder.path, DATABASE_URL: server.url };
-      const { code, stdout } = await otw(['run', '--json'], { env });
-      expect(code).toBe(4);
-      expect(JSON.parse(stdout)).toMatchObject({ status: 'failed', error: { code: 'needs_user' } });
-      const { stdout: rows } = await otw(
-        [
-          'query',
-          `select current_setting('server_version') as v, current_setting('TimeZone') as zone`,
-          '--json',
-        ],
-        { env },
-      );
-      expect(JSON.parse(rows)).toMatchObject({
-        rows: [{ v: expect.stringMatching(/^15/), zone: 'Asia/Shanghai' }],
+      const env = {
+        OTW_DATA_DIR: folder.path,
+        DATABASE_URL: server.url.replace('postgresql:', 'postgresql+psycopg:'),
+        GARMIN_EMAIL: 'runner@example.com',
+        GARMIN_PASSWORD: 'simulated',
+        GARMIN_API_ORIGIN: simulator.origin,
+      };
+      const { metrics, version } = await demo(env);
+      expect(version).toBe(15);
+      expect(metrics).toBeGreaterThan(28);
+      const sql = `select current_setting('TimeZone') as zone, now()::text as now`;
+      const { stdout } = await otw(['query', sql, '--json'], { env });
+      expect(JSON.parse(stdout)).toMatchObject({
+        rows: [{ zone: 'Asia/Shanghai', now: expect.stringMatching(/\+08$/) }],
       });
     } finally {
       await server.stop();
+      await simulator.close();
       folder.remove();
     }
   },
 );
+
+test('without credentials the host stays up, the connection reports error and what to do', async () => {
+  const folder = temporaryFolder();
+  const host = startOtw(['start'], { env: { OTW_DATA_DIR: folder.path, GARMIN_IS_CN: 'false' } });
+  try {
+    const [, address] = await host.said(/serving on (http:\/\/127\.0\.0\.1:\d+)/);
+    await host.said(/"msg":"run finished"/);
+    const health = async (): Promise<unknown> => (await fetch(`${address}/v1/health/connector`)).json();
+    await expect.poll(health).toMatchObject({
+      status: 'ok',
+      last_status: 'error',
+      failure_count: 1,
+      connections: [
+        {
+          simulated: false,
+          last_error: { code: 'needs_user', message: expect.stringMatching(/GARMIN_TOKEN_DIR/) },
+        },
+      ],
+    });
+    expect(host.process.exitCode).toBeNull();
+    host.process.kill('SIGTERM');
+    expect((await host.finished).code).toBe(0);
+  } finally {
+    host.process.kill('SIGKILL');
+    await host.finished;
+    folder.remove();
+  }
+});
 
 test('a DATABASE_URL where nothing answers ends with 69 and names the address without the password', async () => {
   const { code, stderr } = await otw(['status'], {
