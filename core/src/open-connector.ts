@@ -87,6 +87,8 @@ export async function openConnector(options: OpenOptions): Promise<OpenConnector
       callPlugin({ plugin: connector.name, method: 'check' }, checkSignal, () =>
         connector.check?.({ session, signal: checkSignal }),
       ),
+    isAlive: () => true,
+    settled: async () => undefined,
     async close() {
       // The run is over and its outcome known; a plugin that cannot say goodbye changes nothing of it.
       try {

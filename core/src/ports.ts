@@ -37,6 +37,10 @@ export interface OpenConnector {
   fetch(slice: SliceRequest, signal: AbortSignal): AsyncIterable<readonly DatedEvent[]>;
   /** One cheap read that proves the session is good; resolves at once for connectors without one. */
   check(signal: AbortSignal): Promise<void>;
+  /** False once its process has died; nothing can be asked of it then. */
+  isAlive(): boolean;
+  /** Resolves when isAlive can be believed: at once, or shortly after a fetch that was given up. */
+  settled(): Promise<void>;
   /** Called once. Never rejects. */
   close(): Promise<void>;
 }

@@ -1,10 +1,11 @@
-import { dayAt, type SinkWriter } from '@on-the-way/sdk';
+import { dayAt, type Day, type SinkWriter } from '@on-the-way/sdk';
 import type { Bus } from './events.ts';
 import { planSlices, type PlanInput, type Slice } from './plan-slices.ts';
-import { BreakerOpen, type Policies } from './policies.ts';
+import type { Policies } from './policies.ts';
 import type { Clock, Ledger, OpenConnector, SliceOutcome } from './ports.ts';
 import { failureOf, type Failure } from './failure.ts';
-import { fetchSlice, outcomesOf, outcomesOfFailure } from './run-slice.ts';
+import { keepOpen, type KeptOpen } from './keep-open.ts';
+import { fetchSlice, outcomesOf, outcomesOfFailure, type Tallies } from './run-slice.ts';
 import { trackWrites, type TrackedSink } from './track-writes.ts';
 import { emptyCounts, type DatasetCounts, type RunStatus, type RunSummary } from './run-summary.ts';
 
@@ -27,7 +28,13 @@ export interface RunInput {
 }
 
 // After these the rest of the account's slices would end the same way, or make it worse.
-const endsTheRun: readonly string[] = ['auth', 'needs_user', 'rate_limited', 'process_died'];
+const endsTheRun: readonly string[] = ['auth', 'needs_user', 'rate_limited'];
+
+/** The dataset took the connector's process down before; asking again would do it again. */
+class ProcessLost extends Error {
+  override readonly name = 'ProcessLost';
+  readonly code = 'process_died';
+}
 
 /**
  * Executes one run of a connection: log in, plan, fetch, write, record. Rows are durable before the
@@ -49,7 +56,8 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
       finishedAt: clock.now(),
       slicesPlanned,
       datasets: counts,
-      ...(error && { error }),
+      // Told to stop: what it was cut off in is not what went wrong.
+      ...(error && !input.signal.aborted && { error }),
     };
     bus.emit('run:finished', summary);
     return summary;
@@ -61,14 +69,15 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
   } catch (error) {
     return finish(failureOf(error));
   }
+  const kept = keepOpen(connector, () => input.open(input.signal));
   try {
     for (const dataset of connector.datasets) counts[dataset.name] = emptyCounts();
     const slices = await plan(input, connector);
     slicesPlanned = slices.length;
     bus.emit('run:started', { runId, connection, slices: slices.length, at: startedAt });
-    return finish(await runSlices(input, connector, slices, counts));
+    return finish(await runSlices(input, { connector: kept, version: connector.version }, slices, counts));
   } finally {
-    await connector.close();
+    await kept.close();
   }
 }
 
@@ -82,7 +91,11 @@ async function plan(input: RunInput, connector: OpenConnector): Promise<Slice[]>
 
 /** A run whose connector has logged in. */
 interface Work extends Omit<RunInput, 'sink'> {
-  readonly connector: OpenConnector;
+  readonly connector: KeptOpen;
+  /** Version of the plugin. */
+  readonly version: string;
+  /** Datasets at which the connector's process died in this run. */
+  readonly lost: Set<string>;
   readonly sink: TrackedSink;
   readonly counts: Record<string, DatasetCounts>;
   /** Gives up every slice that is at work or waits. */
@@ -92,7 +105,7 @@ interface Work extends Omit<RunInput, 'sink'> {
 /** Resolves with what ended the run early, if anything did. */
 async function runSlices(
   input: RunInput,
-  connector: OpenConnector,
+  opened: Pick<Work, 'connector' | 'version'>,
   slices: readonly Slice[],
   counts: Record<string, DatasetCounts>,
 ): Promise<Failure | undefined> {
@@ -100,7 +113,8 @@ async function runSlices(
   let ended: Failure | undefined;
   const work: Work = {
     ...input,
-    connector,
+    ...opened,
+    lost: new Set(),
     counts,
     sink: trackWrites(input.sink),
     signal: AbortSignal.any([input.signal, stop.signal]),
@@ -124,37 +138,59 @@ async function runSlices(
   return ended;
 }
 
+/** Asks once. What ends the run is told at once: when this rejects, the next slice begins. */
+async function attempt(
+  work: Work,
+  slice: Slice,
+  requestId: string,
+  written: Map<string, Day>,
+  { signal, end }: { readonly signal: AbortSignal; readonly end: (failure: Failure) => void },
+): Promise<Tallies> {
+  const connector = await work.connector.get().catch((error: unknown) => {
+    work.end(failureOf(error));
+    throw error;
+  });
+  if (work.lost.has(slice.dataset)) {
+    const message = `Not asked for: the connector's process died at ${slice.dataset} in this run; the next run asks again`;
+    throw new ProcessLost(message);
+  }
+  try {
+    return await fetchSlice(slice, requestId, { connector, sink: work.sink, written }, signal);
+  } catch (error) {
+    const failure = failureOf(error);
+    if (!signal.aborted && endsTheRun.includes(failure.code)) end(failure);
+    await connector.settled();
+    if (!connector.isAlive()) work.lost.add(slice.dataset);
+    throw error;
+  }
+}
+
 /** Runs a slice to its outcome and records it. */
 async function runSlice(work: Work, slice: Slice): Promise<void> {
-  const { runId, connection, connector, ledger, policies, bus, clock, signal } = work;
+  const { runId, connection, ledger, policies, bus, clock, signal, version } = work;
   const requestId = work.newId();
-  const written = new Set<string>();
+  const written = new Map<string, Day>();
   let attempts = 0;
   let outcomes: readonly SliceOutcome[];
   let failure: Failure | undefined;
+  let ending: Failure | undefined;
+  const end = (by: Failure): void => {
+    ending = by;
+    work.end(by);
+  };
   try {
-    const tallies = await policies.execute(slice.dataset, signal, async (attemptSignal) => {
-      attempts += 1;
-      try {
-        return await fetchSlice(slice, requestId, { connector, sink: work.sink, written }, attemptSignal);
-      } catch (error) {
-        const found = failureOf(error);
-        if (!attemptSignal.aborted && endsTheRun.includes(found.code)) {
-          // Here and not later: once this rejects, the next slice begins.
-          failure = found;
-          work.end(found);
-        }
-        throw error;
-      }
+    const tallies = await policies.execute(slice.dataset, signal, (attemptSignal) => {
+      if (!work.lost.has(slice.dataset)) attempts += 1;
+      return attempt(work, slice, requestId, written, { signal: attemptSignal, end });
     });
     outcomes = outcomesOf(slice, tallies, attempts);
   } catch (error) {
     // Given up, not failed: nothing is known of these days, so they stay gaps.
-    if (signal.aborted && !failure) return;
-    failure ??= failureOf(error);
-    outcomes = outcomesOfFailure(slice, failure, error instanceof BreakerOpen ? 0 : attempts);
+    if (signal.aborted && !ending) return;
+    failure = ending ?? failureOf(error);
+    outcomes = outcomesOfFailure(slice, failure, attempts, written);
   }
-  await ledger.record({ connection, runId, version: connector.version, at: clock.now() }, outcomes);
+  await ledger.record({ connection, runId, version, at: clock.now() }, outcomes);
   tally((work.counts[slice.dataset] ??= emptyCounts()), outcomes);
   const status = failure?.status;
   bus.emit('slice:finished', { runId, connection, slice, outcomes, ...(status !== undefined && { status }) });

@@ -11,7 +11,8 @@ interface DayTally {
   conflicts: number;
 }
 
-type Tallies = ReadonlyMap<Day, DayTally>;
+/** What became of a slice's events, by day. */
+export type Tallies = ReadonlyMap<Day, DayTally>;
 
 /**
  * Fetches a slice and hands every batch to the sink before the next is asked for. Resolves when all of
@@ -24,7 +25,7 @@ export async function fetchSlice(
   to: {
     readonly connector: OpenConnector;
     readonly sink: Pick<SinkWriter, 'write'>;
-    readonly written: Set<string>;
+    readonly written: Map<string, Day>;
   },
   signal: AbortSignal,
 ): Promise<Tallies> {
@@ -49,7 +50,7 @@ export async function fetchSlice(
       if (!tally || !row) throw new Error(`Expected the sink to answer for each of ${batch.length} events`);
       const { externalId } = event;
       tally.externalIds.push(externalId);
-      if (row.outcome === 'written') to.written.add(externalId);
+      if (row.outcome === 'written') to.written.set(externalId, day);
       if (row.outcome === 'conflict') tally.conflicts += 1;
       else tally[to.written.has(externalId) && !seen.has(externalId) ? 'written' : 'unchanged'] += 1;
       seen.add(externalId);
@@ -77,8 +78,17 @@ export function outcomesOf(slice: Slice, tallies: Tallies, attempts: number): Sl
 
 const absent: readonly string[] = ['not_supported', 'out_of_range'];
 
-/** One outcome a day from what went wrong. A source that has no such data is an answer, not a failure. */
-export function outcomesOfFailure(slice: Slice, failure: Failure, attempts: number): SliceOutcome[] {
+/**
+ * One outcome a day from what went wrong. A source that has no such data is an answer, not a failure.
+ * `written` holds what was stored before it went wrong; it stands, and is counted.
+ */
+export function outcomesOfFailure(
+  slice: Slice,
+  failure: Failure,
+  attempts: number,
+  written: ReadonlyMap<string, Day>,
+): SliceOutcome[] {
+  const stored = [...written.values()];
   return daysOf(slice.window).map((day) => ({
     dataset: slice.dataset,
     day,
@@ -86,7 +96,7 @@ export function outcomesOfFailure(slice: Slice, failure: Failure, attempts: numb
     attempts,
     errorCode: failure.code,
     errorMessage: failure.message,
-    rowsWritten: 0,
+    rowsWritten: stored.filter((of) => of === day).length,
     rowsUnchanged: 0,
     conflicts: 0,
   }));

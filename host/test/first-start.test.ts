@@ -32,6 +32,11 @@ test('a start without configuration says that it is simulated, in log, API and s
   expect(body).toMatchObject({ items: [{ name: 'garmin', simulated: true }] });
 });
 
+test('the first run begins by itself, after the host is serving', () => {
+  expect(host.stderr()).toMatch(/serving on [^]*run started/);
+  expect(host.stderr()).not.toMatch(/run started[^]*serving on /);
+});
+
 test("the demo's ten days of all 32 datasets have an outcome each", async () => {
   const { stdout, code } = await otw(['coverage', 'garmin', '--json'], { env });
   expect(code).toBe(0);
@@ -157,12 +162,21 @@ test.runIf(process.platform === 'linux')(
   },
 );
 
-test('a second start is serving again, and reads nothing before it is due', async () => {
+test('a second start is serving again without a run: the next one is not yet due', async () => {
+  host.process.kill('SIGINT');
+  await host.finished;
   host = startOtw(['start'], { env });
   address = (await host.said(/serving on (http:\/\/127\.0\.0\.1:\d+)/))[1] ?? '';
+  expect(await get('/v1/health/live')).toMatchObject({ status: 200, body: { status: 'ok' } });
   await host.said(/Look around/);
-  const { body } = await get('/v1/connections/garmin');
-  expect(body).toMatchObject({ connection: { state: 'waiting', next_run_at: expect.any(String) } });
+  // Once the next run has its time, it is settled that none begins now.
+  await expect
+    .poll(async () => (await get('/v1/connections/garmin')).body, { timeout: 30_000 })
+    .toMatchObject({ connection: { state: 'waiting', next_run_at: expect.any(String) } });
+  const { items } = (await get('/v1/runs?connection=garmin')).body as { items: { trigger: string }[] };
+  // That of the first start.
+  expect(items.filter(({ trigger }) => trigger === 'schedule')).toHaveLength(1);
+  expect(host.stderr()).not.toContain('run started');
 });
 
 test('the data directory is private', () => {

@@ -1,5 +1,9 @@
-import { afterEach, expect, test } from 'vitest';
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { coverageOf } from '../src/coverage.ts';
+import { temporaryFolder } from './otw.ts';
 import { createTestHost, fakeClock, type TestHost, type TestHostOptions } from './test-host.ts';
 
 const noon = '2026-03-18T12:00:00+08:00';
@@ -60,6 +64,34 @@ test('a value the source changed is one new row; the old one stays and coverage 
   expect(coverage.totals.revisions).toBe(1);
   const cells = coverage.datasets.find(({ dataset }) => dataset === 'heart_rate')?.cells;
   expect(cells?.find(({ day }) => day === '2026-03-17')).toMatchObject({ state: 'ok', revisions: 1 });
+});
+
+test('a value that changes and changes back is two rows, and the ledger holds the first digest again', async () => {
+  const made = await host({ clock: fakeClock(noon), metrics: ['heart_rate'] });
+  const day = '2026-03-17';
+  const digest = async () => {
+    const sql = `select digest, revisions from app.slice_ledger where dataset = 'heart_rate' and day = '${day}'`;
+    return (await made.query<{ digest: string; revisions: number }>(sql))[0];
+  };
+  const run = async () => (await made.run()).datasets['heart_rate']?.written;
+  await run();
+  const first = await digest();
+  const undo = made.simulator.edit(/dailyHeartRate.*date=2026-03-17/, (body) => ({
+    ...(body as object),
+    restingHeartRate: 99,
+  }));
+  expect(await run()).toBe(1);
+  const second = await digest();
+  undo();
+  expect(await run()).toBe(0);
+  expect(first).toEqual({ digest: expect.stringMatching(/^[0-9a-f]{16}$/), revisions: 0 });
+  expect(second).toEqual({ digest: expect.not.stringContaining(first?.digest ?? ''), revisions: 1 });
+  expect(await digest()).toEqual({ digest: first?.digest, revisions: 2 });
+  const stored = await made.query<{ digest: string }>(
+    `select right(external_id, 16) as digest from raw.raw_event
+     where payload_json->>'metric_date' = '${day}' order by ingested_at`,
+  );
+  expect(stored.map((row) => row.digest)).toEqual([first?.digest, second?.digest]);
 });
 
 test('one dataset answering 500 for ever: the other 31 complete, its days are failed with the reason and asked again', async () => {
@@ -142,25 +174,97 @@ test('no credentials: the run is an error with the remedy, and nothing is asked 
   });
 });
 
-test.each([true, false])('both regions store the same shape (isChina %s)', async (isChina) => {
-  const made = await host({ clock: fakeClock(noon), metrics: ['sleep'] });
-  const config = { ...made.connection.config, isChina };
-  expect((await made.run({}, { config })).status).toBe('succeeded');
+/** All that a row says, but for its own ids and when it was read. */
+function saidBy(made: TestHost): Promise<{ metric: string }[]> {
+  return made.query(
+    `select source_id, external_id, occurred_at, payload_hash, payload_json - 'fetched_at' as payload,
+       payload_json->>'metric_type' as metric
+     from raw.raw_event order by external_id`,
+  );
+}
+
+test('the same answers of either region are stored as the same rows', async () => {
+  // One a granularity: a day, a range, a snapshot.
+  const metrics = ['sleep', 'resting_heart_rate', 'devices'];
+  const clock = fakeClock(noon);
+  const china = await host({ clock, metrics });
+  const { config } = china.connection;
+  const other = await host({ clock, connection: { config: { ...config, isChina: false } } });
+  expect((await china.run({}, { config: { ...config, isChina: true } })).status).toBe('succeeded');
+  china.simulator.forgetRequests();
+  expect((await other.run()).status).toBe('succeeded');
+  // Both read from the one simulator.
+  expect(china.simulator.requests).not.toEqual([]);
+  expect(other.simulator.requests).toEqual([]);
+  const stored = await saidBy(china);
+  expect(new Set(stored.map(({ metric }) => metric))).toEqual(new Set(metrics));
+  expect(stored.length).toBeGreaterThan(metrics.length);
+  expect(await saidBy(other)).toEqual(stored);
 });
 
-test('no secret reaches rows, ledger, log or tokens left readable by others', async () => {
-  const made = await host({ clock: fakeClock(noon), metrics: ['sleep'] });
-  made.simulator.answer(/dailySleepData/, { status: 400, body: 'simulated simulated simulated' });
-  await made.run();
-  const stored = JSON.stringify([
-    await made.query('select * from raw.raw_event'),
-    await made.query('select * from app.slice_ledger'),
-    await made.query('select * from app.run'),
-    await made.query('select * from app.connector_health'),
-    made.lines,
-  ]);
-  expect(stored).not.toContain('runner@example.com');
-  expect(stored).not.toMatch(/"password":"simulated"|Bearer /);
+/** Every string inside a value that is long enough to be a secret. */
+function secretsIn(value: unknown): string[] {
+  if (typeof value === 'string') return value.length >= 12 ? [value] : [];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(secretsIn) : [];
+}
+
+/** Every row of every table, by table. */
+async function allRows(made: TestHost): Promise<Record<string, unknown[]>> {
+  const tables = await made.query<{ name: string }>(
+    `select table_schema || '.' || table_name as name from information_schema.tables
+     where table_schema in ('raw', 'app') order by 1`,
+  );
+  const all = tables.map(async ({ name }) => [name, await made.query(`select * from ${name}`)] as const);
+  return Object.fromEntries(await Promise.all(all));
+}
+
+test('no password, e-mail or token is in any table or log line, and only the owner can read the tokens', async () => {
+  const folder = temporaryFolder();
+  onTestFinished(() => folder.remove());
+  const tokenDir = join(folder.path, 'tokens');
+  const password = randomBytes(24).toString('hex');
+  const email = `canary-${randomBytes(8).toString('hex')}@example.com`;
+  const simulator = { email, password };
+  const made = await host({ clock: fakeClock(noon), simulator, connection: { tokenDir } });
+  const config = { ...made.connection.config, email, password };
+  // The first run signs in and saves tokens; the others are answered with all that nobody may see.
+  expect((await made.run({}, { config })).status).toBe('succeeded');
+  const files = readdirSync(tokenDir).map((name) => join(tokenDir, name));
+  const issued = files.flatMap((file) => secretsIn(JSON.parse(readFileSync(file, 'utf8'))));
+  const canaries = [password, email, encodeURIComponent(email), ...issued];
+  expect(canaries.length).toBeGreaterThanOrEqual(3 + 4);
+  const echo = canaries.join(' ');
+  made.simulator.answer(/dailySleepData/, { status: 400, body: { message: echo } });
+  made.simulator.answer(/dailyStress/, { status: 400, headers: { 'WWW-Authenticate': `Bearer ${echo}` } });
+  const location = `http://127.0.0.1:9/?${new URLSearchParams({ email, password, echo }).toString()}`;
+  made.simulator.answer(/dailyHeartRate/, { status: 302, headers: { Location: location } });
+  made.simulator.answer(/respiration/, { status: 200, body: `not JSON: ${echo}` });
+  const { datasets } = await made.run({}, { config });
+  const failed = Object.entries(datasets).filter((entry) => entry[1].failed > 0);
+  expect(failed.map(([name]) => name).toSorted()).toEqual(['heart_rate', 'respiration', 'sleep', 'stress']);
+  made.simulator.answer(/socialProfile/, { status: 500, body: { message: echo } });
+  expect(await made.run({}, { config })).toMatchObject({ status: 'failed', error: { code: 'transient' } });
+
+  const tables = await allRows(made);
+  const filled = Object.keys(tables).filter((name) => tables[name]?.length !== 0);
+  const ours = [
+    'app.connection_state',
+    'app.connector_health',
+    'app.run',
+    'app.slice_ledger',
+    'raw.raw_event',
+  ];
+  expect(filled).toEqual(expect.arrayContaining(ours));
+  expect(made.lines.filter((line) => line.includes('slice failed'))).not.toEqual([]);
+  for (const [where, held] of Object.entries({ ...tables, log: made.lines })) {
+    const text = JSON.stringify(held);
+    expect({ where, found: canaries.filter((canary) => text.includes(canary)) }).toEqual({
+      where,
+      found: [],
+    });
+  }
+  const modes = [tokenDir, ...files].map((path) => (statSync(path).mode & 0o777).toString(8));
+  expect(modes).toEqual(['700', ...files.map(() => '600')]);
 });
 
 test('two runs of one connection at once: the second is told that one is under way', async () => {

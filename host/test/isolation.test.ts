@@ -79,13 +79,50 @@ test.each([
   expect(entry).toEqual({ outcome: 'failed', code, message: expect.stringMatching(reason) });
 });
 
-test('after the process died nothing more is asked of it; what was not asked stays a gap', async () => {
-  const { host, summary } = await run('throws_late', 'exits', 'well_behaved', 'prints');
-  expect(summary).toMatchObject({ status: 'failed', error: { code: 'process_died' } });
-  const known = await host.query<{ n: number }>('select count(*)::int as n from app.slice_ledger');
-  expect(known[0]?.n).toBe(2);
-  expect((await host.run({}, { config: { deeds: ['well_behaved'] } })).status).toBe('succeeded');
+test('a dataset that takes the process down fails alone: the others are read, in another process', async () => {
+  const { host, summary } = await run('exits', 'well_behaved', 'throws_late', 'writes_to_channel', 'prints');
+  expect(summary.status).toBe('partial');
+  const ledger = await host.query(
+    'select dataset, outcome, error_code as code from app.slice_ledger order by 1',
+  );
+  expect(ledger).toEqual([
+    { dataset: 'exits', outcome: 'failed', code: 'process_died' },
+    { dataset: 'prints', outcome: 'ok', code: null },
+    { dataset: 'throws_late', outcome: 'failed', code: 'plugin_bug' },
+    { dataset: 'well_behaved', outcome: 'ok', code: null },
+    { dataset: 'writes_to_channel', outcome: 'failed', code: 'plugin_bug' },
+  ]);
 });
+
+test('a dataset that loops for ever fails alone, and is not asked again in the same run', async () => {
+  made = await createTestHost({
+    connection: {
+      plugin: join(import.meta.dirname, 'fixtures', 'misbehaving.ts'),
+      config: { deeds: ['spins', 'well_behaved'] },
+      windowDays: 3,
+      backfillDays: 3,
+      policies: { ...defaultPolicySettings, firstRetryDelayMs: 1, attempts: 2, sliceTimeoutMs: 1_000 },
+    },
+  });
+  const { datasets, error } = await made.run();
+  expect(error).toBeUndefined();
+  expect(datasets).toMatchObject({ spins: { failed: 3 }, well_behaved: { ok: 3 } });
+  const [{ asked } = { asked: -1 }] = await made.query<{ asked: number }>(
+    `select count(*)::int as asked from app.slice_ledger where dataset = 'spins' and attempts > 0`,
+  );
+  expect(asked).toBe(1);
+});
+
+test.each(['writes_to_channel', 'forges_a_log_line', 'writes_null'])(
+  'a connector that %s is reported for it, and the host goes on',
+  async (deed) => {
+    const { host } = await run(deed);
+    const [entry] = await host.query<{ code: string; message: string }>(
+      'select error_code as code, error_message as message from app.slice_ledger',
+    );
+    expect(entry).toEqual({ code: 'plugin_bug', message: expect.stringMatching(/file descriptor 3/) });
+  },
+);
 
 test.each(['never_answers', 'spins'])(
   'a connector that %s is given up after the time-out, and its process ended',

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { startGarminSimulator, type GarminSimulator } from '@on-the-way/garmin-simulator';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { otw, startOtw, temporaryFolder, type Running } from './otw.ts';
@@ -130,6 +131,24 @@ test.runIf(process.platform === 'linux').each(['SIGINT', 'SIGTERM'] as const)(
     expect(below.filter(alive)).toEqual([]);
     const { stdout } = await otw(['runs', '--json'], { env });
     expect(JSON.parse(stdout)).toMatchObject({ runs: [{ status: 'interrupted' }] });
+  },
+);
+
+test.runIf(process.platform === 'linux')(
+  'kill -9 of the host ends a connector that loops for ever',
+  async () => {
+    const folder = temporaryFolder();
+    folders.push(folder);
+    const plugin = join(import.meta.dirname, 'fixtures', 'misbehaving.ts');
+    const connections = { bad: { plugin, config: { deeds: ['spins'] } } };
+    writeFileSync(join(folder.path, 'otw.config.json'), JSON.stringify({ connections, dataDir: 'data' }));
+    const host = startOtw(['start'], { cwd: folder.path });
+    await host.said(/"msg":"run started"/);
+    const below = descendants(host.process.pid ?? 0);
+    expect(below.length).toBeGreaterThan(2);
+    host.process.kill('SIGKILL');
+    await host.finished;
+    await expect.poll(() => below.filter(alive), { timeout: 10_000 }).toEqual([]);
   },
 );
 

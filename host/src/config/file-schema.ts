@@ -1,11 +1,22 @@
 import { z } from 'zod';
-import { isTimeZone } from './variables.ts';
+import { timeZoneExpected, timeZoneName } from './time-zone.ts';
+import { intervalBounds } from './variables.ts';
 
-const timeZone = z.string().refine(isTimeZone, 'expected the name of a time zone such as Asia/Shanghai');
+const timeZone = z
+  .string(`expected ${timeZoneExpected}`)
+  .refine((text) => timeZoneName(text) !== undefined, `expected ${timeZoneExpected}`)
+  .transform((text) => timeZoneName(text) ?? text);
 
+const { min, max } = intervalBounds;
+const everyExpected = `expected ${min} to ${max} seconds, or a number with s, m, h or d for as long: 90s, 15m, 1h, 30d`;
+
+/** The interval as the file gives it. */
 const duration = z
-  .union([z.number().int().min(10), z.string().regex(/^\d+(s|m|h|d)$/)])
-  .describe('Seconds, or a number with s, m, h or d: 90s, 15m, 1h, 1d');
+  .union([z.number(), z.string().regex(/^\d+(s|m|h|d)$/, everyExpected)], everyExpected)
+  .refine((every) => {
+    const value = seconds(every);
+    return Number.isInteger(value) && value >= min && value <= max;
+  }, everyExpected);
 
 const pluginConfig = z.record(z.string(), z.unknown());
 
@@ -32,6 +43,8 @@ const connection = z.strictObject({
   policies: policies.optional(),
 });
 
+const sink = z.strictObject({ plugin: z.string().min(1), config: pluginConfig.optional() });
+
 /** What otw.config.ts (or .mjs, .json, .yaml) may hold. */
 export const fileSchema = z.strictObject({
   database: z.string().min(1).optional(),
@@ -45,10 +58,16 @@ export const fileSchema = z.strictObject({
       connection,
     )
     .optional(),
-  sinks: z
-    .record(z.string(), z.strictObject({ plugin: z.string().min(1), config: pluginConfig.optional() }))
-    .optional(),
+  sinks: z.record(z.string(), sink).optional(),
 });
+
+/** The keys each part of a file may have, for messages. */
+export const fileKeys = {
+  file: Object.keys(fileSchema.shape),
+  connection: Object.keys(connection.shape),
+  sink: Object.keys(sink.shape),
+  policies: Object.keys(policies.shape),
+};
 
 /** A configuration file's content. */
 export type FileConfig = z.input<typeof fileSchema>;

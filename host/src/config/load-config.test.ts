@@ -1,7 +1,7 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { temporaryFolder } from '../../test/otw.ts';
+import { otw, temporaryFolder } from '../../test/otw.ts';
 import { loadConfig } from './load-config.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -90,12 +90,132 @@ test.each([
   await expect(load()).rejects.toMatchObject({ exitCode: 78, message: expect.stringMatching(message) });
 });
 
-test('a file that cannot be parsed is refused with its name and the place', async () => {
-  file('otw.config.json', '{ "port": 80');
-  await expect(load()).rejects.toMatchObject({
-    exitCode: 78,
-    message: expect.stringContaining('otw.config.json'),
+/** What is said about a file. */
+async function refusal(name: string, text: string): Promise<string> {
+  file(name, text);
+  const error: unknown = await load().catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ exitCode: 78 });
+  expect((error as Error).cause).toBeUndefined();
+  return (error as Error).message;
+}
+
+const refusalOf = (content: unknown): Promise<string> => refusal('otw.config.json', JSON.stringify(content));
+
+test.each([
+  [
+    { databaseUrl: 'postgresql://u:hunter2@h/db' },
+    /json: databaseUrl: .*database, .*did you mean database\?/,
+  ],
+  [
+    { connections: { garmin: { plugin: 'x', pasword: 'hunter2' } } },
+    /connections\.garmin\.pasword: expected one of the keys plugin, .*belongs in connections\.garmin\.config$/,
+  ],
+  [
+    { sinks: { postgres: { plugin: 'x', connectionString: 'postgresql://u:hunter2@h/db' } } },
+    /sinks\.postgres\.connectionString: .*keys plugin, config, .*belongs in sinks\.postgres\.config$/,
+  ],
+  [{ connections: { garmin: { plugn: 'hunter2' } } }, /garmin\.plugn: .*did you mean plugin\?/],
+  [{ connections: { garmin: { plugin: 'x', polices: {} } } }, /did you mean policies\?/],
+  [{ connections: { garmin: { plugin: 'x', policies: { atempts: 1 } } } }, /policies\.atempts: .*attempts\?/],
+  [{ connections: { garmin: { plugin: 'x', 'password:hunter2': null } } }, /garmin\.\(key not shown\): /],
+  [{ database: { url: 'hunter2' } }, /database: expected string, found an object/],
+  [{ database: ['hunter2'] }, /database: expected string, found a list/],
+  [{ database: 'hunter2' }, /^database: expected .*not shown/],
+  [{ connections: 'hunter2' }, /connections: expected record, found a text \(not shown\)/],
+  [{ connections: { garmin: { plugin: 'x', config: 'hunter2' } } }, /garmin\.config: .*not shown/],
+  [{ connections: { garmin: { plugin: 'x', every: { s: 'hunter2' } } } }, /every: .*found an object/],
+  [{ host: 'postgresql://u:hunter2@h/db' }, /^host: expected an address of this machine.*not shown/],
+  [{ connections: { garmin: { plugin: 'x', sink: 'http://u:hunter2@h' } } }, /garmin\.sink: .*not shown/],
+  ['hunter2', /the file: expected object, found a text \(not shown\)/],
+  [null, /the file: expected object, found nothing/],
+])('of %j the key is shown and no secret', async (content, message) => {
+  const said = await refusalOf(content);
+  expect(said).toMatch(message);
+  expect(said).not.toContain('hunter2');
+});
+
+test.each([
+  [{ port: 70_000 }, /port: expected number to be <=65535, found 70000/],
+  [{ port: '8000' }, /port: expected number, found "8000"/],
+  [{ timeZone: 'CST' }, /timeZone: expected the name .* or UTC, found "CST"/],
+  [{ connections: { garmin: { plugin: 'x', windowDays: 0 } } }, /windowDays: .*found 0/],
+  [{ connections: { garmin: { plugin: 'x', policies: { attempts: true } } } }, /attempts: .*found true/],
+  [{ host: '0.0.0.0' }, /^host: expected .* found "0\.0\.0\.0"/],
+])('of %j the value is shown, since no secret belongs there', async (content, message) => {
+  expect(await refusalOf(content)).toMatch(message);
+});
+
+test.each(['0s', '1s', '9s', '31d', '721h', '99999999999d', '', '-1d', '1.5h', 0, 9, 2_592_001, 10.5, null])(
+  'every may not be %j, as for CONNECTOR_INTERVAL_SECONDS',
+  async (every) => {
+    const said = await refusalOf({ connections: { garmin: { plugin: 'x', every } } });
+    expect(said).toMatch(/connections\.garmin\.every: expected 10 to 2592000 seconds/);
+  },
+);
+
+test.each([
+  ['10s', 10],
+  ['30d', 2_592_000],
+  [10, 10],
+])('every may be %j', async (every, intervalSeconds) => {
+  file('otw.config.json', JSON.stringify({ connections: { garmin: { plugin: 'x', every } } }));
+  expect((await load()).connections).toMatchObject([{ intervalSeconds }]);
+});
+
+test('time zones in a file get their usual spelling', async () => {
+  const connections = { a: { plugin: 'x' }, b: { plugin: 'x', timeZone: 'europe/berlin' } };
+  file('otw.config.json', JSON.stringify({ timeZone: 'asia/shanghai', connections }));
+  expect(await load()).toMatchObject({
+    timeZone: 'Asia/Shanghai',
+    connections: [{ timeZone: 'Asia/Shanghai' }, { timeZone: 'Europe/Berlin' }],
   });
+});
+
+test('percent-encoding in database that cannot be read is refused with the remedy', async () => {
+  const said = await refusalOf({ database: 'postgresql://u:hunter2%@h/db' });
+  expect(said).toMatch(/^database: expected .*write % as %25/);
+  expect(said).not.toContain('hunter2');
+});
+
+test.each([
+  ['json', '{ "port": 80', /JSON that is not valid at line 1, column 13$/],
+  ['json', '{\n  "database": "x",\n  "password": hunter2\n}', /at line 3, column 15$/],
+  ['json', '{"password": "hunter2" "port": 1}', /at line 1, column 24$/],
+  ['json', '{"password": "hunter2 in JSON at position 1 (",}', /at line 1, column 48$/],
+  ['json', "{'password': 'hunter2'}", /at line 1, column 2$/],
+  ['json', '', /at line 1, column 1$/],
+  ['yaml', 'port: 1\npassword: "hunter2\n', /YAML that is not valid \(\w+\) at line \d, column \d+$/],
+  ['yaml', 'a: 1\nhunter2: 1\nhunter2: 2\n', /\(DUPLICATE_KEY\) at line 3, column 1$/],
+  ['yml', 'password: *hunter2\n', /YAML that is not valid$/],
+  ['mjs', "throw new Error('hunter2');", /found Error at line 1; to see why, run node /],
+  ['mjs', "throw 'hunter2';", /found something thrown that is no error$/],
+  ['mjs', 'export default { password: hunter2 };', /found ReferenceError/],
+  ['mjs', "import 'hunter2';", /found Error/],
+])('a file %s that cannot be read is refused without quoting it: %j', async (extension, text, message) => {
+  const said = await refusal(`otw.config.${extension}`, text);
+  expect(said).toContain(join(folder.path, `otw.config.${extension}`));
+  expect(said).toMatch(message);
+  expect(said).not.toContain('hunter2');
+});
+
+test.each([
+  ['mjs', 'export default {\n  password: hunter2 hunter2 };'],
+  ['ts', "export default {\n  password: 'hunter2' as ;"],
+])('a mistake in the syntax of a module (%s) is told without its source', async (extension, text) => {
+  file(`otw.config.${extension}`, text);
+  const { code, stderr } = await otw(['status'], { cwd: folder.path });
+  expect(stderr).not.toContain('hunter2');
+  expect({ code, stderr }).toEqual({
+    code: 78,
+    stderr: expect.stringMatching(
+      /expected a file that can be read, found SyntaxError.*; to see why, run node .*\n$/,
+    ),
+  });
+});
+
+test('a byte order mark is not part of the JSON', async () => {
+  file('otw.config.json', '\uFEFF{ "port": 9000 }');
+  expect(await load()).toMatchObject({ port: 9000 });
 });
 
 test('a secret may come from a private file, and only from a private one', async () => {
@@ -111,6 +231,19 @@ test('a secret may come from a private file, and only from a private one', async
     exitCode: 78,
     message: expect.stringMatching(/0644.*chmod 600/),
   });
+});
+
+test.each([
+  ['a folder', () => mkdirSync(join(folder.path, 'password'))],
+  ['a file of 64 KB and more', () => file('password', 'x'.repeat(64 * 1024 + 1))],
+  ['nothing', () => undefined],
+])('%s is no secret, and the key is named', async (_, make) => {
+  make();
+  if (existsSync(join(folder.path, 'password'))) chmodSync(join(folder.path, 'password'), 0o600);
+  const config = { password: { file: 'password' } };
+  expect(await refusalOf({ connections: { a: { plugin: 'x', config } } })).toMatch(
+    /^connections\.a\.config\.password: expected a file/,
+  );
 });
 
 test('where real data lies, commands other than start look at it, whatever the variables say', async () => {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { dirname, join } from 'node:path';
 import { defaultPolicySettings, type PolicySettings } from '@on-the-way/core';
 import { configError } from '../host-error.ts';
@@ -7,7 +8,8 @@ import { seconds, type FileConfig } from './file-schema.ts';
 import { garminConnection } from './garmin-connection.ts';
 import type { ConnectionConfig, HostConfig, SinkConfig } from './host-config.ts';
 import { absolute, readConfigFile } from './read-file.ts';
-import { readEnvironment, variables, type Environment } from './variables.ts';
+import { shownText } from './shown-value.ts';
+import { readEnvironment, refused, variables, type Environment } from './variables.ts';
 
 /** What the command line may set. */
 export interface CommandLine {
@@ -48,21 +50,24 @@ function postgresOf(file: FileConfig | undefined, env: Environment): string | un
   if (file?.database === undefined) return env.DATABASE_URL;
   const url = variables.DATABASE_URL.parse(file.database);
   if (url !== undefined) return url;
-  const { expected, example } = variables.DATABASE_URL;
-  throw configError({ key: 'database', expected, found: 'a value that is not (not shown)', example });
+  const { example } = variables.DATABASE_URL;
+  throw refused(variables.DATABASE_URL, { key: 'database', text: file.database, example });
 }
 
-function loopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
-function boundTo(host: string): string {
-  if (loopback(host)) return host;
+/** The address to listen on, from the first place that gives one. */
+function boundTo(given: Readonly<Record<string, string | undefined>>): string {
+  const [key, host] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
+  if (key === undefined || host === undefined) return '127.0.0.1';
+  if (isLoopback(host)) return host;
   throw configError({
-    key: 'OTW_HOST',
+    key,
     expected: 'an address of this machine only, since there are no API keys yet',
-    found: JSON.stringify(host),
-    example: 'OTW_HOST=127.0.0.1 behind a reverse proxy that asks who is there',
+    found: shownText(host),
+    example: '127.0.0.1 behind a reverse proxy that asks who is there',
   });
 }
 
@@ -110,7 +115,7 @@ function checkSinks(
     throw configError({
       key: `connections.${name}.sink`,
       expected: `one of ${Object.keys(sinks).join(', ')}`,
-      found: JSON.stringify(sink),
+      found: shownText(sink),
       example: "sink: 'postgres'",
     });
   }
@@ -160,7 +165,7 @@ export async function loadConfig(options: {
     dataDir,
     ...(databaseUrl !== undefined && { databaseUrl }),
     timeZone,
-    host: boundTo(commandLine.host ?? env.OTW_HOST ?? file?.host ?? '127.0.0.1'),
+    host: boundTo({ '--host': commandLine.host, OTW_HOST: env.OTW_HOST, host: file?.host }),
     port: commandLine.port ?? file?.port ?? env.API_PORT ?? 8000,
     requestFutureToleranceMinutes: env.REQUEST_FUTURE_TOLERANCE_MINUTES ?? 5,
     connections,

@@ -4,7 +4,14 @@ import { ConnectorError, connectorErrorCodes, type Prompt, type Tokens } from '@
 import type { HostLog } from '../log.ts';
 import type { Redactor } from '../redact.ts';
 import type { ConnectorChild } from './child-process.ts';
-import { createLineSplitter, encode, type FromChild, type ToChild, type WireError } from './protocol.ts';
+import {
+  createLineSplitter,
+  encode,
+  readFromChild,
+  type FromChild,
+  type ToChild,
+  type WireError,
+} from './protocol.ts';
 
 /** What the child may ask the host for, and where its words go. */
 export interface ChannelOptions {
@@ -24,6 +31,10 @@ const closeWithinMs = 2_000;
 // What a process said before it died tells why, in the ledger too; a stack is enough.
 const keptLines = 8;
 const keptCharacters = 600;
+const longestWords = 10_000;
+// A batch is about a million characters and one record; a record of this size is none any sink can hold.
+const longestMessage = 256 * 1024 * 1024;
+const reactWithinMs = 2_000;
 
 /** What the child says once the connector has logged in. */
 export type Opened = Extract<FromChild, { type: 'opened' }>;
@@ -55,6 +66,7 @@ export class Channel {
   #failure: Error | undefined;
   #closing = false;
   #lastWords: string[] = [];
+  #reaction: { promise: Promise<void>; known: () => void; timer: NodeJS.Timeout } | undefined;
 
   constructor(child: ConnectorChild, options: ChannelOptions) {
     this.#child = child;
@@ -68,7 +80,7 @@ export class Channel {
           const clean = options.redactor.redact(line);
           if (stream === 'stderr') this.#lastWords = [...this.#lastWords.slice(1 - keptLines), clean.trim()];
           options.log.debug({ stream }, clean);
-        }),
+        }, longestWords),
       );
     }
     // close, not exit: by then its last words have arrived.
@@ -92,13 +104,38 @@ export class Channel {
     return id;
   }
 
+  /** Nobody waits for this any more. A child that does not even react to that is stuck, and ended. */
   forget(id: number): void {
-    if (this.#pending.delete(id)) this.send({ type: 'abort', id });
+    if (!this.#pending.delete(id)) return;
+    this.send({ type: 'abort', id });
+    this.send({ type: 'ping' });
+    if (this.#reaction || this.#failure) return;
+    const reaction = Promise.withResolvers<void>();
+    const stuck = `Expected the connector's process to react within ${reactWithinMs / 1000} s; it is stuck and was ended`;
+    const timer = setTimeout(() => this.giveUp(new ProcessDied(stuck)), reactWithinMs);
+    this.#reaction = { promise: reaction.promise, known: reaction.resolve, timer };
+  }
+
+  /** Resolves when it is known whether the child reacts to what was given up. */
+  get settled(): Promise<void> {
+    return this.#reaction?.promise ?? Promise.resolve();
+  }
+
+  #reacted(): void {
+    clearTimeout(this.#reaction?.timer);
+    this.#reaction?.known();
+    this.#reaction = undefined;
+  }
+
+  /** False once the child has died or was given up. */
+  get isAlive(): boolean {
+    return this.#failure === undefined;
   }
 
   /** Asks the child to end and makes sure of it. */
   async close(): Promise<void> {
     this.#closing = true;
+    this.#reacted();
     const { process: child } = this.#child;
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -123,7 +160,14 @@ export class Channel {
     channel.setEncoding('utf8');
     channel.on(
       'data',
-      createLineSplitter((line) => this.#receive(JSON.parse(line) as FromChild)),
+      createLineSplitter((line) => {
+        const message = readFromChild(line);
+        if (message) this.#receive(message);
+        else
+          this.giveUp(
+            new PluginBug('Expected only the connector on file descriptor 3, found a plugin writing to it'),
+          );
+      }, longestMessage),
     );
     // The exit event tells how it ended; a broken pipe only that it did.
     channel.on('error', () => undefined);
@@ -146,6 +190,9 @@ export class Channel {
         return log[message.level]({ ...message.fields }, redactor.redact(message.message));
       case 'call':
         void this.#answer(message);
+        return;
+      case 'pong':
+        this.#reacted();
     }
   }
 
@@ -168,12 +215,13 @@ export class Channel {
     this.#fail(new ProcessDied(`Expected the connector's process to stay up, but it ended: ${how}${said}`));
   }
 
-  /** Tells whoever waits why; whoever asks later, that nobody is there any more, which ends the run. */
+  /** Tells whoever waits why; whoever asks later, that nobody is there any more. */
   #fail(error: Error): void {
     this.#failure ??=
       error instanceof ProcessDied
         ? error
         : new ProcessDied(`The connector's process ended after: ${error.message}`);
+    this.#reacted();
     this.#opened.reject(error);
     const waiting = [...this.#pending.values()];
     this.#pending.clear();

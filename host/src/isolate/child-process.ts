@@ -64,6 +64,15 @@ export interface ConnectorChild {
   readonly channel: Duplex;
 }
 
+// A host that is killed cannot end its children, and a plugin that loops hears nothing. So a shell's
+// background job reads descriptor 4, which only the host holds open, and ends the child when it closes.
+const watch = 'unset PWD OLDPWD; (read -r line <&4 || kill -9 $$) >/dev/null 2>&1 3>&- & exec "$@" 4>&-';
+
+function tiedToHost(program: string, args: readonly string[]): [string, string[]] {
+  if (process.platform === 'win32') return [program, [...args]];
+  return ['/bin/sh', ['-c', watch, 'sh', program, ...args]];
+}
+
 /**
  * Starts the process a connector runs in: its own files readable and nothing else, no child processes,
  * no workers, an environment of two variables, a process group of its own (so that Ctrl-C at the
@@ -78,11 +87,15 @@ export function spawnChild(plugin: ResolvedPlugin, privateFolder: string): Conne
     '--disable-warning=ExperimentalWarning',
     '--disable-warning=SecurityWarning',
   ];
-  const child = spawn(process.execPath, [...flags, entry], {
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  const child = spawn(...tiedToHost(process.execPath, [...flags, entry]), {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     env: { TZ: 'UTC', NODE_ENV: 'production' },
     cwd: packageFolder(plugin.path),
     detached: true,
   });
+  const tie = child.stdio[4] as Duplex;
+  // Ended by itself: tell the watcher, so that it does not end whoever has the process id by then.
+  child.once('exit', () => tie.end('ended\n'));
+  tie.on('error', () => undefined);
   return { process: child, channel: child.stdio[3] as Duplex };
 }

@@ -157,6 +157,9 @@ function receive(message: ToChild): void {
       else answer?.resolve(message.value);
       return;
     }
+    case 'ping':
+      send({ type: 'pong' });
+      return;
     case 'close':
       void (connector?.close() ?? Promise.resolve()).finally(() => process.exit(0));
   }

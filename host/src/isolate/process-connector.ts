@@ -126,6 +126,8 @@ export async function openInProcess(options: ProcessConnectorOptions): Promise<O
     version: opened.version,
     fetch: (slice, sliceSignal) => batches(channel, slice, sliceSignal),
     check: (checkSignal) => check(channel, checkSignal),
+    isAlive: () => channel.isAlive,
+    settled: () => channel.settled,
     close: () => channel.close(),
   };
 }

@@ -1,5 +1,5 @@
-import type { DatedEvent } from '@on-the-way/core';
-import type { DatasetInfo, JsonValue, Window } from '@on-the-way/sdk';
+import type { JsonValue, Window } from '@on-the-way/sdk';
+import { z } from 'zod';
 
 /** What the host tells the child that runs a connector. One JSON object a line, over one socket. */
 export type ToChild =
@@ -26,57 +26,114 @@ export type ToChild =
   | { readonly type: 'abort'; readonly id: number }
   /** Answers a `call` of the child. */
   | { readonly type: 'reply'; readonly id: number; readonly value?: JsonValue; readonly error?: WireError }
+  | { readonly type: 'ping' }
   | { readonly type: 'close' };
 
-/** What the child tells the host. */
-export type FromChild =
+const wireError = z.object({
+  code: z.string(),
+  message: z.string(),
+  status: z.number().optional(),
+  retryAfterMs: z.number().optional(),
+});
+
+const event = z.object({
+  sourceId: z.string(),
+  externalId: z.string(),
+  occurredAt: z.string(),
+  payload: z.string(),
+  payloadHash: z.string(),
+  requestId: z.string(),
+});
+
+const dataset = z.object({
+  name: z.string(),
+  granularity: z.enum(['day', 'range', 'snapshot']),
+  spanDays: z.number(),
+  settleDays: z.number(),
+  description: z.string(),
+});
+
+const id = z.number();
+
+/** What the child tells the host. Checked, since a plugin can write to the channel too. */
+const fromChild = z.discriminatedUnion('type', [
   /** Values that must never be shown, sent before any code of the plugin sees them. */
-  | { readonly type: 'secrets'; readonly values: readonly string[] }
-  | {
-      readonly type: 'opened';
-      readonly accountRef: string;
-      readonly datasets: readonly DatasetInfo[];
-      readonly version: string;
-    }
-  | { readonly type: 'batch'; readonly id: number; readonly events: readonly DatedEvent[] }
-  | { readonly type: 'done'; readonly id: number }
+  z.object({ type: z.literal('secrets'), values: z.array(z.string()).readonly() }),
+  z.object({
+    type: z.literal('opened'),
+    accountRef: z.string(),
+    datasets: z.array(dataset).readonly(),
+    version: z.string(),
+  }),
+  z.object({
+    type: z.literal('batch'),
+    id,
+    events: z.array(z.object({ day: z.string(), event })).readonly(),
+  }),
+  z.object({ type: z.literal('done'), id }),
   /** Without id: opening failed, or the whole child did. */
-  | { readonly type: 'failed'; readonly id?: number; readonly error: WireError }
-  | {
-      readonly type: 'call';
-      readonly id: number;
-      readonly method: CallMethod;
-      readonly args: readonly JsonValue[];
-    }
-  | {
-      readonly type: 'log';
-      readonly level: 'debug' | 'info' | 'warn';
-      readonly message: string;
-      readonly fields?: Readonly<Record<string, unknown>>;
-    };
+  z.object({ type: z.literal('failed'), id: id.optional(), error: wireError }),
+  /** Asks the host to do something for the child. */
+  z.object({
+    type: z.literal('call'),
+    id,
+    method: z.enum(['tokens.load', 'tokens.save', 'prompt']),
+    args: z.array(z.custom<JsonValue>((value) => value !== undefined)).readonly(),
+  }),
+  z.object({
+    type: z.literal('log'),
+    level: z.enum(['debug', 'info', 'warn']),
+    message: z.string(),
+    fields: z.record(z.string(), z.unknown()).optional(),
+  }),
+  /** Answers a ping: the child's event loop turns. */
+  z.object({ type: z.literal('pong') }),
+]);
+
+/** A checked message of the child. */
+export type FromChild = z.output<typeof fromChild>;
 
 /** What the child asks the host to do for it. */
-export type CallMethod = 'tokens.load' | 'tokens.save' | 'prompt';
+export type CallMethod = Extract<FromChild, { type: 'call' }>['method'];
 
 /** An error as it crosses: what the ledger needs of it, and nothing that could hold a secret's stack. */
-export interface WireError {
-  readonly code: string;
-  readonly message: string;
-  readonly status?: number;
-  readonly retryAfterMs?: number;
+export type WireError = z.output<typeof wireError>;
+
+/** Reads a line of the child; undefined for what is no message. */
+export function readFromChild(line: string): FromChild | undefined {
+  try {
+    return fromChild.safeParse(JSON.parse(line)).data;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 /** A message as a line. */
-export function encode(message: ToChild | FromChild): string {
+export function encode(message: ToChild | z.input<typeof fromChild>): string {
   return `${JSON.stringify(message)}\n`;
 }
 
-/** Splits a stream of text into lines; keeps the unfinished rest for the next piece. */
-export function createLineSplitter(onLine: (line: string) => void): (piece: string) => void {
+/**
+ * Splits a stream of text into lines; keeps the unfinished rest for the next piece. A line longer than
+ * `longest` characters is handed over as far as it came, its rest is dropped.
+ */
+export function createLineSplitter(
+  onLine: (line: string) => void,
+  longest = Number.POSITIVE_INFINITY,
+): (piece: string) => void {
   let rest = '';
+  let dropping = false;
   return (piece) => {
     const lines = (rest + piece).split('\n');
     rest = lines.pop() ?? '';
-    for (const line of lines) if (line !== '') onLine(line);
+    for (const line of lines) {
+      if (line !== '' && !dropping) onLine(line.slice(0, longest));
+      dropping = false;
+    }
+    if (rest.length <= longest) return;
+    if (!dropping) onLine(rest.slice(0, longest));
+    dropping = true;
+    rest = '';
   };
 }

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -97,6 +106,37 @@ test('a lock emptied by a power cut, and a take-over that was killed, are taken 
 test('a lock of another host is never judged stale', async () => {
   writeLock({ pid: await pidOfTheDead(), host: 'elsewhere' });
   expect(() => lockDataDir(directory, { role: 'all' })).toThrow(/on host elsewhere .*remove .*otw\.lock/);
+});
+
+test.each([
+  ['that is a file', () => writeFileSync(join(base, 'deep'), ''), () => join(base, 'deep'), /a file where/],
+  ['below a file', () => writeFileSync(join(base, 'deep'), ''), () => directory, /a file where/],
+  [
+    'whose otw.lock is a directory',
+    () => mkdirSync(join(directory, 'otw.lock'), { recursive: true }),
+    () => directory,
+    /otw\.lock in it to be a directory \(EISDIR\): remove otw\.lock/,
+  ],
+])('of a data directory %s it is said what stands in the way', (_, make, at, found) => {
+  make();
+  const refusal = expect.objectContaining({
+    name: 'StorageError',
+    code: 'permission',
+    message: expect.stringMatching(found),
+  });
+  expect(() => lockDataDir(at(), { role: 'all' })).toThrow(refusal);
+  expect(() => lockDataDir(at(), { role: 'all' })).toThrow(`Expected ${at()} to be a directory to write in`);
+  expect(() => readDataDirLock(at())).toThrow(refusal);
+});
+
+// Nothing can be made below /proc, whoever asks; /dev/full is a full disk only for files that are there.
+test.skipIf(!existsSync('/proc/self'))('of a directory that cannot be made it is said too', () => {
+  expect(() => lockDataDir('/proc/otw', { role: 'all' })).toThrow(
+    expect.objectContaining({
+      name: 'StorageError',
+      message: expect.stringMatching(/^Expected \/proc\/otw .*set another OTW_DATA_DIR$/),
+    }),
+  );
 });
 
 test('of many that find a stale lock at once, one gets it', async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { isRunning, ownIdentity } from './process-identity.ts';
 import { StorageError, systemCode } from './storage-error.ts';
@@ -120,12 +120,39 @@ function inUse(directory: string, { pid, role, since, host }: DataDirLock): Stor
   );
 }
 
+const another = 'set another OTW_DATA_DIR';
+
+/** What the system's code says about a data directory, and what helps. */
+function explanation(code: string): { readonly found: string; readonly remedy: string } | undefined {
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return { found: 'that this user may not', remedy: `make it writable or ${another}` };
+    case 'EROFS':
+      return { found: 'a file system that is read-only', remedy: `mount it writable or ${another}` };
+    // The directory itself is made first, so this is one that cannot be made.
+    case 'ENOENT':
+      return { found: 'that it cannot be made there', remedy: `make it yourself or ${another}` };
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return { found: 'a file where a directory has to be', remedy: `move the file away or ${another}` };
+    case 'EISDIR':
+      return { found: `${lockName} in it to be a directory`, remedy: `remove ${lockName} or ${another}` };
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return { found: 'no space left there', remedy: `make room or ${another}` };
+    default:
+      return undefined;
+  }
+}
+
 function explain(error: unknown, directory: string): unknown {
   const code = systemCode(error);
-  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') return error;
+  const known = code === undefined ? undefined : explanation(code);
+  if (!known) return error;
   return new StorageError(
     'permission',
-    `Expected to write in ${directory}, got ${code}: make it writable or set another OTW_DATA_DIR`,
+    `Expected ${directory} to be a directory to write in, found ${known.found} (${code}): ${known.remedy}`,
     { cause: error },
   );
 }
@@ -158,8 +185,13 @@ export function lockDataDir(directory: string, options: { readonly role: string 
 
 /** Who holds the data directory now; undefined when nobody does, or when the holder is gone. */
 export function readDataDirLock(directory: string): DataDirLock | undefined {
-  const text = readText(join(resolve(directory), lockName));
-  return text === undefined ? undefined : heldBy(text);
+  const root = resolve(directory);
+  try {
+    const text = readText(join(root, lockName));
+    return text === undefined ? undefined : heldBy(text);
+  } catch (error) {
+    throw explain(error, root);
+  }
 }
 
 /** Adds to the lock where its holder, this process, can be reached. */
@@ -172,5 +204,9 @@ export function updateDataDirLock(directory: string, details: DataDirLockDetails
       `Expected ${path} to be held by this process: call lockDataDir first`,
     );
   }
-  write(path, { ...lock, ...details }, (temporary) => renameSync(temporary, path));
+  try {
+    write(path, { ...lock, ...details }, (temporary) => renameSync(temporary, path));
+  } catch (error) {
+    throw explain(error, dirname(path));
+  }
 }

@@ -13,15 +13,18 @@ test('the defaults are those of an account in China, asked once a second', () =>
   });
 });
 
-test('every host follows the region', () => {
-  expect(originsOf(parse({}))).toEqual({
-    domain: 'garmin.cn',
-    api: 'https://connectapi.garmin.cn',
-    sso: 'https://sso.garmin.cn',
-    auth: 'https://diauth.garmin.cn',
+test.each([
+  [undefined, 'garmin.cn'],
+  [true, 'garmin.cn'],
+  [false, 'garmin.com'],
+])('without other origins and with isChina %s, every host is one of %s', (isChina, domain) => {
+  expect(originsOf(parse({ isChina }))).toEqual({
+    domain,
+    api: `https://connectapi.${domain}`,
+    sso: `https://sso.${domain}`,
+    auth: `https://diauth.${domain}`,
     areLoopback: false,
   });
-  expect(originsOf(parse({ isChina: false }))).toMatchObject({ auth: 'https://diauth.garmin.com' });
 });
 
 test.each([

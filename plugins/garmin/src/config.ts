@@ -22,7 +22,7 @@ const loopbackOrigin = z
   .optional();
 
 /** What a connection to Garmin is configured with. */
-export const configSchema = z.object({
+export const configSchema = z.strictObject({
   /** The account's e-mail address. Also names the account of every row. */
   email: z.email().optional(),
   /** Used only for a first login with a person present; scheduled runs use the saved tokens. */

@@ -7,7 +7,7 @@ import {
 } from '@on-the-way/sdk';
 import { z } from 'zod';
 
-const config = z.object({
+const config = z.strictObject({
   /** The ingest address of the other host, e.g. http://127.0.0.1:8000/v1/ingest/connector-health. */
   url: z.url({ protocol: /^https?$/ }),
   /** Default 10. Longest wait for one answer. */
