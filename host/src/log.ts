@@ -45,8 +45,11 @@ export function createLog(options: {
   const { redactor, level, pretty, write } = options;
   const stream = {
     write(line: string) {
-      const clean = redactor.redact(line);
-      write(pretty ? readable(clean) : clean);
+      // Text by text, so that a secret of digits cannot break a number or the line.
+      const clean = JSON.stringify(JSON.parse(line), (_key, value: unknown) =>
+        typeof value === 'string' ? redactor.redact(value) : value,
+      );
+      write(pretty ? readable(clean) : `${clean}\n`);
     },
   };
   return pino({ level, base: null, redact: { paths: secretPaths, censor: '[redacted]' } }, stream);

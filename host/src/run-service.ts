@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import {
   createPolicies,
+  failureOf,
   openConnector,
   runConnection,
   type Bus,
   type Clock,
+  type Failure,
   type OpenConnector,
   type RunSummary,
 } from '@on-the-way/core';
@@ -158,15 +160,8 @@ async function pausedFor({ connections, clock }: RunServiceParts, name: string):
   return notBefore === null ? 0 : Math.max(0, notBefore.getTime() - clock.now());
 }
 
-function pausedSummary(
-  { name: connection, timeZone }: ConnectionConfig,
-  runId: string,
-  at: number,
-  retryAfterMs: number,
-): RunSummary {
-  const until = formatInstant(at + retryAfterMs, timeZone);
-  const message = `The source asked for a pause until ${until}: nothing was asked`;
-  const error = { code: 'rate_limited', message, retryAfterMs };
+/** A run that ended before it had a connector to ask. */
+function endedEarly(connection: string, runId: string, at: number, error: Failure): RunSummary {
   return {
     runId,
     connection,
@@ -179,18 +174,54 @@ function pausedSummary(
   };
 }
 
+function pausedSummary(
+  { name, timeZone }: ConnectionConfig,
+  runId: string,
+  at: number,
+  retryAfterMs: number,
+): RunSummary {
+  const until = formatInstant(at + retryAfterMs, timeZone);
+  const message = `The source asked for a pause until ${until}: nothing was asked`;
+  return endedEarly(name, runId, at, { code: 'rate_limited', message, retryAfterMs });
+}
+
 async function run(
   parts: RunServiceParts,
   connection: ConnectionConfig,
   request: RunRequest,
   runId: string,
 ): Promise<RunSummary> {
-  const { bus, clock } = parts;
-  const { name, timeZone, windowDays, backfillDays } = connection;
-  const today = dayAt(clock.now(), timeZone);
+  const { name, timeZone, backfillDays } = connection;
+  const startedAt = parts.clock.now();
+  const today = dayAt(startedAt, timeZone);
   const backfillFrom = await parts.connections.wantFrom(name, addDays(today, 1 - backfillDays));
-  await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt: clock.now() });
-  const summary = await runConnection({
+  await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt });
+  const summary = await parts.sink(connection.sink).then(
+    (sink) => runInto(parts, connection, request, { runId, sink, backfillFrom }),
+    (error: unknown) => {
+      const ended = endedEarly(name, runId, startedAt, failureOf(error));
+      parts.bus.emit('run:finished', ended);
+      return ended;
+    },
+  );
+  await parts.runs.finish(summary);
+  await parts.connections.finish(summary);
+  return summary;
+}
+
+function runInto(
+  parts: RunServiceParts,
+  connection: ConnectionConfig,
+  request: RunRequest,
+  {
+    runId,
+    sink,
+    backfillFrom,
+  }: { readonly runId: string; readonly sink: SinkWriter; readonly backfillFrom: string },
+): Promise<RunSummary> {
+  const { bus, clock } = parts;
+  const { name, timeZone, windowDays } = connection;
+  return runConnection({
     runId,
     connection: name,
     async open(signal) {
@@ -198,7 +229,7 @@ async function run(
       await parts.connections.rememberDatasets(name, connector.datasets);
       return connector;
     },
-    sink: await parts.sink(connection.sink),
+    sink,
     ledger: parts.ledger,
     policies: createPolicies(connection.policies, { connection: name, bus, clock }),
     bus,
@@ -213,9 +244,6 @@ async function run(
     },
     signal: request.signal,
   });
-  await parts.runs.finish(summary);
-  await parts.connections.finish(summary);
-  return summary;
 }
 
 /** Makes the service that scheduler, HTTP and commands run connections through. */

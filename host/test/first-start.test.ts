@@ -67,6 +67,31 @@ test('otw query refuses to write', async () => {
   expect(two.code).toBe(1);
 });
 
+test('otw query runs as a role that can select and nothing else', async () => {
+  const program = await otw(['query', `copy (select 1) to program 'id'`], { env });
+  expect(program).toMatchObject({ code: 1, stderr: expect.stringMatching(/permission denied|read-only/) });
+  const sneaky = `do $$ begin reset role; execute $c$copy (select 1) to program 'id'$c$; end $$`;
+  expect(await otw(['query', sneaky], { env })).toMatchObject({ code: 1 });
+  const files = await otw(['query', `select pg_read_file('/etc/passwd')`], { env });
+  expect(files).toMatchObject({ code: 1, stderr: expect.stringMatching(/permission denied/) });
+});
+
+test('otw query keeps text that looks like a number as it is', async () => {
+  const sql = `select '007' as agent, 7 as seven, 9007199254740993 as big`;
+  const { stdout } = await otw(['query', sql, '--json'], { env });
+  expect(stdout.trim()).toBe('{"rows":[{"agent":"007","seven":7,"big":"9007199254740993"}]}');
+});
+
+test('wrong usage ends with 2 and says what was expected', async () => {
+  expect(await otw(['runs', 'nobody'], { env })).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/garmin/),
+  });
+  const future = await otw(['run', 'garmin', '--from', '2999-01-01'], { env });
+  expect(future).toMatchObject({ code: 2, stderr: expect.stringMatching(/up to today/) });
+  expect(await otw(['stat'], { env })).toMatchObject({ code: 2, stderr: expect.stringMatching(/Did you mean/) });
+});
+
 test('GET /v1/health/connector says ok, in the shape of the contract', async () => {
   const { status, body } = await get('/v1/health/connector');
   expect(status).toBe(200);
@@ -99,6 +124,12 @@ test.each([
   ['/v1/runs?limit=1&limit=2', 422, 'INVALID_ARGUMENT'],
   ['/v1/runs?surprise=1', 422, 'INVALID_ARGUMENT'],
   ['/v1/runs?cursor=nonsense', 422, 'INVALID_ARGUMENT'],
+  [
+    `/v1/runs?cursor=${btoa('0000-01-01T00:00:00Z 0b3f6f1e-6f7a-4f0e-9a46-5b1f0c1d2e3f')}`,
+    422,
+    'INVALID_ARGUMENT',
+  ],
+  ['/v1/runs?connection=%00', 422, 'INVALID_ARGUMENT'],
   ['/v1/runs/nonsense', 404, 'NOT_FOUND'],
   ['/v1/connections/nobody', 404, 'NOT_FOUND'],
   ['/v1/nothing', 404, 'NOT_FOUND'],

@@ -267,6 +267,14 @@ test('no password, e-mail or token is in any table or log line, and only the own
   expect(modes).toEqual(['700', ...files.map(() => '600')]);
 });
 
+test('a sink that cannot be opened is a failed run with the reason, and health says so', async () => {
+  const made = await host({ metrics: ['sleep'], connection: { sink: 'elsewhere' } });
+  const summary = await made.run();
+  expect(summary).toMatchObject({ status: 'failed', error: { message: expect.stringMatching(/elsewhere/) } });
+  expect(await made.query('select status from app.run')).toEqual([{ status: 'failed' }]);
+  expect((await made.host.connections.health(['garmin']))[0]).toMatchObject({ lastStatus: 'error' });
+});
+
 test('two runs of one connection at once: the second is told that one is under way', async () => {
   const made = await host({ clock: fakeClock(noon), metrics: ['sleep'] });
   const both = await Promise.allSettled([made.run(), made.run()]);

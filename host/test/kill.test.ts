@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startGarminSimulator, type GarminSimulator } from '@on-the-way/garmin-simulator';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -131,6 +131,21 @@ test.runIf(process.platform === 'linux').each(['SIGINT', 'SIGTERM'] as const)(
     expect(below.filter(alive)).toEqual([]);
     const { stdout } = await otw(['runs', '--json'], { env });
     expect(JSON.parse(stdout)).toMatchObject({ runs: [{ status: 'interrupted' }] });
+  },
+);
+
+test.runIf(process.platform === 'linux')(
+  'SIGTERM while the host starts ends it in order, with nothing left behind',
+  async () => {
+    const env = environment();
+    const host = startOtw(['start'], { env });
+    const lock = join(env['OTW_DATA_DIR'] ?? '', 'otw.lock');
+    await expect.poll(() => existsSync(lock), { interval: 5, timeout: 20_000 }).toBe(true);
+    const below = descendants(host.process.pid ?? 0);
+    host.process.kill('SIGTERM');
+    expect((await host.finished).code).toBe(0);
+    expect(below.filter(alive)).toEqual([]);
+    expect(existsSync(lock)).toBe(false);
   },
 );
 

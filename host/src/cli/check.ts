@@ -38,20 +38,29 @@ async function checkConnection({ host }: CommandContext, connection: ConnectionC
   }
 }
 
+async function checkSink({ host }: CommandContext, name: string): Promise<CheckLine> {
+  const what = `sink ${name}`;
+  try {
+    await host.sinks.open(name);
+    return { what, ok: true, detail: 'opened', exitCode: exitCodes.done };
+  } catch (error) {
+    const { code, message } = failureOf(error);
+    const exitCode = code === 'config' ? exitCodes.badConfig : exitCodes.unreachable;
+    return { what, ok: false, detail: `${code}: ${message}`, exitCode };
+  }
+}
+
 /** `otw check`: configuration, database, login and one cheap read; a line each, ok or what to do. */
 export function checkCommand(name: string | undefined, options: GlobalOptions): Promise<number> {
   return withContext(options, { role: 'check', source: true }, async (context) => {
-    const { config, host, redactor } = context;
+    const { config, redactor } = context;
     const chosen = name === undefined ? config.connections : [chosenConnection(config, name)];
     const sinks = [...new Set(chosen.map(({ sink }) => sink))];
     const lines: CheckLine[] = [
       { what: 'configuration', ok: true, detail: `from ${config.origin}`, exitCode: 0 },
       { what: 'database', ok: true, detail: 'reachable, tables in place', exitCode: 0 },
     ];
-    for (const sink of sinks) {
-      await host.sinks.open(sink);
-      lines.push({ what: `sink ${sink}`, ok: true, detail: 'opened', exitCode: 0 });
-    }
+    for (const sink of sinks) lines.push(await checkSink(context, sink));
     for (const connection of chosen) lines.push(await checkConnection(context, connection));
     if (options.json === true) {
       printJson({

@@ -1,8 +1,12 @@
 import { Client, type QueryConfig } from 'pg';
 import { exitCodes, HostError } from '../host-error.ts';
-import { clientConfig } from '../storage/database.ts';
+import { clientConfig, isUnreachable, unreachable } from '../storage/database.ts';
+import { readerUrl } from '../storage/reader.ts';
 import { withContext, type GlobalOptions } from './context.ts';
 import { formatTable, print, printJson, say, simulatedNote } from './output.ts';
+
+// int8, int2, int4: everything else stays as Postgres writes it.
+const integers = new Set([20, 21, 23]);
 
 function shown(value: unknown): string | number {
   if (typeof value === 'number') return value;
@@ -15,9 +19,11 @@ export function queryCommand(sql: string, options: GlobalOptions): Promise<numbe
   return withContext(options, { role: 'query' }, async ({ config, storage }) => {
     // Text as Postgres prints it, so that the session's zone and every digit are kept.
     const types = {
-      getTypeParser: () => (text: string) => (/^-?\d{1,15}$/.test(text) ? Number(text) : text),
+      getTypeParser: (oid: number) => (text: string) =>
+        integers.has(oid) && Number.isSafeInteger(Number(text)) ? Number(text) : text,
     };
-    const client = new Client({ ...clientConfig(storage.url, config.timeZone), types });
+    const url = storage.kind === 'external' ? storage.url : await readerUrl(storage.url, config.timeZone);
+    const client = new Client({ ...clientConfig(url, config.timeZone), types });
     await client.connect();
     try {
       await client.query('begin read only');
@@ -38,6 +44,7 @@ export function queryCommand(sql: string, options: GlobalOptions): Promise<numbe
       }
       return exitCodes.done;
     } catch (cause) {
+      if (isUnreachable(cause)) throw unreachable(storage.url, cause);
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new HostError(
         exitCodes.failed,

@@ -31,6 +31,12 @@ export function windowOption(options: { from?: string; to?: string }, today: str
   if (options.from === undefined && options.to === undefined) return undefined;
   const last = dayOption('--to', options.to ?? today);
   const from = dayOption('--from', options.from ?? last);
+  if (from > today) {
+    throw new HostError(
+      exitCodes.usage,
+      `--from: expected a day up to today (${today}), found ${from}; for example --from ${today}`,
+    );
+  }
   if (from > last) {
     throw new HostError(
       exitCodes.usage,

@@ -61,21 +61,20 @@ async function showArrival({ config, host }: CommandContext, url: string): Promi
   if (config.demo && seen) lookAround(url);
   host.bus.once('run:finished', (summary) => {
     say(`\n${formatSummary(summary, config.timeZone)}\n`);
-    if (config.demo && !seen) lookAround(url);
+    if (config.demo && !seen && summary.status !== 'interrupted') lookAround(url);
   });
 }
 
-async function stopAll(context: CommandContext, server: Server): Promise<void> {
+async function stopAll(server: Server, { scheduler }: CommandContext['host']): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  await context.host.scheduler.stop();
+  await scheduler.stop();
   server.closeAllConnections();
   await closed;
-  await context.close();
 }
 
-/** Resolves with why to stop: a signal, or the database ending by itself. */
-function untilStopped(context: CommandContext): Promise<'signal' | 'database'> {
+/** Resolves with the first signal to stop; a second one ends the process at once. */
+function stopSignal(): Promise<'signal'> {
   return new Promise((resolve) => {
     let signalled = false;
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -85,38 +84,42 @@ function untilStopped(context: CommandContext): Promise<'signal' | 'database'> {
         resolve('signal');
       });
     }
-    void context.storage.ended.then(() => resolve('database'));
   });
 }
 
-/** `otw start`: the daemon. Ends with exit code 0 when it is told to stop. */
-export async function startCommand(options: GlobalOptions): Promise<number> {
-  const context = await openContext(options, {
-    role: 'start',
-    exclusive: true,
-    source: true,
-    logLevel: 'info',
-  });
+async function serve(context: CommandContext, stop: Promise<'signal'>): Promise<number> {
   const { host, storage, config, log } = context;
-  let server: Server;
-  try {
-    server = await listen(context);
-  } catch (error) {
-    await context.close();
-    throw error;
-  }
+  const server = await listen(context);
   const url = addressOf(server, config);
   storage.publish(url);
   banner(context, url);
   showProgress(host.bus, process.stderr);
   await showArrival(context, url);
   host.scheduler.start();
-  const why = await untilStopped(context);
+  const why = await Promise.race([stop, storage.ended.then(() => 'database' as const)]);
   say(why === 'signal' ? 'Stopping …' : 'The embedded Postgres ended by itself; stopping …');
   setTimeout(() => {
     log.error('did not stop in time; leaving');
     process.exit(exitCodes.failed);
   }, stopWithinMs).unref();
-  await stopAll(context, server);
+  await stopAll(server, host);
   return why === 'signal' ? exitCodes.done : exitCodes.unreachable;
+}
+
+/** `otw start`: the daemon. Ends with exit code 0 when it is told to stop, also while it starts. */
+export async function startCommand(options: GlobalOptions): Promise<number> {
+  const stop = stopSignal();
+  let told = false;
+  void stop.then(() => (told = true));
+  const context = await openContext(options, {
+    role: 'start',
+    exclusive: true,
+    source: true,
+    logLevel: 'info',
+  });
+  try {
+    return told ? exitCodes.done : await serve(context, stop);
+  } finally {
+    await context.close();
+  }
 }

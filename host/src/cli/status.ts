@@ -1,7 +1,7 @@
 import { formatInstant } from '@on-the-way/sdk';
 import { exitCodes } from '../host-error.ts';
 import { shownRun } from '../http/runs.ts';
-import { withContext, type GlobalOptions } from './context.ts';
+import { chosenConnection, withContext, type GlobalOptions } from './context.ts';
 import { formatTable, paint, print, printJson, say, simulatedNote } from './output.ts';
 
 const statusStyles: Readonly<Record<string, 'green' | 'yellow' | 'red' | 'dim'>> = {
@@ -61,6 +61,7 @@ export function runsCommand(
   options: GlobalOptions & { limit?: number },
 ): Promise<number> {
   return withContext(options, { role: 'runs' }, async ({ config, host }) => {
+    if (name !== undefined) chosenConnection(config, name);
     const runs = await host.runs.list({
       ...(name !== undefined && { connection: name }),
       limit: options.limit ?? 20,

@@ -10,11 +10,18 @@ const wholeTo200 = 'expected a whole number from 1 to 200';
 const cursorSchema = z
   .string()
   .transform((text) => Buffer.from(text, 'base64url').toString('utf8').split(' '))
-  .pipe(z.tuple([z.iso.datetime(), z.uuid()], { error: 'expected a next_cursor of an earlier answer' }))
+  .pipe(
+    z.tuple([z.iso.datetime().startsWith('2'), z.uuid()], {
+      error: 'expected a next_cursor of an earlier answer',
+    }),
+  )
   .transform(([startedAt, runId]) => ({ startedAt, runId }));
 
 const listQuery = z.strictObject({
-  connection: z.string().min(1).max(64).optional(),
+  connection: z
+    .string()
+    .regex(/^[a-z][a-z0-9_-]{0,62}$/, 'expected the name of a connection')
+    .optional(),
   status: z.enum(['running', 'succeeded', 'partial', 'failed', 'interrupted']).optional(),
   limit: z
     .string()

@@ -24,6 +24,8 @@ export function clientConfig(url: string, timeZone: string) {
   };
 }
 
+const silent = (): void => undefined;
+
 /** Opens the pool. Nothing is connected before the first query. */
 export function openDatabase(url: string, timeZone: string): Database {
   return knex({
@@ -31,6 +33,8 @@ export function openDatabase(url: string, timeZone: string): Database {
     connection: clientConfig(url, timeZone),
     pool: { min: 0, max: 10 },
     acquireConnectionTimeout: 10_000,
+    // What it would print is thrown as well, and whoever catches that says it in our words.
+    log: { warn: silent, error: silent, deprecate: silent, debug: silent },
   });
 }
 

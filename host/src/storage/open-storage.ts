@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from 'pg';
 import type { HostConfig } from '../config/host-config.ts';
 import { exitCodes, HostError } from '../host-error.ts';
 import { lockDataDir, readDataDirLock, updateDataDirLock, type DataDirLock } from './data-dir-lock.ts';
@@ -39,6 +40,7 @@ const exitCodeOf: Readonly<Record<StorageError['code'], number>> = {
 
 const never = new Promise<void>(() => undefined);
 const attachWithinMs = 20_000;
+const waitForOthersMs = 60_000;
 
 function directoryOf(config: HostConfig): string {
   return join(config.dataDir, 'postgres');
@@ -58,6 +60,25 @@ async function databasePort(config: HostConfig): Promise<number | undefined> {
   );
 }
 
+/** Resolves when no other command uses the database any more, or after a minute. */
+async function othersGone(url: string, log: (message: string) => void): Promise<void> {
+  const client = new Client(url);
+  await client.connect();
+  try {
+    const deadline = performance.now() + waitForOthersMs;
+    for (let told = false; performance.now() < deadline; await delay(100)) {
+      const { rowCount } = await client.query(
+        `select 1 from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`,
+      );
+      if (rowCount === 0) return;
+      if (!told) log('waiting for another command that uses the database');
+      told = true;
+    }
+  } finally {
+    await client.end();
+  }
+}
+
 async function openOwn(config: HostConfig, options: OpenStorageOptions): Promise<Storage> {
   const lock = lockDataDir(config.dataDir, { role: options.role });
   try {
@@ -75,6 +96,8 @@ async function openOwn(config: HostConfig, options: OpenStorageOptions): Promise
       publish: (url) => updateDataDirLock(config.dataDir, { url, databasePort: server.port }),
       ended: server.exited.then(() => undefined),
       async close() {
+        // A daemon leaves when it is told to; a command must not pull the floor from under another one.
+        if (options.role !== 'start') await othersGone(server.url, options.log);
         await server.stop();
         lock.release();
       },

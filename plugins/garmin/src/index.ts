@@ -6,7 +6,7 @@ import { createGarminApi } from './garmin-api.ts';
 import { openSession } from './login/login.ts';
 import { chooseMetrics } from './metrics.ts';
 import { createPacer } from './pacer.ts';
-import { createSession, readProfile } from './session.ts';
+import { createSession, isSomeoneElse, readProfile } from './session.ts';
 
 export default defineConnector({
   name: 'garmin',
@@ -24,6 +24,11 @@ export default defineConnector({
       return await openSession(client, context, async (credential) => {
         const api = createGarminApi({ client, credential, pace });
         const profile = await readProfile(api, { isChina: config.isChina, signal });
+        if (isSomeoneElse(config.email, profile.userName)) {
+          log.warn(
+            'the account signed in has another address than GARMIN_EMAIL, under which its rows are filed',
+          );
+        }
         return createSession({ api, profile, metrics, close: () => client.close() }, config);
       });
     } catch (error) {

@@ -66,6 +66,12 @@ async function askProfile(api: GarminApi, signal: AbortSignal): Promise<unknown>
   }
 }
 
+/** Whether both are e-mail addresses and not the same one; an address may also have changed since. */
+export function isSomeoneElse(email: string | undefined, userName: string | undefined): boolean {
+  if (email === undefined || !userName?.includes('@')) return false;
+  return email.trim().toLowerCase() !== userName.trim().toLowerCase();
+}
+
 /** The session of a profile. */
 export function createSession(
   parts: Pick<GarminSession, 'api' | 'profile' | 'metrics' | 'close'>,
