@@ -35,8 +35,11 @@ async function trySaved<Session>(
 }
 
 function whatIsMissing({ config, prompt }: LoginContext<GarminConfig>): string {
-  if (config.email === undefined || config.password === undefined)
-    return 'no saved tokens, and no e-mail and password';
+  const { email, password } = config;
+  if (email === undefined || password === undefined) {
+    const missing = [email === undefined && 'e-mail', password === undefined && 'password'].filter(Boolean);
+    return `no saved tokens, and no ${missing.join(' and ')}`;
+  }
   return prompt
     ? 'no saved tokens'
     : 'no saved tokens, and nobody at a terminal (a scheduled run never uses the password)';
