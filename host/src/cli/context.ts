@@ -31,7 +31,7 @@ export interface CommandContext extends Preparation {
 
 function secretsOf(connection: ConnectionConfig): string[] {
   const named = Object.entries(connection.config).filter(([key]) =>
-    /password|secret|token|apikey|code/i.test(key),
+    /password|secret|token|apikey|code|email/i.test(key),
   );
   return named.flatMap(([, value]) => (typeof value === 'string' ? [value] : []));
 }

@@ -1,5 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parsePluginConfig } from '@on-the-way/core';
+import garmin from '@on-the-way/plugin-garmin';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { otw, temporaryFolder } from '../../test/otw.ts';
 import { loadConfig } from './load-config.ts';
@@ -265,4 +267,29 @@ test('an address that others can reach is refused while there are no keys', asyn
     exitCode: 78,
     message: expect.stringMatching(/OTW_HOST/),
   });
+});
+
+test.each([
+  [{ OTW_HOST: '127.0.0.999' }, undefined, /^OTW_HOST: /],
+  [{ OTW_HOST: '192.168.1.1' }, undefined, /^OTW_HOST: /],
+  [{}, '127.0.0.999', /^--host: /],
+])('a wrong address is refused by the name of the place it came from: %o %s', async (env, host, message) => {
+  const commandLine = host === undefined ? {} : { host };
+  await expect(loadConfig({ cwd: folder.path, env, commandLine })).rejects.toMatchObject({
+    exitCode: 78,
+    message: expect.stringMatching(message),
+  });
+});
+
+test('what the GARMIN_ variables make is a configuration the plugin takes', async () => {
+  const { connections } = await load({
+    GARMIN_EMAIL: 'me@example.com',
+    GARMIN_PASSWORD: 'correct-horse',
+    GARMIN_METRICS: 'sleep',
+    GARMIN_IS_CN: 'false',
+    GARMIN_API_ORIGIN: 'http://127.0.0.1:1',
+    CONNECTOR_REQUEST_TIMEOUT_SECONDS: '20',
+  });
+  const config = connections[0]?.config;
+  expect(parsePluginConfig(garmin, config)).toEqual(config);
 });

@@ -10,6 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -129,7 +130,7 @@ test.each([
   expect(() => readDataDirLock(at())).toThrow(refusal);
 });
 
-// Nothing can be made below /proc, whoever asks; /dev/full is a full disk only for files that are there.
+// Nothing can be made below /proc, whoever asks.
 test.skipIf(!existsSync('/proc/self'))('of a directory that cannot be made it is said too', () => {
   expect(() => lockDataDir('/proc/otw', { role: 'all' })).toThrow(
     expect.objectContaining({
@@ -137,6 +138,26 @@ test.skipIf(!existsSync('/proc/self'))('of a directory that cannot be made it is
       message: expect.stringMatching(/^Expected \/proc\/otw .*set another OTW_DATA_DIR$/),
     }),
   );
+});
+
+test.each([
+  ['ENOSPC', /found no space left there \(ENOSPC\): make room or set another OTW_DATA_DIR$/],
+  ['EROFS', /found a file system that is read-only \(EROFS\): mount it writable or/],
+  ['EACCES', /found that this user may not \(EACCES\): make it writable or/],
+])('when the system answers %s to a write, the remedy is said', (code, message) => {
+  const { writeFileSync: real } = fs;
+  fs.writeFileSync = () => {
+    throw Object.assign(new Error(`${code}: write`), { code });
+  };
+  syncBuiltinESMExports();
+  try {
+    expect(() => lockDataDir(directory, { role: 'all' })).toThrow(
+      expect.objectContaining({ name: 'StorageError', message: expect.stringMatching(message) }),
+    );
+  } finally {
+    fs.writeFileSync = real;
+    syncBuiltinESMExports();
+  }
 });
 
 test('of many that find a stale lock at once, one gets it', async () => {

@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -130,7 +139,6 @@ function explanation(code: string): { readonly found: string; readonly remedy: s
       return { found: 'that this user may not', remedy: `make it writable or ${another}` };
     case 'EROFS':
       return { found: 'a file system that is read-only', remedy: `mount it writable or ${another}` };
-    // The directory itself is made first, so this is one that cannot be made.
     case 'ENOENT':
       return { found: 'that it cannot be made there', remedy: `make it yourself or ${another}` };
     case 'EEXIST':
@@ -157,6 +165,21 @@ function explain(error: unknown, directory: string): unknown {
   );
 }
 
+/** Not with mkdir's own `recursive`: where a system answers ENOENT for good, as /proc does, it never ends. */
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const code = systemCode(error);
+    // Another process was faster.
+    if (code === 'EEXIST' && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
+    makeDirectory(dirname(path));
+    makeDirectory(path);
+  }
+}
+
 /**
  * Makes this process the only user of a data directory, creating the directory (mode 0700) if need be.
  * Throws StorageError `data_dir_in_use` at once when another process has it; takes it over from one
@@ -167,7 +190,7 @@ export function lockDataDir(directory: string, options: { readonly role: string 
   const path = join(root, lockName);
   const lock = { ...ownIdentity(), host: hostname(), role: options.role, since: new Date().toISOString() };
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
+    makeDirectory(root);
     const holder = acquire(path, lock);
     if (holder) throw inUse(root, holder);
   } catch (error) {

@@ -68,6 +68,12 @@ test.each([
   expect(configSchema.safeParse(config).success).toBe(false);
 });
 
+test('a misspelt key is refused by its name, without its value', () => {
+  const { error } = configSchema.safeParse({ pasword: 'hunter2' });
+  expect(error?.issues).toMatchObject([{ code: 'unrecognized_keys', keys: ['pasword'] }]);
+  expect(error?.message).not.toContain('hunter2');
+});
+
 test('the password is known to be a secret', () => {
   expect(secretsOf(configSchema, parse({ password: 'invented' }))).toEqual(['invented']);
 });

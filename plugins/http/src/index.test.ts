@@ -104,3 +104,8 @@ test('a host that is away is transient, an abort stays an abort', async () => {
   const aborted = AbortSignal.abort(new DOMException('stop', 'AbortError'));
   await expect(writer.write([event('a')], { signal: aborted })).rejects.toMatchObject({ name: 'AbortError' });
 });
+
+test('a misspelt key of the configuration is refused', () => {
+  const { error } = sink.config.safeParse({ url: 'http://127.0.0.1:1', timeoutSecond: 5 });
+  expect(error?.issues).toMatchObject([{ code: 'unrecognized_keys', keys: ['timeoutSecond'] }]);
+});
