@@ -1,9 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parsePluginConfig } from '@on-the-way/core';
-import garmin from '@on-the-way/plugin-garmin';
+import type { Connector } from '@on-the-way/sdk';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { otw, temporaryFolder } from '../../test/otw.ts';
+import { resolvePlugin } from '../isolate/resolve-plugin.ts';
 import { loadConfig } from './load-config.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
@@ -290,6 +291,8 @@ test('what the GARMIN_ variables make is a configuration the plugin takes', asyn
     GARMIN_API_ORIGIN: 'http://127.0.0.1:1',
     CONNECTOR_REQUEST_TIMEOUT_SECONDS: '20',
   });
-  const config = connections[0]?.config;
+  const { plugin, config } = connections[0]!;
+  const { url } = resolvePlugin(plugin, folder.path);
+  const { default: garmin } = (await import(url)) as { default: Connector };
   expect(parsePluginConfig(garmin, config)).toEqual(config);
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
+import fs, {
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -143,7 +143,7 @@ test.skipIf(!existsSync('/proc/self'))('of a directory that cannot be made it is
 test.each([
   ['ENOSPC', /found no space left there \(ENOSPC\): make room or set another OTW_DATA_DIR$/],
   ['EROFS', /found a file system that is read-only \(EROFS\): mount it writable or/],
-  ['EACCES', /found that this user may not \(EACCES\): make it writable or/],
+  ['EACCES', /found that this user may not write there \(EACCES\): make it writable or/],
 ])('when the system answers %s to a write, the remedy is said', (code, message) => {
   const { writeFileSync: real } = fs;
   fs.writeFileSync = () => {

@@ -136,7 +136,7 @@ function explanation(code: string): { readonly found: string; readonly remedy: s
   switch (code) {
     case 'EACCES':
     case 'EPERM':
-      return { found: 'that this user may not', remedy: `make it writable or ${another}` };
+      return { found: 'that this user may not write there', remedy: `make it writable or ${another}` };
     case 'EROFS':
       return { found: 'a file system that is read-only', remedy: `mount it writable or ${another}` };
     case 'ENOENT':
