@@ -89,7 +89,10 @@ test('wrong usage ends with 2 and says what was expected', async () => {
   });
   const future = await otw(['run', 'garmin', '--from', '2999-01-01'], { env });
   expect(future).toMatchObject({ code: 2, stderr: expect.stringMatching(/up to today/) });
-  expect(await otw(['stat'], { env })).toMatchObject({ code: 2, stderr: expect.stringMatching(/Did you mean/) });
+  expect(await otw(['stat'], { env })).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/Did you mean/),
+  });
 });
 
 test('GET /v1/health/connector says ok, in the shape of the contract', async () => {
