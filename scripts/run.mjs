@@ -21,10 +21,11 @@ const scripts = {
     dev: true,
     commands: [
       ['node_modules/prettier/bin/prettier.cjs', '--check', '.'],
+      // Before the linter, which takes the packages' types from what is built.
+      ['node_modules/typescript/bin/tsc', '-b'],
       [bin('oxlint'), '--type-aware', '--deny-warnings'],
       ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.check.json'],
       ['node_modules/knip/bin/knip.js', '--treat-config-hints-as-errors'],
-      ['node_modules/typescript/bin/tsc', '-b'],
       ['node_modules/@microsoft/api-extractor/bin/api-extractor', 'run', '-c', 'sdk/api-extractor.json'],
       ['node_modules/vitest/vitest.mjs', 'run'],
     ],
