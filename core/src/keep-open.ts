@@ -30,6 +30,10 @@ export function keepOpen(first: OpenConnector, open: () => Promise<OpenConnector
       reopening ??= reopen();
       return reopening;
     },
-    close: () => current.close(),
+    async close() {
+      // One that is just being opened must not be left behind.
+      await reopening?.catch(() => undefined);
+      await current.close();
+    },
   };
 }

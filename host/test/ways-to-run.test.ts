@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startGarminSimulator } from '@on-the-way/garmin-simulator';
 import { expect, test } from 'vitest';
@@ -128,6 +128,22 @@ test('without credentials the host stays up, the connection reports error and wh
   } finally {
     host.process.kill('SIGKILL');
     await host.finished;
+    folder.remove();
+  }
+});
+
+test('a command that shares the database of another one is waited for', async () => {
+  const folder = temporaryFolder();
+  const env = { OTW_DATA_DIR: folder.path };
+  try {
+    const owner = startOtw(['query', 'select pg_sleep(2)::text as slept'], { env });
+    const lock = join(folder.path, 'demo', 'otw.lock');
+    const isUp = (): boolean => existsSync(lock) && readFileSync(lock, 'utf8').includes('databasePort');
+    await expect.poll(isUp, { timeout: 30_000 }).toBe(true);
+    const guest = await otw(['query', 'select pg_sleep(4)::text as slept'], { env });
+    expect(guest).toMatchObject({ code: 0 });
+    expect(await owner.finished).toMatchObject({ code: 0 });
+  } finally {
     folder.remove();
   }
 });

@@ -63,6 +63,7 @@ async function databasePort(config: HostConfig): Promise<number | undefined> {
 /** Resolves when no other command uses the database any more, or after a minute. */
 async function othersGone(url: string, log: (message: string) => void): Promise<void> {
   const client = new Client(url);
+  client.on('error', (error) => log(`the database has gone: ${error.message}`));
   await client.connect();
   try {
     const deadline = performance.now() + waitForOthersMs;
@@ -97,9 +98,15 @@ async function openOwn(config: HostConfig, options: OpenStorageOptions): Promise
       ended: server.exited.then(() => undefined),
       async close() {
         // A daemon leaves when it is told to; a command must not pull the floor from under another one.
-        if (options.role !== 'start') await othersGone(server.url, options.log);
-        await server.stop();
-        lock.release();
+        try {
+          if (options.role !== 'start') await othersGone(server.url, options.log);
+        } catch (error) {
+          // The server may have ended by itself; then nobody is left to wait for.
+          options.log(`nobody to wait for: ${error instanceof Error ? error.message : String(error)}`);
+        } finally {
+          await server.stop();
+          lock.release();
+        }
       },
     };
   } catch (error) {
