@@ -106,6 +106,18 @@ function descendants(pid: number): number[] {
   return below(pid);
 }
 
+/** A host whose connector waits for an answer, and all processes below it. */
+async function hostInTheMiddle(
+  env: Record<string, string>,
+): Promise<{ host: Running; below: readonly number[] }> {
+  const host = startOtw(['start'], { env });
+  simulator.answer(/dailyStress/, { delayMs: 60_000 });
+  await host.said(/serving on/);
+  await requests(inTheMiddle, host);
+  const below = descendants(host.process.pid ?? 0);
+  return { host, below };
+}
+
 function alive(pid: number): boolean {
   try {
     return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
@@ -118,11 +130,7 @@ test.runIf(process.platform === 'linux').each(['SIGINT', 'SIGTERM'] as const)(
   '%s in the middle of a run ends host, connector and postgres within 10 s, and the run is marked interrupted',
   async (signal) => {
     const env = environment();
-    const host = startOtw(['start'], { env });
-    simulator.answer(/dailyStress/, { delayMs: 60_000 });
-    await host.said(/serving on/);
-    await requests(inTheMiddle, host);
-    const below = descendants(host.process.pid ?? 0);
+    const { host, below } = await hostInTheMiddle(env);
     expect(below.length).toBeGreaterThan(2);
     const asked = performance.now();
     host.process.kill(signal);
@@ -169,11 +177,7 @@ test.runIf(process.platform === 'linux')(
 
 test.runIf(process.platform === 'linux')('kill -9 of the host leaves no connector behind', async () => {
   const env = environment();
-  const host = startOtw(['start'], { env });
-  simulator.answer(/dailyStress/, { delayMs: 60_000 });
-  await host.said(/serving on/);
-  await requests(inTheMiddle, host);
-  const below = descendants(host.process.pid ?? 0);
+  const { host, below } = await hostInTheMiddle(env);
   host.process.kill('SIGKILL');
   await host.finished;
   await expect.poll(() => below.filter(alive), { timeout: 10_000 }).toEqual([]);
