@@ -1,4 +1,5 @@
 import { ConnectorError } from '@on-the-way/sdk';
+import { BudgetSpent } from './request-meter.ts';
 
 /** Which plugin code is being called; put on whatever it throws that is not a ConnectorError. */
 export interface PluginCall {
@@ -33,7 +34,7 @@ export async function callPlugin<T>(
   try {
     return await code();
   } catch (error) {
-    if (ConnectorError.is(error) || error instanceof PluginBug) throw error;
+    if (ConnectorError.is(error) || error instanceof PluginBug || error instanceof BudgetSpent) throw error;
     signal.throwIfAborted();
     const of = call.dataset === undefined ? '' : ` of ${call.dataset}`;
     throw new PluginBug(

@@ -27,6 +27,8 @@ export type {
   SliceOutcome,
   SliceRequest,
 } from './ports.ts';
+export { BudgetSpent, createRequestMeter } from './request-meter.ts';
+export type { RequestMeter } from './request-meter.ts';
 export { runConnection } from './run-connection.ts';
 export type { RunInput } from './run-connection.ts';
 export { emptyCounts } from './run-summary.ts';

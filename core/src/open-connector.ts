@@ -7,6 +7,8 @@ import {
   type DatasetInfo,
   type Log,
   type Prompt,
+  type RecordedAnswer,
+  type SignIn,
   type Tokens,
   type Window,
 } from '@on-the-way/sdk';
@@ -14,6 +16,7 @@ import { callPlugin, callPluginEach, PluginBug } from './call-plugin.ts';
 import { accountRefOf } from './digest.ts';
 import { envelopeOf, type EnvelopeIdentity } from './envelope.ts';
 import type { Clock, DatedEvent, OpenConnector, SliceRequest } from './ports.ts';
+import type { RequestMeter } from './request-meter.ts';
 
 /** What a connector is opened with, for one run. */
 export interface OpenOptions {
@@ -25,6 +28,9 @@ export interface OpenOptions {
   readonly versionOverride?: string;
   readonly tokens: Tokens;
   readonly prompt?: Prompt;
+  readonly signIn?: SignIn;
+  readonly meter: RequestMeter;
+  readonly record?: (answer: RecordedAnswer) => void;
   readonly log: Log;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -54,7 +60,7 @@ export function parsePluginConfig(plugin: Pick<Connector, 'name' | 'config'>, co
  * @throws ConnectorError as `login` throws it; PluginBug for anything else that escapes the plugin.
  */
 export async function openConnector(options: OpenOptions): Promise<OpenConnector> {
-  const { connector, signal, tokens, prompt, log } = options;
+  const { connector, signal, tokens, prompt, signIn, record, meter, log } = options;
   const config = parsePluginConfig(connector, options.config);
   const call = <T>(method: string, code: () => T | Promise<T>, dataset?: string): Promise<T> =>
     callPlugin(
@@ -63,7 +69,16 @@ export async function openConnector(options: OpenOptions): Promise<OpenConnector
       code,
     );
   const session = await call('login', () =>
-    connector.login({ config, tokens, log, signal, ...(prompt && { prompt }) }),
+    connector.login({
+      config,
+      tokens,
+      log,
+      signal,
+      countRequest: () => meter.count(),
+      ...(prompt && { prompt }),
+      ...(signIn && { signIn }),
+      ...(record && { record }),
+    }),
   );
   const account = await call('account', () => connector.account(session));
   if (typeof account !== 'string' || account.trim() === '') {
@@ -87,6 +102,16 @@ export async function openConnector(options: OpenOptions): Promise<OpenConnector
       callPlugin({ plugin: connector.name, method: 'check' }, checkSignal, () =>
         connector.check?.({ session, signal: checkSignal }),
       ),
+    lastChange: (askSignal) =>
+      callPlugin({ plugin: connector.name, method: 'lastChange' }, askSignal, () =>
+        connector.lastChange?.({ session, signal: askSignal }),
+      ),
+    dayMarks: (window, askSignal) =>
+      callPlugin(
+        { plugin: connector.name, method: 'dayMarks' },
+        askSignal,
+        () => connector.dayMarks?.({ session, window, signal: askSignal }) ?? {},
+      ),
     isAlive: () => true,
     settled: async () => undefined,
     async close() {
@@ -102,16 +127,17 @@ export async function openConnector(options: OpenOptions): Promise<OpenConnector
 
 /** What types promise and a plugin written without them may break. */
 function checkRecord(record: Partial<ConnectorRecord> | undefined, dataset: string, window: Window): void {
-  const { day, method } = record ?? {};
+  const { day, method, note } = record ?? {};
   if (!isDay(day) || !inWindow(window, day)) {
     throw new PluginBug(
       `Expected fetch of ${dataset} to answer for ${window.from} up to ${window.to}, got a record of ${day}`,
     );
   }
-  if (method !== undefined && (typeof method !== 'string' || method === '' || method.length > 128)) {
+  for (const [key, value] of Object.entries({ method, note })) {
+    if (value === undefined || (typeof value === 'string' && value !== '' && value.length <= 128)) continue;
     throw new PluginBug(
-      `Expected method in a record of ${dataset} to be text of 1 to 128 characters, got ` +
-        (typeof method === 'string' ? `${method.length} characters` : `a ${typeof method}`),
+      `Expected ${key} in a record of ${dataset} to be text of 1 to 128 characters, got ` +
+        (typeof value === 'string' ? `${value.length} characters` : `a ${typeof value}`),
     );
   }
 }
@@ -132,7 +158,8 @@ async function* fetchEvents(
   for await (const record of records) {
     checkRecord(record, dataset, window);
     const event = envelopeOf(identity, dataset, record, { at: clock.now(), requestId });
-    batch.push({ day: record.day, event });
+    const { day, note } = record;
+    batch.push({ day, event, ...(note !== undefined && { note }) });
     characters += event.payload.length;
     if (batch.length >= batchEvents || characters >= batchCharacters) {
       yield batch;

@@ -13,6 +13,8 @@ export type Outcome = 'ok' | 'no_data' | 'not_supported' | 'failed';
 export interface DatedEvent {
   readonly day: Day;
   readonly event: RawEvent;
+  /** What the source left out of it. */
+  readonly note?: string;
 }
 
 /** What one `fetch` is about. */
@@ -37,6 +39,10 @@ export interface OpenConnector {
   fetch(slice: SliceRequest, signal: AbortSignal): AsyncIterable<readonly DatedEvent[]>;
   /** One cheap read that proves the session is good; resolves at once for connectors without one. */
   check(signal: AbortSignal): Promise<void>;
+  /** What the connector's `lastChange` says; undefined for connectors without one. */
+  lastChange(signal: AbortSignal): Promise<string | undefined>;
+  /** What the connector's `dayMarks` says; empty for connectors without one. */
+  dayMarks(window: Window, signal: AbortSignal): Promise<Readonly<Record<Day, string>>>;
   /** False once its process has died; nothing can be asked of it then. */
   isAlive(): boolean;
   /** Resolves when isAlive can be believed: at once, or shortly after a fetch that was given up. */
@@ -54,6 +60,8 @@ export interface LedgerEntry {
   readonly attempts: number;
   /** Milliseconds since 1970. */
   readonly lastAttemptAt: number;
+  /** The day's mark when it was last asked for and answered. */
+  readonly mark?: string;
 }
 
 /** What a run learned about a (dataset, day). */
@@ -61,8 +69,12 @@ export interface SliceOutcome {
   readonly dataset: string;
   readonly day: Day;
   readonly outcome: Outcome;
-  /** Tries this run made, retries included; 0 when the breaker refused. */
+  /** Tries this run made, retries included; 0 when it was not asked for. */
   readonly attempts: number;
+  /** The day's mark when it was asked for. */
+  readonly mark?: string;
+  /** What the source left out, e.g. `offloaded`. */
+  readonly note?: string;
   readonly errorCode?: string;
   readonly errorMessage?: string;
   /** Says what the day holds; unequal digests of two runs mean the source changed its answer. */

@@ -22,6 +22,8 @@ export interface RunInput {
   readonly clock: Clock;
   /** A fresh UUID for each slice. */
   newId(): string;
+  /** Requests made to the source in this run so far. */
+  requestsMade(): number;
   readonly plan: Omit<PlanInput, 'datasets' | 'entries' | 'now'>;
   /** Told to stop: the slice at work is given up, its days stay gaps. */
   readonly signal: AbortSignal;
@@ -56,6 +58,7 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
       finishedAt: clock.now(),
       slicesPlanned,
       datasets: counts,
+      requests: input.requestsMade(),
       // Told to stop: what it was cut off in is not what went wrong.
       ...(error && !input.signal.aborted && { error }),
     };

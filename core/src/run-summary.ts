@@ -20,6 +20,10 @@ export interface RunSummary {
   readonly finishedAt: number;
   readonly slicesPlanned: number;
   readonly datasets: Readonly<Record<string, DatasetCounts>>;
+  /** Requests made to the source, as far as the connector counts them. */
+  readonly requests: number;
+  /** Why nothing was asked for: there can be nothing new. */
+  readonly skipped?: string;
   /** Why it ended early. */
   readonly error?: Failure;
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   createPolicies,
+  createRequestMeter,
   failureOf,
   openConnector,
   runConnection,
@@ -143,7 +144,13 @@ async function openConnection(
   const log = parts.log.child({ connection: connection.name });
   const connector =
     inProcess === true
-      ? await openConnector({ ...shared, connector: await loadHere(plugin.url), log: pluginLog(log), clock })
+      ? await openConnector({
+          ...shared,
+          connector: await loadHere(plugin.url),
+          meter: createRequestMeter(),
+          log: pluginLog(log),
+          clock,
+        })
       : await openInProcess({ ...shared, plugin, privateFolder: parts.dataDir, log, redactor });
   try {
     checkDatasets(connector, onlyDatasets);
@@ -170,6 +177,7 @@ function endedEarly(connection: string, runId: string, at: number, error: Failur
     finishedAt: at,
     slicesPlanned: 0,
     datasets: {},
+    requests: 0,
     error,
   };
 }
@@ -235,6 +243,7 @@ function runInto(
     bus,
     clock,
     newId: randomUUID,
+    requestsMade: () => 0,
     plan: {
       timeZone,
       windowDays,

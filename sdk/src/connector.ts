@@ -8,8 +8,42 @@ import type { Day, Window } from './windows.ts';
 export interface Tokens {
   /** The field's value, or undefined if it was never saved. */
   load(field: string): Promise<JsonValue | undefined>;
-  /** Resolves when the value is durable. Await it before the first use of a rotated token. */
+  /** Resolves when the value is durable. Await it before the first use of a rotated token. Null forgets the field. */
   save(field: string, value: JsonValue): Promise<void>;
+  /**
+   * Replaces a field while nobody else can: no other call here, no command, no other host. `change` is given
+   * what is saved now, which may be newer than what this process loaded, and resolves with what to save;
+   * undefined leaves it as it is. Resolves with what is saved then. Renew tokens that rotate in here, and
+   * nowhere else. Fields of one connection wait for each other; never call it within itself.
+   */
+  update(
+    field: string,
+    change: (current: JsonValue | undefined) => Promise<JsonValue | undefined>,
+  ): Promise<JsonValue | undefined>;
+}
+
+/**
+ * How a person signs in anew (`otw login`): `ask` for whatever is needed, with a `code` known already
+ * where the source sent one; `import` tokens of another program, by the name of the file each was in,
+ * without `.json`; or hand over the `ticket` their own browser was given.
+ */
+export type SignIn =
+  | { readonly way: 'ask'; readonly code?: string }
+  | { readonly way: 'import'; readonly files: Readonly<Record<string, JsonValue>> }
+  | { readonly way: 'ticket'; readonly ticket?: string };
+
+/** An answer of the source, for `otw record`; nothing that names a person may be left in it. */
+export interface RecordedAnswer {
+  /** The dataset it was asked for, where it was for one. */
+  readonly dataset?: string;
+  /** Of the request: the path without its query. */
+  readonly path: string;
+  /** Of the request. */
+  readonly query: Readonly<Record<string, string>>;
+  /** HTTP status. */
+  readonly status: number;
+  /** The body; null where it was empty. */
+  readonly body: JsonValue;
 }
 
 /** Asks the person at the terminal, and resolves with the answer. */
@@ -23,6 +57,15 @@ export interface LoginContext<Config> {
   readonly tokens: Tokens;
   /** Present only when a person is there to answer. Without it, throw `needs_user`. */
   readonly prompt?: Prompt;
+  /** Present when a person wants to sign in anew, whatever is saved. A run never has it. */
+  readonly signIn?: SignIn;
+  /**
+   * Call it before each request to the source: the host counts them and keeps to the budget of the run and
+   * of the day. What it throws when that is spent must pass through as it is.
+   */
+  countRequest(): void;
+  /** Present for `otw record`: call it with each answer, with everything that names a person taken out. */
+  readonly record?: (answer: RecordedAnswer) => void;
   /** Where to tell what happens. */
   readonly log: Log;
   /** Aborted when the run is given up. */
@@ -37,6 +80,8 @@ export interface ConnectorRecord<Data = JsonValue | RawJson> {
   readonly data: Data;
   /** How it was asked, for people who look into the payload; at most 128 characters. */
   readonly method?: string;
+  /** What the source left out of it, for the ledger, e.g. `offloaded`; at most 128 characters. */
+  readonly note?: string;
 }
 
 /** What `fetch` of a dataset is given. */
@@ -72,6 +117,10 @@ export interface DatasetInfo {
   readonly settleDays: number;
   /** One sentence for `otw datasets`. */
   readonly description: string;
+  /** True: a day's mark (see `dayMarks`) tells whether it is worth asking again. */
+  readonly watched?: boolean;
+  /** Why nothing can be asked as things are, e.g. that no credential covers it. */
+  readonly notSupported?: string;
 }
 
 type DataOf<Schema> = Schema extends z.ZodType ? z.input<Schema> | RawJson : JsonValue | RawJson;
@@ -86,6 +135,13 @@ export interface DatasetDefinition<Session, Schema = undefined> {
   readonly settleDays: number;
   /** One sentence for `otw datasets`. */
   readonly description: string;
+  /** True: while a day's mark (see `dayMarks`) stays the same, its answer need not be asked for again. */
+  readonly watched?: boolean;
+  /**
+   * Why nothing can be asked as things are, e.g. that no credential covers it. Its days are recorded as
+   * `not_supported` with this reason, without a fetch, and asked for once it is gone.
+   */
+  readonly notSupported?: string;
   /** What a record's data must be. Checked at compile time here and at run time by the host. */
   readonly schema?: Schema;
   /**
@@ -124,6 +180,24 @@ export interface ConnectorDefinition<Schema extends z.ZodType, Session, Schemas>
   account(session: Session): string;
   /** One cheap read that proves the session is good. Called by `otw check`. */
   check?(context: { readonly session: Session; readonly signal: AbortSignal }): Promise<void>;
+  /**
+   * One cheap question that spares a run: a text that differs once the source may have anything new, e.g.
+   * the time of the last device sync; undefined when that is not known. While it stays the same, scheduled
+   * runs are skipped but for one a day.
+   */
+  lastChange?(context: {
+    readonly session: Session;
+    readonly signal: AbortSignal;
+  }): Promise<string | undefined>;
+  /**
+   * One cheap question that spares many: for each day of the window a text that differs once the day's
+   * answers may have changed. Days left out are asked for. At most once a run, for up to 28 days.
+   */
+  dayMarks?(context: {
+    readonly session: Session;
+    readonly window: Window;
+    readonly signal: AbortSignal;
+  }): Promise<Readonly<Record<Day, string>>>;
   /** The datasets, or a function of the session for sources that only know after login. */
   readonly datasets:
     DatasetTable<Session, Schemas> | ((session: Session) => Promise<DatasetTable<Session, Schemas>>);
@@ -159,6 +233,17 @@ export interface Connector {
   account(session: unknown): string;
   /** Present if the author wrote one. */
   check?(context: { readonly session: unknown; readonly signal: AbortSignal }): Promise<void>;
+  /** Present if the author wrote one. */
+  lastChange?(context: {
+    readonly session: unknown;
+    readonly signal: AbortSignal;
+  }): Promise<string | undefined>;
+  /** Present if the author wrote one. */
+  dayMarks?(context: {
+    readonly session: unknown;
+    readonly window: Window;
+    readonly signal: AbortSignal;
+  }): Promise<Readonly<Record<Day, string>>>;
   /** What can be read. */
   listDatasets(session: unknown): Promise<readonly DatasetInfo[]>;
   /** Answers for a window. Throws ConnectorError `config` for a dataset that is not there. */
@@ -173,7 +258,7 @@ type AnyDefinition = Omit<ConnectorDefinition<z.ZodType, unknown, unknown>, 'dat
 };
 
 function infoOf(name: string, dataset: AnyTable[string]): DatasetInfo {
-  const { granularity, settleDays, description } = dataset;
+  const { granularity, settleDays, description, watched, notSupported } = dataset;
   const spanDays = granularity === 'range' ? (dataset.spanDays ?? 0) : 1;
   if (!Number.isInteger(spanDays) || spanDays < 1 || spanDays > 366) {
     throw new ConnectorError(
@@ -181,7 +266,15 @@ function infoOf(name: string, dataset: AnyTable[string]): DatasetInfo {
       `Expected spanDays of dataset ${name} to be 1 to 366, got ${dataset.spanDays}: give the longest window the source accepts`,
     );
   }
-  return { name, granularity, spanDays, settleDays, description };
+  return {
+    name,
+    granularity,
+    spanDays,
+    settleDays,
+    description,
+    ...(watched === true && { watched }),
+    ...(notSupported !== undefined && { notSupported }),
+  };
 }
 
 async function* checked(name: string, dataset: AnyTable[string], context: FetchContext<unknown>) {
@@ -226,6 +319,8 @@ export function defineConnector<Schema extends z.ZodType, Session, Schemas>(
     login: async (context: LoginContext<unknown>) => author.login(context),
     account: (session: unknown) => author.account(session),
     ...(author.check && { check: author.check.bind(author) }),
+    ...(author.lastChange && { lastChange: author.lastChange.bind(author) }),
+    ...(author.dayMarks && { dayMarks: author.dayMarks.bind(author) }),
     ...(author.logout && { logout: author.logout.bind(author) }),
     async listDatasets(session: unknown) {
       return Object.entries(await tableOf(session)).map(([key, dataset]) => infoOf(key, dataset));

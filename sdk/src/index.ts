@@ -15,6 +15,8 @@ export type {
   Granularity,
   LoginContext,
   Prompt,
+  RecordedAnswer,
+  SignIn,
   Tokens,
 } from './connector.ts';
 export { ConnectorError, connectorErrorCodes } from './errors.ts';

@@ -1,8 +1,15 @@
 import type { Duplex } from 'node:stream';
 import { PluginBug, type DatedEvent } from '@on-the-way/core';
-import { ConnectorError, connectorErrorCodes, type Prompt, type Tokens } from '@on-the-way/sdk';
+import {
+  ConnectorError,
+  connectorErrorCodes,
+  type JsonValue,
+  type Prompt,
+  type RecordedAnswer,
+} from '@on-the-way/sdk';
 import type { HostLog } from '../log.ts';
 import type { Redactor } from '../redact.ts';
+import type { SessionTokens } from '../storage/session-tokens.ts';
 import type { ConnectorChild } from './child-process.ts';
 import {
   createLineSplitter,
@@ -15,8 +22,12 @@ import {
 
 /** What the child may ask the host for, and where its words go. */
 export interface ChannelOptions {
-  readonly tokens: Tokens;
+  readonly tokens: SessionTokens;
   readonly prompt?: Prompt;
+  /** Told how many requests the connector has made so far. */
+  readonly onRequests?: (made: number) => void;
+  /** Present when answers are recorded. */
+  readonly record?: (answer: RecordedAnswer) => void;
   readonly log: HostLog;
   readonly redactor: Redactor;
 }
@@ -41,7 +52,7 @@ export type Opened = Extract<FromChild, { type: 'opened' }>;
 
 interface Pending {
   batch(events: readonly DatedEvent[]): void;
-  done(): void;
+  done(value: JsonValue | undefined): void;
   failed(error: Error): void;
 }
 
@@ -66,6 +77,7 @@ export class Channel {
   #failure: Error | undefined;
   #closing = false;
   #lastWords: string[] = [];
+  #releaseTokens: (() => Promise<void>) | undefined;
   #reaction: { promise: Promise<void>; known: () => void; timer: NodeJS.Timeout } | undefined;
 
   constructor(child: ConnectorChild, options: ChannelOptions) {
@@ -183,9 +195,13 @@ export class Channel {
       case 'batch':
         return this.#pending.get(message.id)?.batch(message.events);
       case 'done':
-        return this.#settle(message.id, (pending) => pending.done());
+        return this.#settle(message.id, (pending) => pending.done(message.value));
       case 'failed':
         return this.#failed(message);
+      case 'requests':
+        return this.#options.onRequests?.(message.made);
+      case 'recorded':
+        return this.#options.record?.(message.answer);
       case 'log':
         return log[message.level]({ ...message.fields }, redactor.redact(message.message));
       case 'call':
@@ -194,6 +210,13 @@ export class Channel {
       case 'pong':
         this.#reacted();
     }
+  }
+
+  /** Lets others at the tokens; also when the child died while it held them. */
+  async #unlockTokens(): Promise<void> {
+    const release = this.#releaseTokens;
+    this.#releaseTokens = undefined;
+    await release?.();
   }
 
   #settle(id: number, act: (pending: Pending) => void): void {
@@ -222,6 +245,7 @@ export class Channel {
         ? error
         : new ProcessDied(`The connector's process ended after: ${error.message}`);
     this.#reacted();
+    void this.#unlockTokens();
     this.#opened.reject(error);
     const waiting = [...this.#pending.values()];
     this.#pending.clear();
@@ -238,6 +262,14 @@ export class Channel {
         this.send({ type: 'reply', id, ...(value !== undefined && { value }) });
       } else if (method === 'tokens.save') {
         await tokens.save(text, second ?? null);
+        this.send({ type: 'reply', id });
+      } else if (method === 'tokens.lock') {
+        const release = await tokens.lock();
+        if (this.#failure) return await release();
+        this.#releaseTokens = release;
+        this.send({ type: 'reply', id });
+      } else if (method === 'tokens.unlock') {
+        await this.#unlockTokens();
         this.send({ type: 'reply', id });
       } else {
         if (!prompt) throw new ConnectorError('needs_user', 'Expected a person at the terminal, found none');

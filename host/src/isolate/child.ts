@@ -1,7 +1,14 @@
 // The process a connector runs in. Started by process-connector.ts, talks over file descriptor 3, has no
 // database credentials, no host environment and no right to read files but its own.
 import { Socket } from 'node:net';
-import { failureOf, openConnector, PluginBug, type OpenConnector } from '@on-the-way/core';
+import {
+  createRequestMeter,
+  failureOf,
+  openConnector,
+  PluginBug,
+  type OpenConnector,
+  type RequestMeter,
+} from '@on-the-way/core';
 import {
   ConnectorError,
   secretsOf,
@@ -9,6 +16,7 @@ import {
   type JsonValue,
   type Log,
   type Prompt,
+  type Tokens,
 } from '@on-the-way/sdk';
 import {
   createLineSplitter,
@@ -32,6 +40,7 @@ const work = new Map<number, Fetching>();
 const calls = new Map<number, PromiseWithResolvers<JsonValue | undefined>>();
 let nextCall = 1;
 let connector: OpenConnector | undefined;
+let meter: RequestMeter = createRequestMeter();
 
 function send(message: FromChild): boolean {
   return host.write(encode(message));
@@ -69,24 +78,48 @@ const prompt: Prompt = async ({ message, hidden = false }) => {
   return typeof answer === 'string' ? answer : '';
 };
 
+const tokens: Tokens = {
+  load: (field) => call('tokens.load', field),
+  save: async (field, value) => void (await call('tokens.save', field, value)),
+  async update(field, change) {
+    await call('tokens.lock');
+    try {
+      const saved = await call('tokens.load', field);
+      const next = await change(saved);
+      if (next === undefined) return saved;
+      await call('tokens.save', field, next);
+      return next;
+    } finally {
+      await call('tokens.unlock');
+    }
+  },
+};
+
+/** Told before each result, so that the host knows the count by the time it has the result. */
+function sendRequests(): void {
+  send({ type: 'requests', made: meter.made });
+}
+
 async function open(request: Extract<ToChild, { type: 'open' }>): Promise<void> {
   const plugin = await load(request.plugin);
   send({ type: 'secrets', values: secretsOf(plugin.config, request.config) });
+  meter = createRequestMeter(request.requestBudget);
   connector = await openConnector({
     connector: plugin,
     config: request.config,
     timeZone: request.timeZone,
     ...(request.versionOverride !== undefined && { versionOverride: request.versionOverride }),
-    tokens: {
-      load: (field) => call('tokens.load', field),
-      save: async (field, value) => void (await call('tokens.save', field, value)),
-    },
+    tokens,
+    meter,
     ...(request.interactive && { prompt }),
+    ...(request.signIn && { signIn: request.signIn }),
+    ...(request.recording && { record: (answer) => void send({ type: 'recorded', answer }) }),
     log,
     clock: { now: () => Date.now() },
     signal: lifetime.signal,
   });
   const { accountRef, datasets, version } = connector;
+  sendRequests();
   send({ type: 'opened', accountRef, datasets, version });
 }
 
@@ -94,14 +127,16 @@ async function open(request: Extract<ToChild, { type: 'open' }>): Promise<void> 
 async function perform(
   id: number,
   credits: number,
-  job: (fetching: Fetching) => Promise<void>,
+  job: (fetching: Fetching) => Promise<JsonValue | undefined | void>,
 ): Promise<void> {
   const fetching: Fetching = { abort: new AbortController(), credits, granted: () => undefined };
   work.set(id, fetching);
   try {
-    await job(fetching);
-    send({ type: 'done', id });
+    const value = await job(fetching);
+    sendRequests();
+    send({ type: 'done', id, ...(value !== undefined && { value }) });
   } catch (error) {
+    sendRequests();
     send({ type: 'failed', id, error: wire(error) });
   } finally {
     work.delete(id);
@@ -127,16 +162,30 @@ function creditOf(fetching: Fetching): Promise<void> {
   });
 }
 
+async function answer(
+  message: Extract<ToChild, { type: 'ask' }>,
+  signal: AbortSignal,
+): Promise<JsonValue | undefined> {
+  if (!connector) throw new PluginBug('Expected to be opened before it is asked');
+  if (message.what === 'dayMarks') return connector.dayMarks(message.window, signal);
+  if (message.what === 'lastChange') return connector.lastChange(signal);
+  await connector.check(signal);
+  return undefined;
+}
+
 function receive(message: ToChild): void {
   switch (message.type) {
     case 'open':
-      open(message).catch((error: unknown) => send({ type: 'failed', error: wire(error) }));
+      open(message).catch((error: unknown) => {
+        sendRequests();
+        send({ type: 'failed', error: wire(error) });
+      });
       return;
     case 'fetch':
       void fetchSlice(message);
       return;
-    case 'check':
-      void perform(message.id, 0, ({ abort }) => connector?.check(abort.signal) ?? Promise.resolve());
+    case 'ask':
+      void perform(message.id, 0, ({ abort }) => answer(message, abort.signal));
       return;
     case 'credit': {
       const fetching = work.get(message.id);

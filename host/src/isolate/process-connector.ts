@@ -1,7 +1,9 @@
-import type { DatedEvent, OpenConnector, SliceRequest } from '@on-the-way/core';
-import { ConnectorError } from '@on-the-way/sdk';
+import { PluginBug, type DatedEvent, type OpenConnector, type SliceRequest } from '@on-the-way/core';
+import { ConnectorError, type JsonValue, type SignIn, type Window } from '@on-the-way/sdk';
+import { z } from 'zod';
 import { Channel, type ChannelOptions, type Opened } from './channel.ts';
 import { spawnChild } from './child-process.ts';
+import type { ToChild } from './protocol.ts';
 import type { ResolvedPlugin } from './resolve-plugin.ts';
 
 /** What opening a connector in a child needs. */
@@ -12,6 +14,8 @@ export interface ProcessConnectorOptions extends ChannelOptions {
   readonly config: unknown;
   readonly timeZone: string;
   readonly versionOverride?: string;
+  readonly signIn?: SignIn;
+  readonly requestBudget?: number;
   readonly signal: AbortSignal;
 }
 
@@ -79,12 +83,44 @@ async function* batches(
   }
 }
 
-function check(channel: Channel, signal: AbortSignal): Promise<void> {
-  const result = Promise.withResolvers<void>();
+type Question =
+  Extract<ToChild, { type: 'ask' }> extends infer Ask
+    ? Ask extends unknown
+      ? Omit<Ask, 'type' | 'id'>
+      : never
+    : never;
+
+async function ask(
+  channel: Channel,
+  question: Question,
+  signal: AbortSignal,
+): Promise<JsonValue | undefined> {
+  signal.throwIfAborted();
+  const result = Promise.withResolvers<JsonValue | undefined>();
   const id = channel.expect({ batch: () => undefined, done: result.resolve, failed: result.reject });
-  signal.addEventListener('abort', () => result.reject(signal.reason), { once: true });
-  channel.send({ type: 'check', id });
-  return result.promise;
+  const onAbort = (): void => result.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    channel.send({ type: 'ask', id, ...question } as ToChild);
+    return await result.promise;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    channel.forget(id);
+  }
+}
+
+const marksSchema = z.record(z.string(), z.string());
+
+async function dayMarks(channel: Channel, window: Window, signal: AbortSignal) {
+  const marks = marksSchema.safeParse(await ask(channel, { what: 'dayMarks', window }, signal));
+  if (marks.success) return marks.data;
+  throw new PluginBug('Expected dayMarks to resolve with a text a day, got something else');
+}
+
+async function lastChange(channel: Channel, signal: AbortSignal): Promise<string | undefined> {
+  const text = await ask(channel, { what: 'lastChange' }, signal);
+  if (text === undefined || typeof text === 'string') return text;
+  throw new PluginBug(`Expected lastChange to resolve with a text, got a ${typeof text}`);
 }
 
 /**
@@ -95,7 +131,7 @@ function check(channel: Channel, signal: AbortSignal): Promise<void> {
  */
 export async function openInProcess(options: ProcessConnectorOptions): Promise<OpenConnector> {
   const channel = new Channel(spawnChild(options.plugin, options.privateFolder), options);
-  const { plugin, config, timeZone, versionOverride, prompt, signal } = options;
+  const { plugin, config, timeZone, versionOverride, prompt, signIn, requestBudget, signal } = options;
   const onAbort = (): void => channel.kill();
   signal.addEventListener('abort', onAbort, { once: true });
   channel.send({
@@ -105,6 +141,9 @@ export async function openInProcess(options: ProcessConnectorOptions): Promise<O
     timeZone,
     ...(versionOverride !== undefined && { versionOverride }),
     interactive: prompt !== undefined,
+    recording: options.record !== undefined,
+    ...(signIn && { signIn }),
+    ...(requestBudget !== undefined && { requestBudget }),
   });
   const timer = setTimeout(
     () => channel.giveUp(loginTimeout()),
@@ -125,7 +164,9 @@ export async function openInProcess(options: ProcessConnectorOptions): Promise<O
     datasets: opened.datasets,
     version: opened.version,
     fetch: (slice, sliceSignal) => batches(channel, slice, sliceSignal),
-    check: (checkSignal) => check(channel, checkSignal),
+    check: async (askSignal) => void (await ask(channel, { what: 'check' }, askSignal)),
+    lastChange: (askSignal) => lastChange(channel, askSignal),
+    dayMarks: (window, askSignal) => dayMarks(channel, window, askSignal),
     isAlive: () => channel.isAlive,
     settled: () => channel.settled,
     close: () => channel.close(),

@@ -1,4 +1,4 @@
-import type { JsonValue, Window } from '@on-the-way/sdk';
+import type { JsonValue, SignIn, Window } from '@on-the-way/sdk';
 import { z } from 'zod';
 
 /** What the host tells the child that runs a connector. One JSON object a line, over one socket. */
@@ -11,6 +11,12 @@ export type ToChild =
       readonly versionOverride?: string;
       /** Whether a person is there to answer a prompt. */
       readonly interactive: boolean;
+      /** A person wants to sign in anew. */
+      readonly signIn?: SignIn;
+      /** Requests to the source that may still be made; no limit where it is missing. */
+      readonly requestBudget?: number;
+      /** Whether answers are recorded. */
+      readonly recording: boolean;
     }
   | {
       readonly type: 'fetch';
@@ -22,7 +28,8 @@ export type ToChild =
       readonly credits: number;
     }
   | { readonly type: 'credit'; readonly id: number }
-  | { readonly type: 'check'; readonly id: number }
+  | { readonly type: 'ask'; readonly id: number; readonly what: 'check' | 'lastChange' }
+  | { readonly type: 'ask'; readonly id: number; readonly what: 'dayMarks'; readonly window: Window }
   | { readonly type: 'abort'; readonly id: number }
   /** Answers a `call` of the child. */
   | { readonly type: 'reply'; readonly id: number; readonly value?: JsonValue; readonly error?: WireError }
@@ -51,9 +58,12 @@ const dataset = z.object({
   spanDays: z.number(),
   settleDays: z.number(),
   description: z.string(),
+  watched: z.boolean().exactOptional(),
+  notSupported: z.string().exactOptional(),
 });
 
 const id = z.number();
+const jsonValue = z.custom<JsonValue>((value) => value !== undefined);
 
 /** What the child tells the host. Checked, since a plugin can write to the channel too. */
 const fromChild = z.discriminatedUnion('type', [
@@ -68,17 +78,31 @@ const fromChild = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('batch'),
     id,
-    events: z.array(z.object({ day: z.string(), event })).readonly(),
+    events: z.array(z.object({ day: z.string(), event, note: z.string().exactOptional() })).readonly(),
   }),
-  z.object({ type: z.literal('done'), id }),
+  /** Ends a fetch, or answers an `ask`. */
+  z.object({ type: z.literal('done'), id, value: jsonValue.optional() }),
+  /** How many requests the connector has made so far. */
+  z.object({ type: z.literal('requests'), made: z.number() }),
+  /** An answer of the source, for a recording. */
+  z.object({
+    type: z.literal('recorded'),
+    answer: z.object({
+      dataset: z.string().exactOptional(),
+      path: z.string(),
+      query: z.record(z.string(), z.string()),
+      status: z.number(),
+      body: jsonValue,
+    }),
+  }),
   /** Without id: opening failed, or the whole child did. */
   z.object({ type: z.literal('failed'), id: id.optional(), error: wireError }),
   /** Asks the host to do something for the child. */
   z.object({
     type: z.literal('call'),
     id,
-    method: z.enum(['tokens.load', 'tokens.save', 'prompt']),
-    args: z.array(z.custom<JsonValue>((value) => value !== undefined)).readonly(),
+    method: z.enum(['tokens.load', 'tokens.save', 'tokens.lock', 'tokens.unlock', 'prompt']),
+    args: z.array(jsonValue).readonly(),
   }),
   z.object({
     type: z.literal('log'),

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConnectorError, type JsonValue, type Tokens } from '@on-the-way/sdk';
+import { ConnectorError, type JsonValue } from '@on-the-way/sdk';
+import type { SessionTokens } from './session-tokens.ts';
 
 function pathOf(directory: string, field: string): string {
   if (!/^[a-z0-9_]{1,64}$/.test(field)) {
@@ -40,8 +41,27 @@ function writeDurably(path: string, directory: string, text: string): void {
  * A connection's tokens as files, one a field (`<field>.json`, mode 0600): the layout other clients of
  * the same service use, so that a folder of theirs can be given. `seen` learns every token that passes.
  */
-export function createTokenFiles(directory: string, seen: (value: unknown) => void): Tokens {
-  return {
+export function createTokenFiles(directory: string, seen: (value: unknown) => void): SessionTokens {
+  let last = Promise.resolve();
+  const self: SessionTokens = {
+    async lock() {
+      const mine = Promise.withResolvers<void>();
+      const before = last;
+      last = mine.promise;
+      await before;
+      return async () => mine.resolve();
+    },
+    async update(field, change) {
+      const release = await self.lock();
+      try {
+        const saved = await self.load(field);
+        const next = await change(saved);
+        if (next !== undefined) await self.save(field, next);
+        return next ?? saved;
+      } finally {
+        await release();
+      }
+    },
     async load(field) {
       const path = pathOf(directory, field);
       try {
@@ -63,4 +83,5 @@ export function createTokenFiles(directory: string, seen: (value: unknown) => vo
       writeDurably(pathOf(directory, field), directory, JSON.stringify(value));
     },
   };
+  return self;
 }
