@@ -1,37 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import {
   createPolicies,
-  createRequestMeter,
   failureOf,
-  openConnector,
   runConnection,
   type Bus,
-  type Clock,
   type Failure,
   type OpenConnector,
   type RunSummary,
 } from '@on-the-way/core';
-import {
-  addDays,
-  dayAt,
-  formatInstant,
-  type Connector,
-  type Log,
-  type Prompt,
-  type SinkWriter,
-  type Window,
-} from '@on-the-way/sdk';
+import { addDays, dayAt, formatInstant, type Prompt, type SinkWriter, type Window } from '@on-the-way/sdk';
 import { Client } from 'pg';
 import type { ConnectionConfig } from './config/host-config.ts';
-import { openInProcess } from './isolate/process-connector.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
-import type { HostLog } from './log.ts';
-import type { Redactor } from './redact.ts';
+import { openConnection, type OpenParts } from './open-connection.ts';
 import type { ConnectionStore } from './storage/connections.ts';
 import { clientConfig } from './storage/database.ts';
 import type { LedgerStore } from './storage/ledger.ts';
 import type { RunStore, Trigger } from './storage/runs.ts';
-import { createTokenFiles } from './storage/token-files.ts';
 
 /** What a person may ask of a run. */
 export interface RunRequest {
@@ -68,20 +53,14 @@ export interface RunService {
 }
 
 /** What the service is built from. */
-export interface RunServiceParts {
+export interface RunServiceParts extends OpenParts {
   readonly databaseUrl: string;
   readonly databaseTimeZone: string;
-  readonly baseDir: string;
-  /** Never readable for a connector. */
-  readonly dataDir: string;
   readonly sink: (name: string) => Promise<SinkWriter>;
   readonly ledger: LedgerStore;
   readonly runs: RunStore;
   readonly connections: ConnectionStore;
   readonly bus: Bus;
-  readonly clock: Clock;
-  readonly log: HostLog;
-  readonly redactor: Redactor;
 }
 
 const lockSpace = 'on-the-way run ';
@@ -100,65 +79,6 @@ async function lockConnection(parts: RunServiceParts, name: string): Promise<() 
   throw new AlreadyRunning(
     `Expected ${name} to be idle, but a run of it is under way: wait for it, see otw runs`,
   );
-}
-
-function pluginLog(log: HostLog): Log {
-  return {
-    debug: (message, fields) => log.debug({ ...fields }, message),
-    info: (message, fields) => log.info({ ...fields }, message),
-    warn: (message, fields) => log.warn({ ...fields }, message),
-  };
-}
-
-async function loadHere(url: string): Promise<Connector> {
-  return ((await import(url)) as { default: Connector }).default;
-}
-
-type OpenRequest = Pick<RunRequest, 'prompt' | 'inProcess' | 'onlyDatasets'>;
-
-/** A name that is no dataset of this connector is a slip of the pen, not an empty run. */
-function checkDatasets(connector: OpenConnector, wanted: readonly string[] | undefined): void {
-  const names = connector.datasets.map(({ name }) => name);
-  const strange = wanted?.find((name) => !names.includes(name));
-  if (strange === undefined) return;
-  const message = `--dataset: expected names out of ${names.join(', ')}; found ${JSON.stringify(strange)}`;
-  throw Object.assign(new Error(message), { code: 'usage' });
-}
-
-async function openConnection(
-  parts: RunServiceParts,
-  connection: ConnectionConfig,
-  { prompt, inProcess, onlyDatasets }: OpenRequest,
-  signal: AbortSignal,
-): Promise<OpenConnector> {
-  const { redactor, clock } = parts;
-  const plugin = resolvePlugin(connection.plugin, parts.baseDir);
-  const shared = {
-    config: connection.config,
-    timeZone: connection.timeZone,
-    ...(connection.connectorVersion !== undefined && { versionOverride: connection.connectorVersion }),
-    tokens: createTokenFiles(connection.tokenDir, (value) => redactor.addAllIn(value)),
-    ...(prompt && { prompt }),
-    signal,
-  };
-  const log = parts.log.child({ connection: connection.name });
-  const connector =
-    inProcess === true
-      ? await openConnector({
-          ...shared,
-          connector: await loadHere(plugin.url),
-          meter: createRequestMeter(),
-          log: pluginLog(log),
-          clock,
-        })
-      : await openInProcess({ ...shared, plugin, privateFolder: parts.dataDir, log, redactor });
-  try {
-    checkDatasets(connector, onlyDatasets);
-  } catch (error) {
-    await connector.close();
-    throw error;
-  }
-  return connector;
 }
 
 /** A source that asked for a pause gets it, whoever starts the run. */

@@ -1,0 +1,105 @@
+import { createRequestMeter, openConnector, type Clock, type OpenConnector } from '@on-the-way/core';
+import type { Connector, Log, Prompt, RecordedAnswer, SignIn } from '@on-the-way/sdk';
+import type { ConnectionConfig } from './config/host-config.ts';
+import { openInProcess } from './isolate/process-connector.ts';
+import { resolvePlugin } from './isolate/resolve-plugin.ts';
+import type { HostLog } from './log.ts';
+import type { Redactor } from './redact.ts';
+import { createTokenFiles } from './storage/token-files.ts';
+
+function pluginLog(log: HostLog): Log {
+  return {
+    debug: (message, fields) => log.debug({ ...fields }, message),
+    info: (message, fields) => log.info({ ...fields }, message),
+    warn: (message, fields) => log.warn({ ...fields }, message),
+  };
+}
+
+async function loadHere(url: string): Promise<Connector> {
+  return ((await import(url)) as { default: Connector }).default;
+}
+
+/** What opening needs of the host. */
+export interface OpenParts {
+  readonly baseDir: string;
+  /** Never readable for a connector. */
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly log: HostLog;
+  readonly redactor: Redactor;
+}
+
+/** How a connector is opened this time. */
+export interface OpenRequest {
+  /** Present when a person is there to answer. */
+  readonly prompt?: Prompt;
+  /** Run the connector within this process, for debugging a plugin. */
+  readonly inProcess?: boolean;
+  /** Names that must be datasets of it. */
+  readonly onlyDatasets?: readonly string[];
+  /** A person wants to sign in anew. */
+  readonly signIn?: SignIn;
+  /** Requests to the source that may still be made. */
+  readonly requestBudget?: number;
+  /** Told how many requests were made so far, also when opening fails. */
+  readonly onRequests?: (made: number) => void;
+  /** Present when answers are recorded. */
+  readonly record?: (answer: RecordedAnswer) => void;
+}
+
+/** A name that is no dataset of this connector is a slip of the pen, not an empty run. */
+function checkDatasets(connector: OpenConnector, wanted: readonly string[] | undefined): void {
+  const names = connector.datasets.map(({ name }) => name);
+  const strange = wanted?.find((name) => !names.includes(name));
+  if (strange === undefined) return;
+  const message = `--dataset: expected names out of ${names.join(', ')}; found ${JSON.stringify(strange)}`;
+  throw Object.assign(new Error(message), { code: 'usage' });
+}
+
+/** Opens a connection's connector: loads the plugin in a process of its own and logs in. */
+export async function openConnection(
+  parts: OpenParts,
+  connection: ConnectionConfig,
+  request: OpenRequest,
+  signal: AbortSignal,
+): Promise<OpenConnector> {
+  const { redactor, clock } = parts;
+  const { prompt, inProcess, onlyDatasets, signIn, requestBudget, onRequests, record } = request;
+  const plugin = resolvePlugin(connection.plugin, parts.baseDir);
+  const shared = {
+    config: connection.config,
+    timeZone: connection.timeZone,
+    ...(connection.connectorVersion !== undefined && { versionOverride: connection.connectorVersion }),
+    tokens: createTokenFiles(connection.tokenDir, (value) => redactor.addAllIn(value)),
+    ...(prompt && { prompt }),
+    ...(signIn && { signIn }),
+    ...(record && { record }),
+    signal,
+  };
+  const log = parts.log.child({ connection: connection.name });
+  const connector =
+    inProcess === true
+      ? await openConnector({
+          ...shared,
+          connector: await loadHere(plugin.url),
+          meter: createRequestMeter(requestBudget, onRequests),
+          log: pluginLog(log),
+          clock,
+        })
+      : await openInProcess({
+          ...shared,
+          plugin,
+          privateFolder: parts.dataDir,
+          log,
+          redactor,
+          ...(requestBudget !== undefined && { requestBudget }),
+          ...(onRequests && { onRequests }),
+        });
+  try {
+    checkDatasets(connector, onlyDatasets);
+  } catch (error) {
+    await connector.close();
+    throw error;
+  }
+  return connector;
+}
