@@ -98,7 +98,12 @@ async function wholeWay(sink: SinkWriter): Promise<void> {
         privateFolder: tmpdir(),
         config: { records: events },
         timeZone: 'Asia/Shanghai',
-        tokens: { load: async () => undefined, save: async () => undefined },
+        tokens: {
+          load: async () => undefined,
+          save: async () => undefined,
+          update: async () => undefined,
+          lock: async () => async () => undefined,
+        },
         log,
         redactor,
         signal,
@@ -109,6 +114,7 @@ async function wholeWay(sink: SinkWriter): Promise<void> {
     bus,
     clock,
     newId: randomUUID,
+    requestsMade: () => 0,
     plan: {
       timeZone: 'Asia/Shanghai',
       windowDays: 1,

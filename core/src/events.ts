@@ -5,13 +5,17 @@ import type { RunSummary } from './run-summary.ts';
 
 /** Everything the engine tells while it works. Handlers must not throw. */
 export interface EngineEvents {
-  /** A plan was made and the first slice is about to be fetched. */
+  /** A plan was made and the first slice is about to be worked off. Not told of a run that is skipped. */
   'run:started': [{ runId: string; connection: string; slices: number; at: number }];
   /** The run is over, however it ended. */
   'run:finished': [RunSummary];
   /** A slice ended and its outcomes, one a day, are in the ledger. */
   'slice:finished': [
     { runId: string; connection: string; slice: Slice; outcomes: readonly SliceOutcome[]; status?: number },
+  ];
+  /** A question that only spares requests was not answered; the run goes on without. */
+  'question:failed': [
+    { connection: string; question: 'lastChange' | 'dayMarks'; code: string; message: string },
   ];
   /** A try failed and another follows after `delayMs`. */
   'slice:retry': [{ connection: string; dataset: string; attempt: number; delayMs: number; message: string }];

@@ -15,8 +15,10 @@ export { failureOf } from './failure.ts';
 export type { Failure } from './failure.ts';
 export { openConnector, parsePluginConfig } from './open-connector.ts';
 export type { OpenOptions } from './open-connector.ts';
-export { isFinal, planSlices } from './plan-slices.ts';
-export type { PlanInput, Slice, SliceReason } from './plan-slices.ts';
+export { absenceOf, okDaysOf } from './absence.ts';
+export type { Absence } from './absence.ts';
+export { planSlices } from './plan-slices.ts';
+export type { Slice } from './plan-slices.ts';
 export type {
   Clock,
   DatedEvent,
@@ -31,5 +33,8 @@ export { BudgetSpent, createRequestMeter } from './request-meter.ts';
 export type { RequestMeter } from './request-meter.ts';
 export { runConnection } from './run-connection.ts';
 export type { RunInput } from './run-connection.ts';
+export type { RunParts } from './run-slices.ts';
+export { isFinal } from './wanted-days.ts';
+export type { PlanInput, SliceReason } from './wanted-days.ts';
 export { emptyCounts } from './run-summary.ts';
 export type { DatasetCounts, RunStatus, RunSummary } from './run-summary.ts';

@@ -11,6 +11,8 @@ function connector(alive = true) {
     version: '1',
     fetch: () => (async function* () {})(),
     check: async () => undefined,
+    lastChange: async () => undefined,
+    dayMarks: async () => ({}),
     isAlive: () => state.alive,
     settled: async () => undefined,
     close,

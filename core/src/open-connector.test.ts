@@ -15,6 +15,7 @@ import { PluginBug } from './call-plugin.ts';
 import { accountRefOf } from './digest.ts';
 import { openConnector, parsePluginConfig } from './open-connector.ts';
 import type { DatedEvent } from './ports.ts';
+import { createRequestMeter } from './request-meter.ts';
 
 interface Session {
   readonly station: string;
@@ -42,12 +43,20 @@ function connectorOf(fetch: Fetch = none, change: Partial<Connector> = {}): Conn
 }
 
 const signal = new AbortController().signal;
-const tokens = { load: async () => undefined, save: async () => {} };
+const tokens = { load: async () => undefined, save: async () => {}, update: async () => undefined };
 const log = { debug() {}, info() {}, warn() {} };
 const clock = { now: () => Date.parse('2026-02-26T02:10:06Z') };
 
 function open(connector: Connector, change: Partial<Parameters<typeof openConnector>[0]> = {}) {
-  const parts = { config: {}, timeZone: 'Asia/Shanghai', tokens, log, clock, signal };
+  const parts = {
+    config: {},
+    timeZone: 'Asia/Shanghai',
+    tokens,
+    log,
+    clock,
+    signal,
+    meter: createRequestMeter(),
+  };
   return openConnector({ connector, ...parts, ...change });
 }
 

@@ -1,100 +1,15 @@
-import {
-  addDays,
-  countDays,
-  dayAt,
-  daysOf,
-  inWindow,
-  spansOf,
-  type DatasetInfo,
-  type Day,
-  type Window,
-} from '@on-the-way/sdk';
+import { daysOf, spansOf, type DatasetInfo, type Day, type Window } from '@on-the-way/sdk';
+import { absenceOf, okDaysOf, type Absence, type AbsenceContext } from './absence.ts';
 import type { LedgerEntry } from './ports.ts';
+import { urgency, wantedDays, type PlanInput, type SliceReason, type WantedDay } from './wanted-days.ts';
 
-/**
- * Why a slice is asked for, most urgent first: `live` lies in the trailing window that is read each
- * run, `retry` failed before, `gap` was never asked for, `unsettled` may still have changed,
- * `asked` was named by a person.
- */
-export type SliceReason = 'asked' | 'live' | 'retry' | 'gap' | 'unsettled';
-
-/** A slice to be fetched. */
+/** A slice to be fetched, or, where it is `absent`, to be recorded. */
 export interface Slice {
   readonly dataset: string;
   readonly window: Window;
   readonly reason: SliceReason;
-}
-
-/** What a plan is made from. Everything is given, so the same question has the same answer. */
-export interface PlanInput {
-  readonly datasets: readonly DatasetInfo[];
-  /** Outcomes known so far, in any order. */
-  readonly entries: readonly LedgerEntry[];
-  /** Milliseconds since 1970. */
-  readonly now: number;
-  readonly timeZone: string;
-  /** Days read each run: today and the ones before it. 1 or more. */
-  readonly windowDays: number;
-  /** First day wanted at all; days from here on without an outcome are gaps. */
-  readonly backfillFrom: Day;
-  /** A person's wish: just these days, final or not. Days after today are left out. */
-  readonly only?: Window;
-  /** A person's wish: just these datasets. */
-  readonly onlyDatasets?: readonly string[];
-}
-
-// Once a day, with four hours of slack so that an hourly schedule does not drift a day further each day.
-const unsettledEveryMs = 20 * 3_600_000;
-
-const urgency: Record<SliceReason, number> = { asked: 0, live: 0, retry: 1, gap: 2, unsettled: 3 };
-
-/** A day's outcome is final once it was asked for after the dataset's settle time had passed. */
-export function isFinal(entry: LedgerEntry, settleDays: number, timeZone: string): boolean {
-  if (entry.outcome === 'failed') return false;
-  return countDays(entry.day, dayAt(entry.lastAttemptAt, timeZone)) >= Math.max(1, settleDays);
-}
-
-interface WantedDay {
-  readonly day: Day;
-  readonly reason: SliceReason;
-  readonly attempts: number;
-}
-
-function reasonFor(
-  input: PlanInput,
-  dataset: DatasetInfo,
-  { day, liveFrom, entry }: { day: Day; liveFrom: Day; entry: LedgerEntry | undefined },
-): SliceReason | undefined {
-  if (day >= liveFrom) return 'live';
-  if (!entry) return day >= input.backfillFrom ? 'gap' : undefined;
-  if (entry.outcome === 'failed') return 'retry';
-  if (isFinal(entry, dataset.settleDays, input.timeZone)) return undefined;
-  return input.now - entry.lastAttemptAt >= unsettledEveryMs ? 'unsettled' : undefined;
-}
-
-function wantedDays(
-  input: PlanInput,
-  dataset: DatasetInfo,
-  entries: ReadonlyMap<Day, LedgerEntry>,
-): WantedDay[] {
-  const today = dayAt(input.now, input.timeZone);
-  const wish = input.only;
-  // A snapshot is the state of now: no other day can be asked for, and a missed one is not a gap.
-  if (dataset.granularity === 'snapshot') {
-    return wish && !inWindow(wish, today)
-      ? []
-      : [{ day: today, reason: wish ? 'asked' : 'live', attempts: 0 }];
-  }
-  const liveFrom = addDays(today, 1 - input.windowDays);
-  const first = wish?.from ?? (input.backfillFrom < liveFrom ? input.backfillFrom : liveFrom);
-  const last = wish && wish.to <= today ? addDays(wish.to, -1) : today;
-  const failed = wish ? [] : [...entries.values()].filter(({ outcome }) => outcome === 'failed');
-  const older = failed.map(({ day }) => day).filter((day) => day < first);
-  return [...older, ...daysOf({ from: first, to: addDays(last, 1) })].flatMap((day) => {
-    const entry = entries.get(day);
-    const reason = wish ? 'asked' : reasonFor(input, dataset, { day, liveFrom, entry });
-    return reason ? [{ day, reason, attempts: entry?.attempts ?? 0 }] : [];
-  });
+  /** Of an absent slice: the words for the ledger. */
+  readonly why?: string;
 }
 
 interface RankedSlice {
@@ -112,26 +27,91 @@ function slicesOf(dataset: DatasetInfo, days: readonly WantedDay[]): RankedSlice
   });
 }
 
+/** What is not asked for, in spans of any length. Days that have an answer keep it. */
+function absentSlices(
+  dataset: DatasetInfo,
+  days: readonly WantedDay[],
+  entries: ReadonlyMap<Day, LedgerEntry>,
+  why: string,
+): RankedSlice[] {
+  const open = days.flatMap(({ day, reason }) => {
+    const outcome = entries.get(day)?.outcome ?? 'failed';
+    // A person who asked sees what became of it, though it was recorded before.
+    return outcome === 'failed' || (reason === 'asked' && outcome === 'not_supported') ? [day] : [];
+  });
+  return spansOf(open, Math.max(1, open.length)).map((window) => ({
+    slice: { dataset: dataset.name, window, reason: 'absent', why },
+    attempts: 0,
+  }));
+}
+
+/** Lasting absence, unless a person asks: then only what the connector itself cannot do is left out. */
+function absenceFor(
+  input: PlanInput,
+  dataset: DatasetInfo,
+  entries: readonly LedgerEntry[],
+  context: AbsenceContext,
+): Absence | undefined {
+  const wish = input.only !== undefined || input.onlyDatasets !== undefined;
+  return absenceOf(dataset, wish ? [] : entries, context);
+}
+
+function slicesFor(
+  input: PlanInput,
+  dataset: DatasetInfo,
+  known: readonly LedgerEntry[],
+  context: AbsenceContext,
+): RankedSlice[] {
+  const entries = new Map(known.map((entry) => [entry.day, entry]));
+  const wanted = wantedDays(input, dataset, entries);
+  const absence = absenceFor(input, dataset, known, context);
+  if (!absence) return slicesOf(dataset, wanted);
+  const { from, words, askAgainAt = Number.POSITIVE_INFINITY } = absence;
+  const askAgain = input.now >= askAgainAt;
+  const isAsked = ({ day, reason }: WantedDay): boolean =>
+    (from !== undefined && day < from) || (askAgain && reason === 'live');
+  return [
+    ...slicesOf(dataset, wanted.filter(isAsked)),
+    ...absentSlices(
+      dataset,
+      wanted.filter((day) => !isAsked(day)),
+      entries,
+      words,
+    ),
+  ];
+}
+
 /**
  * What a run asks for: the trailing window, days that failed, days never asked for back to
  * `backfillFrom`, and once a day those still within their dataset's settle time. Days whose outcome is
- * final are not asked for again unless a person asks.
+ * final are not asked for again unless a person asks. Of a watched dataset, days whose mark is the same as
+ * when they were last asked for are left out; a dataset that is lastingly absent is asked for once a week.
  *
- * Live work comes first. Within a reason, what failed least often comes first, so that a day that
- * always fails cannot keep others waiting; then the newest day.
+ * What is absent comes first, since it costs nothing, then live work. Within a reason, what failed least
+ * often comes first, so that a day that always fails cannot keep others waiting; then the newest day.
  */
 export function planSlices(input: PlanInput): Slice[] {
   const known = Map.groupBy(input.entries, (entry) => entry.dataset);
-  const chosen = input.onlyDatasets;
+  const { onlyDatasets: chosen, signedInAt } = input;
+  const okDays = okDaysOf(input.datasets, input.entries);
+  const context = { okDays, ...(signedInAt !== undefined && { signedInAt }) };
   const ranked = input.datasets
     .filter((dataset) => !chosen || chosen.includes(dataset.name))
-    .flatMap((dataset) => {
-      const entries = new Map((known.get(dataset.name) ?? []).map((entry) => [entry.day, entry]));
-      return slicesOf(dataset, wantedDays(input, dataset, entries));
-    });
+    .flatMap((dataset) => slicesFor(input, dataset, known.get(dataset.name) ?? [], context));
   const order = (a: RankedSlice, b: RankedSlice): number =>
     urgency[a.slice.reason] - urgency[b.slice.reason] ||
     (a.slice.reason === 'retry' ? a.attempts - b.attempts : 0) ||
     (a.slice.window.to < b.slice.window.to ? 1 : a.slice.window.to > b.slice.window.to ? -1 : 0);
   return ranked.toSorted(order).map(({ slice }) => slice);
+}
+
+/** False while a plan holds a day that never had an answer, or failed; what is absent aside. */
+export function isNothingDue(slices: readonly Slice[], entries: readonly LedgerEntry[]): boolean {
+  const answered = new Set(
+    entries.flatMap(({ dataset, day, outcome }) => (outcome === 'failed' ? [] : [`${dataset} ${day}`])),
+  );
+  return slices.every(({ dataset, window, reason }) => {
+    if (reason === 'absent' || reason === 'unsettled') return true;
+    return reason === 'live' && daysOf(window).every((day) => answered.has(`${dataset} ${day}`));
+  });
 }

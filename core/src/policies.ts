@@ -15,6 +15,7 @@ import {
 import { ConnectorError } from '@on-the-way/sdk';
 import type { Bus } from './events.ts';
 import type { Clock } from './ports.ts';
+import { isBudgetSpent } from './request-meter.ts';
 
 /** How a connection treats its source. */
 export interface PolicySettings {
@@ -69,9 +70,15 @@ const notTheDataset: readonly string[] = [
   'rate_limited',
 ];
 
-/** Errors that say something about the dataset; an abort says nothing. */
+/** A span of days was refused; they are asked for again in halves, so this refusal decides nothing yet. */
+export class SpanRefused extends Error {
+  override readonly name = 'SpanRefused';
+}
+
+/** Errors that say something about the dataset; an abort or a spent budget says nothing. */
 function countsAgainstDataset(error: unknown): boolean {
   if (error instanceof DOMException && error.name === 'AbortError') return false;
+  if (error instanceof SpanRefused || isBudgetSpent(error)) return false;
   return !(ConnectorError.is(error) && notTheDataset.includes(error.code));
 }
 

@@ -62,6 +62,8 @@ export interface LedgerEntry {
   readonly lastAttemptAt: number;
   /** The day's mark when it was last asked for and answered. */
   readonly mark?: string;
+  /** Of a day that was not supported: the words it was refused with. */
+  readonly reason?: string;
 }
 
 /** What a run learned about a (dataset, day). */

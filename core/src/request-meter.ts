@@ -4,6 +4,11 @@ export class BudgetSpent extends Error {
   readonly code = 'budget_spent';
 }
 
+/** Also where it came out of a child, as an error with its code. */
+export function isBudgetSpent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'budget_spent';
+}
+
 /** Counts a connector's requests to its source. */
 export interface RequestMeter {
   /** Called before a request; throws BudgetSpent instead of letting it out. */

@@ -18,6 +18,7 @@ import { createBus } from './events.ts';
 import { openConnector } from './open-connector.ts';
 import { createPolicies, defaultPolicySettings, type PolicySettings } from './policies.ts';
 import type { Ledger, LedgerEntry, SliceOutcome } from './ports.ts';
+import { createRequestMeter } from './request-meter.ts';
 import { runConnection, type RunInput } from './run-connection.ts';
 import type { RunSummary } from './run-summary.ts';
 
@@ -93,14 +94,16 @@ function createMemoryLedger(history: string[] = []) {
         const { dataset, day } = outcome;
         history.push(`recorded ${dataset}`);
         recorded.push(outcome);
-        const failures =
-          outcome.outcome === 'failed' ? (entries.get(`${dataset} ${day}`)?.attempts ?? 0) + 1 : 0;
+        const known = entries.get(`${dataset} ${day}`);
+        const before = known?.outcome === 'failed' && outcome.outcome === 'failed' ? known.attempts : 0;
+        const mark = outcome.outcome === 'failed' ? known?.mark : outcome.mark;
         entries.set(`${dataset} ${day}`, {
           dataset,
           day,
           outcome: outcome.outcome,
-          attempts: failures,
+          attempts: before + outcome.attempts,
           lastAttemptAt: at,
+          ...(mark !== undefined && { mark }),
         });
       }
     },
@@ -115,6 +118,8 @@ interface Change extends Partial<Omit<RunInput, 'policies' | 'plan'>> {
   readonly policies?: Partial<PolicySettings>;
   readonly plan?: Partial<RunInput['plan']>;
   readonly config?: unknown;
+  /** Requests the run may make; no limit where it is missing. */
+  readonly budget?: number;
 }
 
 /** A host of one connection: what it stores stays from run to run. */
@@ -128,7 +133,8 @@ function createHost(connector: Connector) {
   const closed = vi.fn();
   let id = 0;
   const run = (change: Change = {}): Promise<RunSummary> => {
-    const { policies, plan, config = {}, ...rest } = change;
+    const { policies, plan, config = {}, budget, ...rest } = change;
+    const meter = createRequestMeter(budget);
     const clock = rest.clock ?? { now: () => now };
     const controller = new AbortController();
     return runConnection({
@@ -136,8 +142,12 @@ function createHost(connector: Connector) {
       connection: 'mine',
       async open(signal) {
         const log = { debug() {}, info() {}, warn() {} };
-        const tokens = { load: async () => undefined, save: async () => {} };
-        const parts = { connector, config, timeZone: 'Asia/Shanghai', tokens, log, clock, signal };
+        const tokens = {
+          load: async () => undefined,
+          save: async () => {},
+          update: async () => undefined,
+        };
+        const parts = { connector, config, timeZone: 'Asia/Shanghai', tokens, log, clock, signal, meter };
         const opened = await openConnector(parts);
         return {
           ...opened,
@@ -156,6 +166,7 @@ function createHost(connector: Connector) {
       bus,
       clock,
       newId: () => `request-${(id += 1)}`,
+      requestsMade: () => meter.made,
       plan: { timeZone: 'Asia/Shanghai', windowDays: 2, backfillFrom: '2026-02-25', ...plan },
       signal: controller.signal,
       ...rest,
@@ -689,5 +700,297 @@ describe('the connector', () => {
     };
     const host = createHost(connectorOf({ steps: answers }, { logout }));
     expect((await host.run()).status).toBe('succeeded');
+  });
+});
+
+describe('a budget of requests', () => {
+  test('that is spent ends the run without a word on the rest, and the next run completes it', async () => {
+    let count: () => void = () => undefined;
+    const asked: string[] = [];
+    const counting = (name: string): Fetch =>
+      async function* ({ window }) {
+        count();
+        asked.push(`${name} ${window.from}`);
+        yield { day: window.from, data: 1 };
+      };
+    const login: Connector['login'] = async ({ countRequest }) => {
+      count = countRequest;
+      countRequest();
+      return {};
+    };
+    const host = createHost(connectorOf({ a: counting('a'), b: counting('b') }, { login }));
+    const summary = await host.run({ budget: 3, policies: { breakAfter: 1 } });
+    expect(summary).toMatchObject({
+      status: 'partial',
+      slicesPlanned: 4,
+      requests: 3,
+      error: { code: 'budget_spent' },
+    });
+    expect(asked).toHaveLength(2);
+    expect(host.recorded.map(({ outcome }) => outcome)).toEqual(['ok', 'ok']);
+
+    expect(await host.run()).toMatchObject({ status: 'succeeded', requests: 5 });
+    expect([...host.entries.values()].map(({ outcome }) => outcome)).toEqual(['ok', 'ok', 'ok', 'ok']);
+  });
+
+  test('that is spent at login is told as what ended the run', async () => {
+    const login: Connector['login'] = async ({ countRequest }) => {
+      countRequest();
+      return {};
+    };
+    const host = createHost(connectorOf({ steps: answers }, { login }));
+    expect(await host.run({ budget: 0 })).toMatchObject({
+      status: 'partial',
+      requests: 0,
+      error: { code: 'budget_spent' },
+    });
+    expect(host.recorded).toEqual([]);
+  });
+});
+
+/** A connector of one dataset that answers for spans, and throws for those that hold a day of `bad`. */
+function spanConnector(bad: readonly Day[], error: ConnectorError, asked: string[] = []): Connector {
+  return defineConnector({
+    ...connectorOf({}),
+    account: () => 'north',
+    config: z.object({}),
+    login: async () => ({}),
+    datasets: {
+      weight: {
+        granularity: 'range',
+        spanDays: 28,
+        settleDays: 1,
+        description: 'Weight.',
+        async *fetch({ window }) {
+          asked.push(`${window.from} ${daysOf(window).length}`);
+          for (const day of daysOf(window)) {
+            if (day === bad[0] && bad.length === 1) yield { day: window.from, data: 'read before it broke' };
+            if (bad.includes(day)) throw error;
+          }
+          for (const day of daysOf(window)) yield { day, data: 1 };
+        },
+      },
+    },
+  });
+}
+
+describe('a span that is refused', () => {
+  const month = daysOf({ from: addDays(today, -27), to: addDays(today, 1) });
+  const plan = { backfillFrom: month[0]!, windowDays: 1 };
+  const refusal = new ConnectorError('bad_data', 'Expected a number');
+
+  test.each(month)('costs the one day that cannot be read, %s', async (day) => {
+    const asked: string[] = [];
+    const host = createHost(spanConnector([day], refusal, asked));
+    const summary = await host.run({ plan });
+    expect(summary).toMatchObject({ status: 'partial', datasets: { weight: { ok: 27, failed: 1 } } });
+    expect(host.entries.get(`weight ${day}`)).toMatchObject({ outcome: 'failed' });
+    expect(asked.length).toBeLessThanOrEqual(1 + 2 * Math.ceil(Math.log2(28)));
+  });
+
+  test.each<[string, ConnectorError, number]>([
+    ['when the source refuses', new ConnectorError('source', 'window too long', { status: 400 }), 1],
+    ['not when it forbids', new ConnectorError('source', 'forbidden', { status: 403 }), 28],
+    ['not when trying again may help', new ConnectorError('transient', 'reset'), 28],
+  ])('is read in halves: %s', async (_when, error, failed) => {
+    const host = createHost(spanConnector(['2026-02-10'], error));
+    expect((await host.run({ plan, policies: { attempts: 1 } })).datasets['weight']).toMatchObject({
+      failed,
+    });
+  });
+
+  test('on every day is given up by the breaker', async () => {
+    const asked: string[] = [];
+    const host = createHost(spanConnector(month, refusal, asked));
+    expect((await host.run({ plan })).datasets['weight']).toMatchObject({ ok: 0, failed: 28 });
+    expect(asked.length).toBeLessThan(20);
+    expect(host.recorded.some(({ errorCode }) => errorCode === 'breaker_open')).toBe(true);
+  });
+});
+
+describe('what a dataset is known to lack', () => {
+  test('is recorded without a fetch, with the reason and no attempt', async () => {
+    const fetch = vi.fn(answers);
+    const connector = connectorOf({ steps: fetch, sleep: answers });
+    const listDatasets: Connector['listDatasets'] = async (session) =>
+      (await connector.listDatasets(session)).map((info) =>
+        info.name === 'steps' ? { ...info, notSupported: 'No credential covers it' } : info,
+      );
+    const host = createHost({ ...connector, listDatasets });
+    const summary = await host.run();
+    expect(summary).toMatchObject({ status: 'succeeded', datasets: { steps: { not_supported: 2 } } });
+    expect(fetch).not.toHaveBeenCalled();
+    expect(host.recorded[0]).toMatchObject({
+      dataset: 'steps',
+      outcome: 'not_supported',
+      attempts: 0,
+      errorCode: 'not_supported',
+      errorMessage: 'No credential covers it',
+    });
+  });
+
+  test('is asked for once it is known no more', async () => {
+    const refused = createHost(
+      connectorOf({ steps: throwing(new ConnectorError('not_supported', 'no watch')) }),
+    );
+    const plan = { windowDays: 3, backfillFrom: '2026-02-24' };
+    const week = 7 * 86_400_000;
+    await refused.run({ plan });
+    const later = await refused.run({ plan, clock: { now: () => now + week - 1 } });
+    expect(later.datasets['steps']).toMatchObject({ not_supported: 7 });
+    expect(refused.recorded.at(-1)).toMatchObject({
+      attempts: 0,
+      errorMessage: expect.stringContaining('since'),
+    });
+    await refused.run({ plan, clock: { now: () => now + week } });
+    expect(refused.recorded.at(-1)).toMatchObject({ attempts: 1, errorMessage: 'no watch' });
+  });
+});
+
+/** A connector of two datasets of which one is watched, and what it was asked. */
+function watchedConnector(says: {
+  lastChange?: () => Promise<string | undefined>;
+  dayMarks?: () => Promise<Readonly<Record<Day, string>>>;
+}) {
+  const asked: string[] = [];
+  const fetch = (name: string): Fetch =>
+    async function* ({ window }) {
+      asked.push(`${name} ${window.from}`);
+      yield { day: window.from, data: 1, note: 'offloaded' };
+    };
+  const dataset = { granularity: 'day', settleDays: 2, description: 'Data.' } as const;
+  const connector = defineConnector({
+    ...connectorOf({}),
+    account: () => 'north',
+    config: z.object({}),
+    login: async () => ({}),
+    ...says,
+    datasets: {
+      steps: { ...dataset, watched: true, fetch: fetch('steps') },
+      weight: { ...dataset, fetch: fetch('weight') },
+    },
+  });
+  return { connector, asked };
+}
+
+describe('marks of days', () => {
+  const marks = { '2026-02-25': 'a', '2026-02-26': 'a' };
+
+  test('are asked for once, remembered, and spare the days that did not change', async () => {
+    const dayMarks = vi.fn(async () => marks);
+    const { connector, asked } = watchedConnector({ dayMarks });
+    const host = createHost(connector);
+    await host.run();
+    expect(dayMarks).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ window: { from: '2026-02-25', to: '2026-02-27' } }),
+    );
+    expect(host.recorded.map(({ dataset, mark }) => [dataset, mark])).toEqual([
+      ['steps', 'a'],
+      ['weight', undefined],
+      ['steps', 'a'],
+      ['weight', undefined],
+    ]);
+    asked.length = 0;
+    await host.run({ clock: { now: () => now + 3_600_000 } });
+    expect(asked).toEqual(['steps 2026-02-26', 'weight 2026-02-26', 'weight 2026-02-25']);
+  });
+
+  test('are asked for four weeks at most, and never for what a person named', async () => {
+    const dayMarks = vi.fn(async () => marks);
+    const host = createHost(watchedConnector({ dayMarks }).connector);
+    await host.run({ plan: { backfillFrom: '2025-01-01', only: { from: '2026-02-20', to: '2026-02-21' } } });
+    await host.run({ plan: { onlyDatasets: ['steps'] } });
+    expect(dayMarks).not.toHaveBeenCalled();
+    await host.run({ plan: { backfillFrom: '2026-01-01' } });
+    expect(dayMarks).toHaveBeenCalledWith(
+      expect.objectContaining({ window: { from: '2026-01-30', to: '2026-02-27' } }),
+    );
+  });
+
+  test('that cannot be told are done without, which is told', async () => {
+    const dayMarks = () => Promise.reject(new ConnectorError('bad_data', 'no rows'));
+    const { connector, asked } = watchedConnector({ dayMarks });
+    const host = createHost(connector);
+    const failed = vi.fn();
+    host.bus.on('question:failed', failed);
+    expect((await host.run()).status).toBe('succeeded');
+    expect(asked).toHaveLength(4);
+    expect(failed).toHaveBeenCalledExactlyOnceWith(
+      expect.objectContaining({ question: 'dayMarks', code: 'bad_data', message: 'no rows' }),
+    );
+  });
+
+  test.each<ConnectorErrorCode>(['auth', 'needs_user', 'rate_limited'])(
+    'refused with %s end the run before anything else is asked',
+    async (code) => {
+      const { connector, asked } = watchedConnector({
+        dayMarks: () => Promise.reject(new ConnectorError(code, 'no')),
+      });
+      expect(await createHost(connector).run()).toMatchObject({ status: 'failed', error: { code } });
+      expect(asked).toEqual([]);
+    },
+  );
+
+  test('a note of the source is remembered beside the day', async () => {
+    const host = createHost(watchedConnector({}).connector);
+    await host.run();
+    expect(new Set(host.recorded.map(({ note }) => note))).toEqual(new Set(['offloaded']));
+  });
+});
+
+describe('a run nobody asked for', () => {
+  const at = now - 3_600_000;
+
+  async function afterPass(change: Change, lastChange: () => Promise<string | undefined> = async () => 'a') {
+    const { connector, asked } = watchedConnector({ lastChange });
+    const host = createHost(connector);
+    const first = await host.run({ clock: { now: () => at } });
+    asked.length = 0;
+    const summary = await host.run({ lastPass: { change: 'a', at }, ...change });
+    return { first, summary, asked, host };
+  }
+
+  test('is skipped when nothing changed since the last one of the day', async () => {
+    const { first, summary, asked, host } = await afterPass({});
+    expect(first).toMatchObject({ status: 'succeeded', lastChange: 'a' });
+    expect(summary).toMatchObject({
+      status: 'succeeded',
+      slicesPlanned: 0,
+      skipped: expect.stringContaining('nothing new'),
+    });
+    expect(asked).toEqual([]);
+    expect(host.finished.at(-1)).toEqual(summary);
+  });
+
+  test.each<[string, Change]>([
+    ['the last one was on another day', { lastPass: { change: 'a', at: at - 86_400_000 } }],
+    ['something changed since', { lastPass: { change: 'b', at } }],
+    ['more history is wanted', { plan: { backfillFrom: '2026-02-20' } }],
+  ])('is made when %s', async (_when, change) => {
+    const { summary, asked } = await afterPass(change);
+    expect(summary.skipped).toBeUndefined();
+    expect(asked.length).toBeGreaterThan(0);
+  });
+
+  test('is made when what changed is not known', async () => {
+    const unknown = async () => undefined;
+    const broken = () => Promise.reject(new ConnectorError('source', 'no'));
+    for (const lastChange of [unknown, broken]) {
+      const { summary, asked } = await afterPass({}, lastChange);
+      expect(summary).toMatchObject({ status: 'succeeded', slicesPlanned: 4 });
+      expect(summary.lastChange).toBeUndefined();
+      expect(asked).toHaveLength(4);
+    }
+  });
+
+  test('is made when a day failed', async () => {
+    const { connector, asked } = watchedConnector({ lastChange: async () => 'a' });
+    const host = createHost(connector);
+    await host.run({ clock: { now: () => at } });
+    const known = host.entries.get(`steps ${today}`)!;
+    host.entries.set(`steps ${today}`, { ...known, outcome: 'failed' });
+    asked.length = 0;
+    await host.run({ lastPass: { change: 'a', at } });
+    expect(asked).not.toEqual([]);
   });
 });

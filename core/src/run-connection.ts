@@ -1,42 +1,36 @@
-import { dayAt, type Day, type SinkWriter } from '@on-the-way/sdk';
-import type { Bus } from './events.ts';
-import { planSlices, type PlanInput, type Slice } from './plan-slices.ts';
-import type { Policies } from './policies.ts';
-import type { Clock, Ledger, OpenConnector, SliceOutcome } from './ports.ts';
+import { dayAt } from '@on-the-way/sdk';
+import { askDayMarks, askLastChange, type AskAhead } from './ask-ahead.ts';
 import { failureOf, type Failure } from './failure.ts';
 import { keepOpen, type KeptOpen } from './keep-open.ts';
-import { fetchSlice, outcomesOf, outcomesOfFailure, type Tallies } from './run-slice.ts';
-import { trackWrites, type TrackedSink } from './track-writes.ts';
+import { isNothingDue, planSlices, type Slice } from './plan-slices.ts';
+import type { OpenConnector } from './ports.ts';
+import { runSlices, type RunParts } from './run-slices.ts';
 import { emptyCounts, type DatasetCounts, type RunStatus, type RunSummary } from './run-summary.ts';
+import type { PlanInput } from './wanted-days.ts';
 
 /** What a run is made of; the host brings all of it. */
-export interface RunInput {
-  readonly runId: string;
-  readonly connection: string;
+export interface RunInput extends RunParts {
   /** Logs in. Rejects as `login` does. */
   open(signal: AbortSignal): Promise<OpenConnector>;
-  readonly sink: SinkWriter;
-  readonly ledger: Ledger;
-  readonly policies: Policies;
-  readonly bus: Bus;
-  readonly clock: Clock;
-  /** A fresh UUID for each slice. */
-  newId(): string;
   /** Requests made to the source in this run so far. */
   requestsMade(): number;
-  readonly plan: Omit<PlanInput, 'datasets' | 'entries' | 'now'>;
-  /** Told to stop: the slice at work is given up, its days stay gaps. */
-  readonly signal: AbortSignal;
+  readonly plan: Omit<PlanInput, 'datasets' | 'entries' | 'now' | 'marks'>;
+  /**
+   * Present for a run nobody asked for: what `lastChange` said before the last run that went through, and
+   * when that began. The run is skipped when it says the same on the same day and nothing is due.
+   */
+  readonly lastPass?: { readonly change: string; readonly at: number };
 }
 
-// After these the rest of the account's slices would end the same way, or make it worse.
-const endsTheRun: readonly string[] = ['auth', 'needs_user', 'rate_limited'];
-
-/** The dataset took the connector's process down before; asking again would do it again. */
-class ProcessLost extends Error {
-  override readonly name = 'ProcessLost';
-  readonly code = 'process_died';
+/** What is known before the first slice. */
+interface Ahead {
+  readonly slices: readonly Slice[];
+  readonly marks: Readonly<Record<string, string>>;
+  readonly change?: string;
+  readonly skipped?: string;
 }
+
+const nothingNew = 'The source has nothing new since the last run that went through today';
 
 /**
  * Executes one run of a connection: log in, plan, fetch, write, record. Rows are durable before the
@@ -48,7 +42,7 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
   const { runId, connection, bus, clock } = input;
   const startedAt = clock.now();
   const counts: Record<string, DatasetCounts> = {};
-  let slicesPlanned = 0;
+  let ahead: Ahead | undefined;
   const finish = (error?: Failure): RunSummary => {
     const summary: RunSummary = {
       runId,
@@ -56,9 +50,11 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
       status: statusOf(counts, error, input.signal.aborted),
       startedAt,
       finishedAt: clock.now(),
-      slicesPlanned,
+      slicesPlanned: ahead?.slices.length ?? 0,
       datasets: counts,
       requests: input.requestsMade(),
+      ...(ahead?.skipped !== undefined && { skipped: ahead.skipped }),
+      ...(ahead?.change !== undefined && { lastChange: ahead.change }),
       // Told to stop: what it was cut off in is not what went wrong.
       ...(error && !input.signal.aborted && { error }),
     };
@@ -74,138 +70,50 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
   }
   const kept = keepOpen(connector, () => input.open(input.signal));
   try {
-    for (const dataset of connector.datasets) counts[dataset.name] = emptyCounts();
-    const slices = await plan(input, connector);
-    slicesPlanned = slices.length;
+    const known = await lookAhead(input, kept);
+    if ('failure' in known) return finish(known.failure);
+    ahead = known;
+    if (ahead.skipped !== undefined) return finish();
+    const { slices, marks } = ahead;
+    const { datasets, version } = connector;
+    for (const dataset of datasets) counts[dataset.name] = emptyCounts();
     bus.emit('run:started', { runId, connection, slices: slices.length, at: startedAt });
-    return finish(await runSlices(input, { connector: kept, version: connector.version }, slices, counts));
+    const watched = new Set(datasets.flatMap(({ name, watched: is }) => (is === true ? [name] : [])));
+    return finish(await runSlices(input, { connector: kept, version, marks, watched }, slices, counts));
   } finally {
     await kept.close();
   }
 }
 
-async function plan(input: RunInput, connector: OpenConnector): Promise<Slice[]> {
+/** Asks what changed and makes the plan, or tells what ends the run before it. */
+async function lookAhead(input: RunInput, kept: KeptOpen): Promise<Ahead | { readonly failure: Failure }> {
   const now = input.clock.now();
   const today = dayAt(now, input.plan.timeZone);
   const from = input.plan.backfillFrom < today ? input.plan.backfillFrom : today;
   const entries = await input.ledger.read(input.connection, from);
-  return planSlices({ ...input.plan, datasets: connector.datasets, entries, now });
-}
-
-/** A run whose connector has logged in. */
-interface Work extends Omit<RunInput, 'sink'> {
-  readonly connector: KeptOpen;
-  /** Version of the plugin. */
-  readonly version: string;
-  /** Datasets at which the connector's process died in this run. */
-  readonly lost: Set<string>;
-  readonly sink: TrackedSink;
-  readonly counts: Record<string, DatasetCounts>;
-  /** Gives up every slice that is at work or waits. */
-  end(failure?: Failure): void;
-}
-
-/** Resolves with what ended the run early, if anything did. */
-async function runSlices(
-  input: RunInput,
-  opened: Pick<Work, 'connector' | 'version'>,
-  slices: readonly Slice[],
-  counts: Record<string, DatasetCounts>,
-): Promise<Failure | undefined> {
-  const stop = new AbortController();
-  let ended: Failure | undefined;
-  const work: Work = {
-    ...input,
-    ...opened,
-    lost: new Set(),
-    counts,
-    sink: trackWrites(input.sink),
-    signal: AbortSignal.any([input.signal, stop.signal]),
-    end(failure) {
-      ended ??= failure;
-      stop.abort(new DOMException('The run has ended', 'AbortError'));
-    },
-  };
-  const results = await Promise.allSettled(
-    slices.map((slice) =>
-      runSlice(work, slice).catch((error: unknown) => {
-        // Without a ledger nothing that follows would be remembered, so do not ask the source for it.
-        work.end();
-        throw error;
-      }),
-    ),
-  );
-  await work.sink.settled();
-  const broken = results.find((result) => result.status === 'rejected');
-  if (broken) throw broken.reason;
-  return ended;
-}
-
-/** Asks once. What ends the run is told at once: when this rejects, the next slice begins. */
-async function attempt(
-  work: Work,
-  slice: Slice,
-  requestId: string,
-  written: Map<string, Day>,
-  { signal, end }: { readonly signal: AbortSignal; readonly end: (failure: Failure) => void },
-): Promise<Tallies> {
-  const connector = await work.connector.get().catch((error: unknown) => {
-    work.end(failureOf(error));
-    throw error;
-  });
-  if (work.lost.has(slice.dataset)) {
-    const message = `Not asked for: the connector's process died at ${slice.dataset} in this run; the next run asks again`;
-    throw new ProcessLost(message);
-  }
+  const ask = async <T>(question: (ahead: AskAhead) => Promise<T>): Promise<T> =>
+    question({ ...input, connector: await kept.get() });
+  const wish = input.plan.only !== undefined || input.plan.onlyDatasets !== undefined;
   try {
-    return await fetchSlice(slice, requestId, { connector, sink: work.sink, written }, signal);
+    const { datasets } = await kept.get();
+    const change = wish ? undefined : await ask(askLastChange);
+    const known = { ...input.plan, datasets, entries, now };
+    const unmarked = planSlices(known);
+    if (isSame(input, change, today) && isNothingDue(unmarked, entries)) {
+      return { slices: [], marks: {}, skipped: nothingNew, ...(change !== undefined && { change }) };
+    }
+    const marks = await ask((ahead) => askDayMarks(ahead, known));
+    const slices = marks ? planSlices({ ...known, marks }) : unmarked;
+    return { slices, marks: marks ?? {}, ...(change !== undefined && { change }) };
   } catch (error) {
-    const failure = failureOf(error);
-    if (!signal.aborted && endsTheRun.includes(failure.code)) end(failure);
-    await connector.settled();
-    if (!connector.isAlive()) work.lost.add(slice.dataset);
-    throw error;
+    return { failure: failureOf(error) };
   }
 }
 
-/** Runs a slice to its outcome and records it. */
-async function runSlice(work: Work, slice: Slice): Promise<void> {
-  const { runId, connection, ledger, policies, bus, clock, signal, version } = work;
-  const requestId = work.newId();
-  const written = new Map<string, Day>();
-  let attempts = 0;
-  let outcomes: readonly SliceOutcome[];
-  let failure: Failure | undefined;
-  let ending: Failure | undefined;
-  const end = (by: Failure): void => {
-    ending = by;
-    work.end(by);
-  };
-  try {
-    const tallies = await policies.execute(slice.dataset, signal, (attemptSignal) => {
-      if (!work.lost.has(slice.dataset)) attempts += 1;
-      return attempt(work, slice, requestId, written, { signal: attemptSignal, end });
-    });
-    outcomes = outcomesOf(slice, tallies, attempts);
-  } catch (error) {
-    // Given up, not failed: nothing is known of these days, so they stay gaps.
-    if (signal.aborted && !ending) return;
-    failure = ending ?? failureOf(error);
-    outcomes = outcomesOfFailure(slice, failure, attempts, written);
-  }
-  await ledger.record({ connection, runId, version, at: clock.now() }, outcomes);
-  tally((work.counts[slice.dataset] ??= emptyCounts()), outcomes);
-  const status = failure?.status;
-  bus.emit('slice:finished', { runId, connection, slice, outcomes, ...(status !== undefined && { status }) });
-}
-
-function tally(counts: DatasetCounts, outcomes: readonly SliceOutcome[]): void {
-  for (const { outcome, rowsWritten, rowsUnchanged, conflicts } of outcomes) {
-    counts[outcome] += 1;
-    counts.written += rowsWritten;
-    counts.unchanged += rowsUnchanged;
-    counts.conflicts += conflicts;
-  }
+/** Nothing changed since the last run that went through, and that was today: the rest is read once a day. */
+function isSame({ lastPass, plan }: RunInput, change: string | undefined, today: string): boolean {
+  if (!lastPass || change === undefined || change !== lastPass.change) return false;
+  return dayAt(lastPass.at, plan.timeZone) === today;
 }
 
 function statusOf(
@@ -214,7 +122,7 @@ function statusOf(
   interrupted: boolean,
 ): RunStatus {
   if (interrupted) return 'interrupted';
-  if (error) return 'failed';
+  if (error) return error.code === 'budget_spent' ? 'partial' : 'failed';
   return Object.values(counts).some(({ failed, conflicts }) => failed + conflicts > 0)
     ? 'partial'
     : 'succeeded';

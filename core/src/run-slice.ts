@@ -9,6 +9,7 @@ interface DayTally {
   written: number;
   unchanged: number;
   conflicts: number;
+  note?: string;
 }
 
 /** What became of a slice's events, by day. */
@@ -44,12 +45,13 @@ export async function fetchSlice(
       batch.map(({ event }) => event),
       { signal },
     );
-    for (const [index, { day, event }] of batch.entries()) {
+    for (const [index, { day, event, note }] of batch.entries()) {
       const tally = tallies.get(day);
       const row = rows[index];
       if (!tally || !row) throw new Error(`Expected the sink to answer for each of ${batch.length} events`);
       const { externalId } = event;
       tally.externalIds.push(externalId);
+      if (note !== undefined) tally.note ??= note;
       if (row.outcome === 'written') to.written.set(externalId, day);
       if (row.outcome === 'conflict') tally.conflicts += 1;
       else tally[to.written.has(externalId) && !seen.has(externalId) ? 'written' : 'unchanged'] += 1;
@@ -59,21 +61,35 @@ export async function fetchSlice(
   return tallies;
 }
 
-/** One outcome a day from what was read. */
-export function outcomesOf(slice: Slice, tallies: Tallies, attempts: number): SliceOutcome[] {
-  return [...tallies].map(([day, { externalIds, written, unchanged, conflicts }]) => {
+/** One outcome a day from what was read; `marks` are those of the days, where the dataset is watched. */
+export function outcomesOf(
+  slice: Slice,
+  tallies: Tallies,
+  attempts: number,
+  marks: Readonly<Record<Day, string>> = {},
+): SliceOutcome[] {
+  return [...tallies].map(([day, { externalIds, note, written, unchanged, conflicts }]) => {
     const digest = digestOfDay(externalIds);
+    const mark = marks[day];
     return {
       dataset: slice.dataset,
       day,
       outcome: externalIds.length > 0 ? 'ok' : 'no_data',
       attempts,
+      ...(mark !== undefined && { mark }),
+      ...(note !== undefined && { note }),
       ...(digest !== undefined && { digest }),
       rowsWritten: written,
       rowsUnchanged: unchanged,
       conflicts,
     };
   });
+}
+
+/** One outcome a day for what is absent and was not asked for. */
+export function outcomesOfAbsence(slice: Slice): SliceOutcome[] {
+  const message = slice.why ?? 'The source has none of it';
+  return outcomesOfFailure(slice, { code: 'not_supported', message }, 0, new Map());
 }
 
 const absent: readonly string[] = ['not_supported', 'out_of_range'];

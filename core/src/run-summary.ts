@@ -6,7 +6,8 @@ export type DatasetCounts = Record<Outcome | 'written' | 'unchanged' | 'conflict
 
 /**
  * How a run ended. `succeeded`: every slice has an answer. `partial`: it went through, but slices failed
- * or events were conflicts. `failed`: it ended early by an error. `interrupted`: it was told to stop.
+ * or events were conflicts, or it has spent its budget of requests. `failed`: it ended early by an error.
+ * `interrupted`: it was told to stop.
  */
 export type RunStatus = 'succeeded' | 'partial' | 'failed' | 'interrupted';
 
@@ -24,6 +25,8 @@ export interface RunSummary {
   readonly requests: number;
   /** Why nothing was asked for: there can be nothing new. */
   readonly skipped?: string;
+  /** What the connector's `lastChange` said before the plan, where it was asked and known. */
+  readonly lastChange?: string;
   /** Why it ended early. */
   readonly error?: Failure;
 }

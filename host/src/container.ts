@@ -9,12 +9,16 @@ import type { HostLog } from './log.ts';
 import { logEvents } from './log-events.ts';
 import type { Redactor } from './redact.ts';
 import { createRunService, type RunService } from './run-service.ts';
+import { createSignInService, type SignInService } from './sign-in.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { createSinks, type Sinks } from './sinks.ts';
 import { createConnectionStore, type ConnectionStore } from './storage/connections.ts';
 import { openDatabase, type Database } from './storage/database.ts';
 import { createLedgerStore, type LedgerStore } from './storage/ledger.ts';
 import { createRunStore, type RunStore } from './storage/runs.ts';
+import { sessionKeyIn } from './storage/session-key.ts';
+import { createSessionStore, type SessionStore } from './storage/session-store.ts';
+import type { OpenParts } from './open-connection.ts';
 
 /** What the graph is built on; tests bring other ones. */
 export interface Leaves {
@@ -32,8 +36,10 @@ export interface Host {
   readonly ledger: LedgerStore;
   readonly runs: RunStore;
   readonly connections: ConnectionStore;
+  readonly sessions: SessionStore;
   readonly sinks: Sinks;
   readonly service: RunService;
+  readonly signIns: SignInService;
   readonly scheduler: Scheduler;
   readonly app: Express;
   /** Closes sinks and the pool; the scheduler must have stopped. */
@@ -56,19 +62,31 @@ const tokens = {
   ledger: token<LedgerStore>('ledger'),
   runs: token<RunStore>('runs'),
   connections: token<ConnectionStore>('connections'),
+  sessions: token<SessionStore>('sessions'),
   sinks: token<Sinks>('sinks'),
   service: token<RunService>('service'),
+  signIns: token<SignInService>('signIns'),
   scheduler: token<Scheduler>('scheduler'),
   app: token<Express>('app'),
 };
 
-type Get = <T>(wanted: Token<T>) => T;
+/** Where parts are registered, and had from. */
+interface Registry {
+  readonly get: <T>(wanted: Token<T>) => T;
+  readonly provide: <T>(name: Token<T>, make: () => T) => void;
+}
 
-function register({ config, databaseUrl, clock, log, redactor }: Leaves, parts: DependencyContainer): Get {
-  const get: Get = <T>(wanted: Token<T>) => parts.resolve<T>(wanted.key);
-  const provide = <T>(name: Token<T>, make: () => T): void => {
-    parts.register(name.key, { useFactory: instanceCachingFactory(make) });
+function registryOf(parts: DependencyContainer): Registry {
+  return {
+    get: <T>(wanted: Token<T>) => parts.resolve<T>(wanted.key),
+    provide: <T>(name: Token<T>, make: () => T): void => {
+      parts.register(name.key, { useFactory: instanceCachingFactory(make) });
+    },
   };
+}
+
+/** What stores and tells. */
+function registerStores({ config, databaseUrl, log, redactor }: Leaves, { get, provide }: Registry): void {
   const clean = redactor.redact;
   provide(tokens.database, () => openDatabase(databaseUrl, config.timeZone));
   provide(tokens.bus, () => {
@@ -79,21 +97,40 @@ function register({ config, databaseUrl, clock, log, redactor }: Leaves, parts: 
   provide(tokens.ledger, () => createLedgerStore(get(tokens.database), clean));
   provide(tokens.runs, () => createRunStore(get(tokens.database), clean));
   provide(tokens.connections, () => createConnectionStore(get(tokens.database), clean));
+  provide(tokens.sessions, () =>
+    createSessionStore(get(tokens.database), config.sessionKey ?? sessionKeyIn(config.dataDir)),
+  );
   provide(tokens.sinks, () => createSinks(config, databaseUrl, log));
+}
+
+/** What connects to sources and serves. */
+function registerServices(leaves: Leaves, { get, provide }: Registry): void {
+  const { config, databaseUrl, clock, log, redactor } = leaves;
+  const openParts = (): OpenParts => ({
+    databaseUrl,
+    databaseTimeZone: config.timeZone,
+    baseDir: config.baseDir,
+    dataDir: config.dataDir,
+    sessions: get(tokens.sessions),
+    clock,
+    log,
+    redactor,
+  });
   provide(tokens.service, () =>
     createRunService({
-      databaseUrl,
-      databaseTimeZone: config.timeZone,
-      baseDir: config.baseDir,
-      dataDir: config.dataDir,
+      ...openParts(),
       sink: (name) => get(tokens.sinks).open(name),
       ledger: get(tokens.ledger),
       runs: get(tokens.runs),
       connections: get(tokens.connections),
       bus: get(tokens.bus),
-      clock,
-      log,
-      redactor,
+    }),
+  );
+  provide(tokens.signIns, () =>
+    createSignInService({
+      ...openParts(),
+      database: get(tokens.database),
+      connections: get(tokens.connections),
     }),
   );
   provide(tokens.scheduler, () =>
@@ -104,6 +141,7 @@ function register({ config, databaseUrl, clock, log, redactor }: Leaves, parts: 
         runs: get(tokens.runs),
         states: get(tokens.connections),
         clock,
+        random: Math.random,
         log,
       },
       ({ timeZone, backfillDays }) => addDays(dayAt(clock.now(), timeZone), 1 - backfillDays),
@@ -120,12 +158,14 @@ function register({ config, databaseUrl, clock, log, redactor }: Leaves, parts: 
       scheduler: get(tokens.scheduler),
     }),
   );
-  return get;
 }
 
 /** The one place where the graph is put together. */
 export function buildHost(leaves: Leaves): Host {
-  const get = register(leaves, container.createChildContainer());
+  const registry = registryOf(container.createChildContainer());
+  registerStores(leaves, registry);
+  registerServices(leaves, registry);
+  const { get } = registry;
   return {
     get database() {
       return get(tokens.database);
@@ -142,11 +182,17 @@ export function buildHost(leaves: Leaves): Host {
     get connections() {
       return get(tokens.connections);
     },
+    get sessions() {
+      return get(tokens.sessions);
+    },
     get sinks() {
       return get(tokens.sinks);
     },
     get service() {
       return get(tokens.service);
+    },
+    get signIns() {
+      return get(tokens.signIns);
     },
     get scheduler() {
       return get(tokens.scheduler);

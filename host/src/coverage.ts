@@ -15,6 +15,8 @@ export interface CoverageCell {
   readonly attempts: number;
   readonly errorCode?: string;
   readonly errorMessage?: string;
+  /** What the source left out of it. */
+  readonly note?: string;
 }
 
 /** The ledger of a connection over a window, dataset by dataset. */
@@ -33,7 +35,7 @@ function cellOf(
   today: Day,
 ): CoverageCell {
   if (entry) {
-    const { revisions, attempts, errorCode, errorMessage } = entry;
+    const { revisions, attempts, errorCode, errorMessage, note } = entry;
     return {
       day,
       state: entry.outcome,
@@ -41,6 +43,7 @@ function cellOf(
       attempts,
       ...(errorCode !== null && { errorCode }),
       ...(errorMessage !== null && { errorMessage }),
+      ...(note !== null && { note }),
     };
   }
   // The past of a snapshot cannot be asked for, and a dataset that is read no more has no gaps.

@@ -21,7 +21,7 @@ const packageName = '@on-the-way/garmin-simulator';
 const account = { email: 'runner@example.com', password: 'simulated' };
 
 function pointedAt(connection: ConnectionConfig, origin: string): ConnectionConfig {
-  const origins = { apiOrigin: origin, ssoOrigin: origin, authOrigin: origin };
+  const origins = { apiOrigin: origin, ssoOrigin: origin, authOrigin: origin, personalOrigin: origin };
   return { ...connection, config: { ...connection.config, ...account, ...origins, minRequestIntervalMs: 0 } };
 }
 

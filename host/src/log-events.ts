@@ -23,14 +23,27 @@ export function logEvents(bus: Bus, log: HostLog): void {
       'trying again',
     );
   });
+  bus.on('question:failed', ({ connection, question, code, message }) => {
+    log.warn(
+      { connection, question, code, error: message },
+      'could not ask what changed; asking for everything',
+    );
+  });
   bus.on('breaker:opened', ({ connection, dataset }) => {
     log.warn({ connection, metric_type: dataset }, 'dataset left alone after failures in a row');
   });
-  bus.on('run:finished', ({ runId, connection, status, startedAt, finishedAt, error }) => {
+  bus.on('run:finished', ({ runId, connection, status, startedAt, finishedAt, requests, skipped, error }) => {
     const level = status === 'succeeded' ? 'info' : 'warn';
-    const why = error && { error: error.message, code: error.code };
     log[level](
-      { connection, run: runId, status, seconds: (finishedAt - startedAt) / 1000, ...why },
+      {
+        connection,
+        run: runId,
+        status,
+        seconds: (finishedAt - startedAt) / 1000,
+        requests,
+        ...(skipped !== undefined && { skipped }),
+        ...(error && { error: error.message, code: error.code }),
+      },
       'run finished',
     );
   });

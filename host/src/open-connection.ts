@@ -5,7 +5,8 @@ import { openInProcess } from './isolate/process-connector.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { HostLog } from './log.ts';
 import type { Redactor } from './redact.ts';
-import { createTokenFiles } from './storage/token-files.ts';
+import { createSessionTokens } from './storage/session-tokens.ts';
+import type { SessionStore } from './storage/session-store.ts';
 
 function pluginLog(log: HostLog): Log {
   return {
@@ -24,6 +25,9 @@ export interface OpenParts {
   readonly baseDir: string;
   /** Never readable for a connector. */
   readonly dataDir: string;
+  readonly databaseUrl: string;
+  readonly databaseTimeZone: string;
+  readonly sessions: SessionStore;
   readonly clock: Clock;
   readonly log: HostLog;
   readonly redactor: Redactor;
@@ -66,17 +70,25 @@ export async function openConnection(
   const { redactor, clock } = parts;
   const { prompt, inProcess, onlyDatasets, signIn, requestBudget, onRequests, record } = request;
   const plugin = resolvePlugin(connection.plugin, parts.baseDir);
+  const log = parts.log.child({ connection: connection.name });
   const shared = {
     config: connection.config,
     timeZone: connection.timeZone,
     ...(connection.connectorVersion !== undefined && { versionOverride: connection.connectorVersion }),
-    tokens: createTokenFiles(connection.tokenDir, (value) => redactor.addAllIn(value)),
+    tokens: createSessionTokens({
+      connection: connection.name,
+      tokenDir: connection.tokenDir,
+      store: parts.sessions,
+      databaseUrl: parts.databaseUrl,
+      timeZone: parts.databaseTimeZone,
+      seen: (value) => redactor.addAllIn(value),
+      warn: (message) => log.warn(message),
+    }),
     ...(prompt && { prompt }),
     ...(signIn && { signIn }),
     ...(record && { record }),
     signal,
   };
-  const log = parts.log.child({ connection: connection.name });
   const connector =
     inProcess === true
       ? await openConnector({

@@ -1,38 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import {
-  createPolicies,
-  failureOf,
-  runConnection,
-  type Bus,
-  type Failure,
-  type OpenConnector,
-  type RunSummary,
-} from '@on-the-way/core';
-import { addDays, dayAt, formatInstant, type Prompt, type SinkWriter, type Window } from '@on-the-way/sdk';
-import { Client } from 'pg';
+import { failureOf, type OpenConnector, type RunSummary } from '@on-the-way/core';
+import { ConnectorError, formatInstant } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
+import { budgetOf, endedEarly, executeRun, type ExecuteParts, type RunRequest } from './execute-run.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
-import { openConnection, type OpenParts } from './open-connection.ts';
-import type { ConnectionStore } from './storage/connections.ts';
-import { clientConfig } from './storage/database.ts';
-import type { LedgerStore } from './storage/ledger.ts';
-import type { RunStore, Trigger } from './storage/runs.ts';
+import { openConnection, type OpenParts, type OpenRequest } from './open-connection.ts';
+import { takeAdvisoryLock, type AdvisoryLock } from './storage/advisory-lock.ts';
 
-/** What a person may ask of a run. */
-export interface RunRequest {
-  readonly trigger: Trigger;
-  readonly signal: AbortSignal;
-  /** Just these days, final or not. */
-  readonly only?: Window;
-  /** Just these datasets. */
-  readonly onlyDatasets?: readonly string[];
-  /** Present when a person is there to answer. */
-  readonly prompt?: Prompt;
-  /** Run the connector within this process, for debugging a plugin. */
-  readonly inProcess?: boolean;
-  /** Known before the run begins, e.g. to answer a request with it. */
-  readonly runId?: string;
-}
+export type { RunRequest } from './execute-run.ts';
 
 /** The connection is at work already, here or on another host. */
 export class AlreadyRunning extends Error {
@@ -50,133 +25,107 @@ export interface RunService {
     request: Pick<RunRequest, 'signal' | 'prompt' | 'inProcess' | 'onlyDatasets'>,
     use: (connector: OpenConnector) => Promise<T>,
   ): Promise<T>;
-}
-
-/** What the service is built from. */
-export interface RunServiceParts extends OpenParts {
-  readonly databaseUrl: string;
-  readonly databaseTimeZone: string;
-  readonly sink: (name: string) => Promise<SinkWriter>;
-  readonly ledger: LedgerStore;
-  readonly runs: RunStore;
-  readonly connections: ConnectionStore;
-  readonly bus: Bus;
+  /** The same with every answer handed to `record`. Rejects with AlreadyRunning, or `rate_limited` in a pause. */
+  withRecording<T>(
+    connection: ConnectionConfig,
+    request: Pick<RunRequest, 'signal' | 'prompt' | 'inProcess' | 'onlyDatasets'> &
+      Required<Pick<OpenRequest, 'record'>>,
+    use: (connector: OpenConnector) => Promise<T>,
+  ): Promise<T>;
 }
 
 const lockSpace = 'on-the-way run ';
 
-/** Holds the connection for this run, over all hosts: the lock goes with the session that took it. */
-async function lockConnection(parts: RunServiceParts, name: string): Promise<() => Promise<void>> {
-  const client = new Client(clientConfig(parts.databaseUrl, parts.databaseTimeZone));
-  client.on('error', (error) =>
-    parts.log.warn({ error: error.message }, 'lost the session that holds the run'),
-  );
-  await client.connect();
-  const sql = 'select pg_try_advisory_lock(hashtextextended($1, 0)) as held';
-  const { rows } = await client.query<{ held: boolean }>(sql, [lockSpace + name]);
-  if (rows[0]?.held === true) return () => client.end();
-  await client.end();
+/**
+ * Holds the connection, over all hosts, for a run or for who must not meet one; waits up to `waitMs` for
+ * a run to end. The lock goes with the process that took it.
+ *
+ * @throws AlreadyRunning
+ */
+export async function lockConnection(
+  parts: OpenParts,
+  name: string,
+  { waitMs, signal }: Pick<AdvisoryLock, 'waitMs' | 'signal'> = { waitMs: 0 },
+): Promise<() => Promise<void>> {
+  const { databaseUrl, databaseTimeZone: timeZone, log } = parts;
+  const onLost = (error: Error): void =>
+    log.warn({ error: error.message }, 'lost the session that holds the run');
+  const release = await takeAdvisoryLock({
+    databaseUrl,
+    timeZone,
+    name: lockSpace + name,
+    waitMs,
+    ...(signal && { signal }),
+    onLost,
+  });
+  if (release) return release;
   throw new AlreadyRunning(
     `Expected ${name} to be idle, but a run of it is under way: wait for it, see otw runs`,
   );
 }
 
 /** A source that asked for a pause gets it, whoever starts the run. */
-async function pausedFor({ connections, clock }: RunServiceParts, name: string): Promise<number> {
+async function pausedFor({ connections, clock }: ExecuteParts, name: string): Promise<number> {
   const { notBefore } = await connections.state(name);
   return notBefore === null ? 0 : Math.max(0, notBefore.getTime() - clock.now());
 }
 
-/** A run that ended before it had a connector to ask. */
-function endedEarly(connection: string, runId: string, at: number, error: Failure): RunSummary {
-  return {
-    runId,
-    connection,
-    status: 'failed',
-    startedAt: at,
-    finishedAt: at,
-    slicesPlanned: 0,
-    datasets: {},
-    requests: 0,
-    error,
-  };
+function pauseUntil(until: number, { timeZone }: ConnectionConfig): string {
+  return `The source asked for a pause until ${formatInstant(until, timeZone)}: nothing was asked`;
 }
 
 function pausedSummary(
-  { name, timeZone }: ConnectionConfig,
+  connection: ConnectionConfig,
   runId: string,
   at: number,
   retryAfterMs: number,
 ): RunSummary {
-  const until = formatInstant(at + retryAfterMs, timeZone);
-  const message = `The source asked for a pause until ${until}: nothing was asked`;
-  return endedEarly(name, runId, at, { code: 'rate_limited', message, retryAfterMs });
+  const message = pauseUntil(at + retryAfterMs, connection);
+  return endedEarly(connection.name, runId, at, { code: 'rate_limited', message, retryAfterMs });
 }
 
-async function run(
-  parts: RunServiceParts,
+/** Opens for a recording, within the budget a run would have; keeps the pause where the source asks for one. */
+async function openRecording(
+  parts: ExecuteParts,
   connection: ConnectionConfig,
-  request: RunRequest,
-  runId: string,
-): Promise<RunSummary> {
-  const { name, timeZone, backfillDays } = connection;
+  request: Parameters<RunService['withRecording']>[1],
+): Promise<OpenConnector> {
   const startedAt = parts.clock.now();
-  const today = dayAt(startedAt, timeZone);
-  const backfillFrom = await parts.connections.wantFrom(name, addDays(today, 1 - backfillDays));
-  await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt });
-  const summary = await parts.sink(connection.sink).then(
-    (sink) => runInto(parts, connection, request, { runId, sink, backfillFrom }),
-    (error: unknown) => {
-      const ended = endedEarly(name, runId, startedAt, failureOf(error));
-      parts.bus.emit('run:finished', ended);
-      return ended;
-    },
-  );
-  await parts.runs.finish(summary);
-  await parts.connections.finish(summary);
-  return summary;
+  const budget = await budgetOf(parts, { connection, startedAt });
+  const limit = Number.isFinite(budget) && { requestBudget: Math.max(0, budget) };
+  try {
+    return await openConnection(parts, connection, { ...request, ...limit }, request.signal);
+  } catch (error) {
+    const failure = failureOf(error);
+    if (failure.code === 'rate_limited')
+      await parts.connections.pause(connection.name, parts.clock.now(), failure);
+    throw error;
+  }
 }
 
-function runInto(
-  parts: RunServiceParts,
-  connection: ConnectionConfig,
-  request: RunRequest,
-  {
-    runId,
-    sink,
-    backfillFrom,
-  }: { readonly runId: string; readonly sink: SinkWriter; readonly backfillFrom: string },
-): Promise<RunSummary> {
-  const { bus, clock } = parts;
-  const { name, timeZone, windowDays } = connection;
-  return runConnection({
-    runId,
-    connection: name,
-    async open(signal) {
-      const connector = await openConnection(parts, connection, request, signal);
-      await parts.connections.rememberDatasets(name, connector.datasets);
-      return connector;
-    },
-    sink,
-    ledger: parts.ledger,
-    policies: createPolicies(connection.policies, { connection: name, bus, clock }),
-    bus,
-    clock,
-    newId: randomUUID,
-    requestsMade: () => 0,
-    plan: {
-      timeZone,
-      windowDays,
-      backfillFrom,
-      ...(request.only && { only: request.only }),
-      ...(request.onlyDatasets && { onlyDatasets: request.onlyDatasets }),
-    },
-    signal: request.signal,
-  });
-}
+const withRecording =
+  (parts: ExecuteParts): RunService['withRecording'] =>
+  async (connection, request, use) => {
+    const retryAfterMs = await pausedFor(parts, connection.name);
+    if (retryAfterMs > 0) {
+      const message = pauseUntil(parts.clock.now() + retryAfterMs, connection);
+      throw new ConnectorError('rate_limited', message, { retryAfterMs });
+    }
+    const unlock = await lockConnection(parts, connection.name);
+    try {
+      const connector = await openRecording(parts, connection, request);
+      try {
+        return await use(connector);
+      } finally {
+        await connector.close();
+      }
+    } finally {
+      await unlock();
+    }
+  };
 
 /** Makes the service that scheduler, HTTP and commands run connections through. */
-export function createRunService(parts: RunServiceParts): RunService {
+export function createRunService(parts: ExecuteParts): RunService {
   return {
     async execute(connection, request) {
       // Not a matter of this run but of the configuration, so it is thrown and not recorded.
@@ -186,7 +135,7 @@ export function createRunService(parts: RunServiceParts): RunService {
       if (pauseMs > 0) return pausedSummary(connection, runId, parts.clock.now(), pauseMs);
       const unlock = await lockConnection(parts, connection.name);
       try {
-        return await run(parts, connection, request, runId);
+        return await executeRun(parts, connection, request, runId);
       } finally {
         await unlock();
       }
@@ -199,5 +148,6 @@ export function createRunService(parts: RunServiceParts): RunService {
         await connector.close();
       }
     },
+    withRecording: withRecording(parts),
   };
 }

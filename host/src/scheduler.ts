@@ -22,6 +22,8 @@ export interface SchedulerParts {
   readonly runs: RunStore;
   readonly states: ConnectionStore;
   readonly clock: Clock;
+  /** 0 up to, not including, 1. */
+  readonly random: () => number;
   readonly log: HostLog;
 }
 
@@ -30,6 +32,13 @@ const longestSleepMs = 3_600_000;
 // After a run that could not even begin (database away, another host at work).
 const lookAgainMs = 15_000;
 const afterTransientMs = 300_000;
+const longestJitterMs = 60_000;
+
+/** The interval and up to 2 % more, so that hosts that were started together do not stay in step. */
+function intervalMs({ random }: SchedulerParts, { intervalSeconds }: ConnectionConfig): number {
+  const interval = intervalSeconds * 1000;
+  return interval + Math.floor(random() * Math.min(interval * 0.02, longestJitterMs));
+}
 
 /**
  * When the connection's first run after a start is due: at once, unless the last one ended well and the
@@ -69,21 +78,17 @@ async function runOnce(
   connection: ConnectionConfig,
   signal: AbortSignal,
 ): Promise<number> {
-  const { name, intervalSeconds } = connection;
+  const { name } = connection;
+  const interval = intervalMs(parts, connection);
   const startedAt = parts.clock.now();
   try {
     const summary = await parts.service.execute(connection, { trigger: 'schedule', signal });
     const code = summary.error?.code;
     if (code === 'rate_limited') {
-      return Math.max(
-        startedAt + intervalSeconds * 1000,
-        parts.clock.now() + (summary.error?.retryAfterMs ?? 0),
-      );
+      return Math.max(startedAt + interval, parts.clock.now() + (summary.error?.retryAfterMs ?? 0));
     }
     // The network was away before the run could log in: do not wait out a long interval for that.
-    const waitMs =
-      code === 'transient' ? Math.min(afterTransientMs, intervalSeconds * 1000) : intervalSeconds * 1000;
-    return startedAt + waitMs;
+    return startedAt + (code === 'transient' ? Math.min(afterTransientMs, interval) : interval);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const level = error instanceof AlreadyRunning ? 'info' : 'error';

@@ -191,7 +191,12 @@ test('a connector that is a file of a project reads neither the data directory n
       privateFolder: join(project.path, 'data'),
       config: {},
       timeZone: 'UTC',
-      tokens: { load: async () => undefined, save: async () => undefined },
+      tokens: {
+        load: async () => undefined,
+        save: async () => undefined,
+        update: async () => undefined,
+        lock: async () => async () => undefined,
+      },
       log,
       redactor,
       signal,

@@ -10,6 +10,7 @@ import { createLog } from '../src/log.ts';
 import { createRedactor } from '../src/redact.ts';
 import type { RunRequest } from '../src/run-service.ts';
 import { migrate } from '../src/storage/migrate.ts';
+import type { SessionKeyPlace } from '../src/storage/session-key.ts';
 import { temporaryFolder } from './otw.ts';
 import { createTestDatabase } from './postgres.ts';
 
@@ -49,6 +50,10 @@ export interface TestHostOptions {
   readonly metrics?: readonly string[];
   readonly connection?: Partial<ConnectionConfig>;
   readonly databaseUrl?: string;
+  /** What is configured of the account; default the simulator's address and password. */
+  readonly account?: { readonly email?: string; readonly password?: string };
+  /** For hosts that share a database; else a key of its own. */
+  readonly sessionKey?: SessionKeyPlace;
 }
 
 const account = { email: 'runner@example.com', password: 'simulated' };
@@ -65,7 +70,7 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
     name: 'garmin',
     plugin: '@on-the-way/plugin-garmin',
     config: {
-      ...account,
+      ...(options.account ?? account),
       apiOrigin: origin,
       ssoOrigin: origin,
       authOrigin: origin,
@@ -87,6 +92,7 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
     baseDir: import.meta.dirname,
     dataDir: folder.path,
     databaseUrl,
+    ...(options.sessionKey && { sessionKey: options.sessionKey }),
     timeZone: 'Asia/Shanghai',
     host: '127.0.0.1',
     port: 0,

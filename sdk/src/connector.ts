@@ -44,6 +44,8 @@ export interface RecordedAnswer {
   readonly status: number;
   /** The body; null where it was empty. */
   readonly body: JsonValue;
+  /** How many values were replaced in it, by their kind, e.g. `{ name: 2, place: 1 }`. */
+  readonly replaced?: Readonly<Record<string, number>>;
 }
 
 /** Asks the person at the terminal, and resolves with the answer. */

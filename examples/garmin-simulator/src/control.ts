@@ -1,9 +1,13 @@
 import { Buffer } from 'node:buffer';
+import { FAULTS } from './faults.ts';
+import type { FaultName } from './faults.ts';
 import { jsonReply, textReply } from './http.ts';
-import type { Reply } from './http.ts';
+import type { Reply, Request } from './http.ts';
 
-/** An answer put in place of the normal one. With neither `status` nor `body` the normal answer is sent. */
+/** An answer put in place of the normal one. With none of `fault`, `status` and `body` the normal answer is sent. */
 export interface ScriptedAnswer {
+  /** A ready-made answer by name; what else is given here counts more. */
+  fault?: FaultName;
   /** Default 200. */
   status?: number;
   headers?: Record<string, string>;
@@ -11,8 +15,16 @@ export interface ScriptedAnswer {
   body?: unknown;
   /** Waits so long before answering. */
   delayMs?: number;
-  /** Resets the connection instead of answering. */
-  drop?: boolean;
+  /** Waits so long before each of up to eight pieces of the body. */
+  slowMs?: number;
+  /** Closes the connection after so many bytes of the body, of which the headers promised all. */
+  truncate?: number;
+  /** Resets the connection instead of answering: true or 'before-headers', or in the middle of the answer. */
+  drop?: boolean | 'before-headers' | 'after-headers';
+  /** Only requests of this method; default all. */
+  method?: string;
+  /** Lets so many matching requests pass first; default none. */
+  after?: number;
   /** How many requests are answered so; default for ever. */
   times?: number;
 }
@@ -22,6 +34,8 @@ export type RequestMatch = string | RegExp;
 interface Script {
   readonly match: RequestMatch;
   readonly answer: ScriptedAnswer;
+  /** Matching requests still let pass. */
+  passing: number;
   left: number;
 }
 
@@ -34,7 +48,9 @@ export interface Control {
   answer(match: RequestMatch, answer: ScriptedAnswer): () => void;
   edit(match: RequestMatch, change: Edit['change']): () => void;
   /** The newest script that matches, counted as used. */
-  takeScript(target: string): ScriptedAnswer | undefined;
+  takeScript(request: Pick<Request, 'method' | 'target'>): ScriptedAnswer | undefined;
+  /** Ends all scripts; edits stay. */
+  forgetAnswers(): void;
   applyEdits(target: string, reply: Reply): Reply;
 }
 
@@ -48,6 +64,13 @@ function editReply(reply: Reply, change: Edit['change']): Reply {
   const after = change(before) ?? before;
   if (after === null && reply.bytes.length === 0) return reply;
   return jsonReply(200, after, { ...reply.headers });
+}
+
+/** The script with the named fault filled in; what the script says itself counts more. */
+function withFault(script: ScriptedAnswer): ScriptedAnswer {
+  const fault = script.fault === undefined ? undefined : FAULTS.get(script.fault);
+  if (fault === undefined) return script;
+  return { ...fault, ...script, headers: { ...fault.headers, ...script.headers } };
 }
 
 export function scriptedReply(script: ScriptedAnswer, normal: () => Reply): Reply {
@@ -69,7 +92,8 @@ export function openControl(): Control {
   const edits = new Set<Edit>();
   return {
     answer(match, answer) {
-      const script = { match, answer, left: answer.times ?? Infinity };
+      const { after = 0, times = Infinity } = answer;
+      const script = { match, answer: withFault(answer), passing: after, left: times };
       scripts.add(script);
       return () => void scripts.delete(script);
     },
@@ -78,12 +102,18 @@ export function openControl(): Control {
       edits.add(edit);
       return () => void edits.delete(edit);
     },
-    takeScript(target) {
-      const script = [...scripts].findLast(({ match, left }) => left > 0 && matches(match, target));
+    takeScript({ method, target }) {
+      const fitting = [...scripts].filter(
+        ({ match, answer, left }) =>
+          left > 0 && matches(match, target) && (answer.method ?? method) === method,
+      );
+      const script = fitting.findLast(({ passing }) => passing === 0);
+      for (const waiting of fitting) waiting.passing = Math.max(0, waiting.passing - 1);
       if (script === undefined) return undefined;
       script.left -= 1;
       return script.answer;
     },
+    forgetAnswers: () => scripts.clear(),
     applyEdits(target, reply) {
       if (reply.status >= 300) return reply;
       return [...edits]

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 
 /** What goes over the wire. */
 export interface Reply {
@@ -15,6 +15,8 @@ export interface Request {
   readonly target: string;
   readonly query: Readonly<Record<string, string>>;
   readonly headers: IncomingMessage['headers'];
+  /** The body as it was sent. */
+  readonly text: string;
   /** Fields of the body: a form, a multipart form or a JSON object. */
   readonly fields: Readonly<Record<string, string>>;
 }
@@ -35,6 +37,15 @@ export function jsonReply(status: number, body: unknown, headers: Record<string,
   return { status, headers: { ...type, ...headers }, bytes: Buffer.from(JSON.stringify(body)) };
 }
 
+/** A body that is not the JSON it looks like has no fields; whoever needs some refuses it. */
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
 /** The login library labels its multipart form as urlencoded, so the body itself tells which it is. */
 function readFields(text: string): Record<string, string> {
   const boundary = /^(--[^\r\n]+)\r?\n/.exec(text)?.[1];
@@ -43,7 +54,7 @@ function readFields(text: string): Record<string, string> {
     return Object.fromEntries(parts.flatMap((part) => (part ? [[part[1], part[2]]] : [])));
   }
   if (text.startsWith('{')) {
-    const entries = Object.entries(JSON.parse(text) as Record<string, unknown>);
+    const entries = Object.entries(parseObject(text));
     return Object.fromEntries(entries.map(([name, value]) => [name, String(value)]));
   }
   return Object.fromEntries(new URLSearchParams(text));
@@ -62,21 +73,14 @@ async function readText(incoming: IncomingMessage): Promise<string> {
 export async function readRequest(incoming: IncomingMessage): Promise<Request> {
   const target = incoming.url ?? '/';
   const url = new URL(target, 'http://127.0.0.1');
+  const text = await readText(incoming);
   return {
     method: incoming.method ?? 'GET',
     path: url.pathname,
     target,
     query: Object.fromEntries(url.searchParams),
     headers: incoming.headers,
-    fields: readFields(await readText(incoming)),
+    text,
+    fields: readFields(text),
   };
-}
-
-export function sendReply(outgoing: ServerResponse, reply: Reply): void {
-  outgoing.writeHead(reply.status, {
-    ...reply.headers,
-    'x-simulated': 'garmin-simulator',
-    ...(reply.status === 204 ? {} : { 'content-length': String(reply.bytes.length) }),
-  });
-  outgoing.end(reply.bytes);
 }

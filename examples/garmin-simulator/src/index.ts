@@ -1,4 +1,10 @@
 export { startGarminSimulator } from './simulator.ts';
-export type { GarminSimulator, GarminSimulatorOptions } from './simulator.ts';
-export type { ScriptedAnswer } from './control.ts';
+export type { GarminSimulator } from './simulator.ts';
+export type { GarminSimulatorOptions } from './options.ts';
+export type { RequestMatch, ScriptedAnswer } from './control.ts';
+export type { FaultName } from './faults.ts';
+export type { Syncs } from './person/syncs.ts';
+export type { Region } from './region.ts';
 export type { SimulatedRequest } from './requests.ts';
+export type { MfaOptions } from './sign-in/desk.ts';
+export type { TokenAnswer } from './tokens.ts';

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { expect, test, vi } from 'vitest';
 import type { GarminSimulator } from './index.ts';
-import { fetchFrom, withSimulator } from './testing.ts';
+import { TICKET_GRANT, askToken, fetchFrom, withSimulator } from './testing.ts';
 
 interface LibraryClient {
   url: { GC_MODERN: string; GARMIN_SSO_ORIGIN: string; GC_API: string };
@@ -25,16 +25,6 @@ function libraryFor({ origin }: GarminSimulator, password: string): LibraryClien
   library.client.OAUTH_CONSUMER = { key: 'simulated-key', secret: 'simulated-secret' };
   library.client.fetchOauthConsumer = () => Promise.resolve();
   return library;
-}
-
-const TICKET_GRANT = 'https://connectapi.garmin.com/di-oauth2-service/oauth/grant/service_ticket';
-
-async function askToken(simulator: GarminSimulator, fields: Record<string, string>) {
-  const answer = await fetch(`${simulator.origin}/di-oauth2-service/oauth/token`, {
-    method: 'POST',
-    body: new URLSearchParams({ client_id: 'GARMIN_CONNECT_MOBILE_ANDROID_DI', ...fields }),
-  });
-  return { status: answer.status, body: (await answer.json()) as Record<string, string> };
 }
 
 async function signIn(simulator: GarminSimulator): Promise<string> {
@@ -77,7 +67,9 @@ test('data needs an access token that is known and has not expired', async () =>
     const path = '/userprofile-service/socialProfile';
     const refused = await fetchFrom(simulator, path, { authorization: 'Bearer stranger' });
     expect(refused.status).toBe(401);
-    expect(refused.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+    expect(refused.headers.get('www-authenticate')).toBe(
+      'Bearer error="invalid_token", error_description="Token is not active"',
+    );
     expect(refused.headers.get('x-simulated')).toBe('garmin-simulator');
     const { body } = await askToken(simulator, { grant_type: 'refresh_token', refresh_token: 'simulated-x' });
     const authorization = `Bearer ${body['access_token']}`;
@@ -98,7 +90,7 @@ test('a refresh token works once and is replaced', () =>
     const second = await refresh(first.body['refresh_token']);
     expect(second.status).toBe(200);
     expect(second.body['access_token']).not.toBe(first.body['access_token']);
-    expect(await refresh(first.body['refresh_token'])).toEqual({
+    expect(await refresh(first.body['refresh_token'])).toMatchObject({
       status: 400,
       body: { error: 'invalid_grant' },
     });

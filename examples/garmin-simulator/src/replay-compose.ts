@@ -5,6 +5,7 @@ import { isRow, rowsOf } from './raw-json.ts';
 import type { Row } from './raw-json.ts';
 import { asReply, contentOf, recordedAt } from './recording.ts';
 import type { Question, Recording } from './recording.ts';
+import { rangeFrom } from './replay-ranges.ts';
 import { trainingStatusFrom } from './replay-training-status.ts';
 
 /** Answers from what the dataset's other paths or wider ranges recorded; the rows themselves are untouched. */
@@ -129,17 +130,17 @@ const activities: Composer = (question) => {
   return newestFirst.slice(first, first + Number(question.query['limit'] ?? 20));
 };
 
-const RANGE = '/(?<start>[^/]+)/(?<end>[^/]+)$';
+const RANGE = '/[^/]+/[^/]+$';
 const COMPOSERS: readonly (readonly [RegExp, Composer])[] = [
   ...['stress', 'steps', 'hydration', 'im'].map(
     (kind) => [new RegExp(`^/usersummary-service/stats/${kind}/daily${RANGE}`), dailyStats(kind)] as const,
   ),
   [new RegExp(`^/hrv-service/hrv/daily${RANGE}`), hrvRange],
   [new RegExp(`^/weight-service/weight/range${RANGE}`), weightRange],
-  [/^\/weight-service\/weight\/dayview\/(?<start>[^/]+)$/, weightDay],
+  [/^\/weight-service\/weight\/dayview\/[^/]+$/, weightDay],
   [/^\/metrics-service\/metrics\/hillscore\/stats$/, hillScores],
   [/^\/metrics-service\/metrics\/endurancescore\/stats$/, enduranceScores],
-  [/^\/metrics-service\/metrics\/trainingstatus\/aggregated\/(?<start>[^/]+)$/, trainingStatusFrom],
+  [/^\/metrics-service\/metrics\/trainingstatus\/aggregated\/[^/]+$/, trainingStatusFrom],
   [/^\/activitylist-service\/activities\/search\/activities$/, activities],
 ];
 
@@ -154,6 +155,19 @@ function otherSleepPath(
   return all.find((recording) => paths.includes(recording.path) && recording.query['date'] === date);
 }
 
+/** The days a question is about, wherever it says so; undefined when it names what is no day. */
+function daysAsked(
+  path: string,
+  query: Readonly<Record<string, string>>,
+): Pick<Question, 'start' | 'end'> | undefined {
+  const [first, last] = /\/(\d{4}-\d\d-\d\d)(?:\/(\d{4}-\d\d-\d\d))?$/.exec(path)?.slice(1) ?? [];
+  const inQuery = (names: readonly string[]): string | undefined =>
+    names.map((name) => query[name]).find((value) => value !== undefined);
+  const start = first ?? inQuery(['startDate', 'fromDate', 'fromCalendarDate']) ?? '1970-01-01';
+  const end = last ?? first ?? inQuery(['endDate', 'untilDate', 'toCalendarDate']) ?? '9999-12-31';
+  return isCalendarDate(start) && isCalendarDate(end) ? { start, end } : undefined;
+}
+
 export function composeAnswer(
   all: readonly Recording[],
   path: string,
@@ -161,14 +175,10 @@ export function composeAnswer(
 ): Reply | undefined {
   const night = otherSleepPath(all, path, query['date']);
   if (night !== undefined) return asReply(night);
-  for (const [shape, compose] of COMPOSERS) {
-    const found = shape.exec(path);
-    if (found === null) continue;
-    const start = found.groups?.['start'] ?? query['startDate'] ?? '1970-01-01';
-    const end = found.groups?.['end'] ?? query['endDate'] ?? (found.groups?.['start'] || '9999-12-31');
-    if (!isCalendarDate(start) || !isCalendarDate(end)) return undefined;
-    const body = compose({ all, start, end, query });
-    return body === undefined ? undefined : jsonReply(200, body);
-  }
-  return undefined;
+  const days = daysAsked(path, query);
+  if (days === undefined) return undefined;
+  const question = { all, query, ...days };
+  const fitting = COMPOSERS.filter(([shape]) => shape.test(path)).map(([, compose]) => compose(question));
+  const body = [...fitting, rangeFrom(path, question)].find((found) => found !== undefined);
+  return body === undefined ? undefined : jsonReply(200, body);
 }

@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { Buffer } from 'node:buffer';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { GRAPHQL_PATH } from './answers/graphql.ts';
 import type { Reply } from './http.ts';
 import { asReply } from './recording.ts';
 import type { Recording } from './recording.ts';
@@ -11,7 +13,8 @@ export interface Recordings {
 }
 
 interface IndexEntry {
-  readonly file: string;
+  /** Where the body is; an answer without a body may have no file. */
+  readonly file?: string | null;
   readonly metric_type: string;
   readonly method: string;
   readonly path: string;
@@ -20,7 +23,7 @@ interface IndexEntry {
 }
 
 /** Whether these are sent makes no difference to which recording is meant. */
-const IGNORED_QUERY = new Set(['nonSleepBufferMinutes', 'includeAll']);
+const IGNORED_QUERY = new Set(['nonSleepBufferMinutes', 'includeAll', 'userProfilePk']);
 
 const OWNER_OPTIONAL =
   /^(\/usersummary-service\/usersummary\/daily|\/wellness-service\/wellness\/(?:dailyHeartRate|dailySleepData)|\/sleep-service\/sleep\/dailySleepData|\/userstats-service\/wellness\/daily|\/metrics-service\/metrics\/racepredictions\/daily)\/[^/]+$/;
@@ -30,17 +33,23 @@ function plainPath(path: string): string {
   return path.replace(/\/+$/, '').replace(OWNER_OPTIONAL, '$1');
 }
 
+function readBody(folder: string, file: string | null | undefined): Buffer {
+  const path = file && join(folder, file);
+  return path && existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+}
+
+/** Every other verb than GET changes something, but for the one that only asks. */
+const isQuestion = ({ method, path }: IndexEntry): boolean => method === 'GET' || path === GRAPHQL_PATH;
+
 function readFolder(folder: string): Recording[] {
   const index = JSON.parse(readFileSync(join(folder, 'index.json'), 'utf8')) as readonly IndexEntry[];
-  return index
-    .filter(({ method }) => method === 'GET')
-    .map((entry) => ({
-      dataset: entry.metric_type,
-      path: plainPath(entry.path),
-      query: Object.fromEntries(Object.entries(entry.query).filter(([name]) => !IGNORED_QUERY.has(name))),
-      status: entry.status,
-      bytes: readFileSync(join(folder, entry.file)),
-    }));
+  return index.filter(isQuestion).map((entry) => ({
+    dataset: entry.metric_type,
+    path: plainPath(entry.path),
+    query: Object.fromEntries(Object.entries(entry.query).filter(([name]) => !IGNORED_QUERY.has(name))),
+    status: entry.status,
+    bytes: readBody(folder, entry.file),
+  }));
 }
 
 /** A recording without dates is a page, and no answer to a question about some days. */

@@ -13,9 +13,12 @@ import { bloodPressure, hydrationRange } from './answers/intake.ts';
 import { lactateThreshold } from './answers/lactate-threshold.ts';
 import { intensityDay, intensityRange, stepsRange } from './answers/movement.ts';
 import { settings, socialProfile, userSettings } from './answers/profile.ts';
+import { dailySummaries } from './answers/daily-summaries.ts';
+import { sleepRange, sleepScoreRange } from './answers/sleep-range.ts';
 import { sleepAlone, sleepWithSeries } from './answers/sleep.ts';
 import { bodyBattery, stress, stressRange } from './answers/stress.ts';
 import { trainingReadiness } from './answers/training-readiness.ts';
+import { trainingStatusReport } from './answers/training-status-report.ts';
 import { trainingStatus } from './answers/training-status.ts';
 import { userSummary } from './answers/user-summary.ts';
 import { bodyComposition, weightDay, weightRange } from './answers/weight.ts';
@@ -32,9 +35,12 @@ const PERSON_ROUTES: Readonly<Record<string, Answerer>> = {
 /** `:name` is one segment of the path; `:displayName?` may be left out, and must be the person's own when sent. */
 const DATA_ROUTES: Readonly<Record<string, Answerer>> = {
   '/usersummary-service/usersummary/daily/:displayName?': userSummary,
+  '/usersummary-service/stats/daily/:start/:end': dailySummaries,
   '/usersummary-service/stats/steps/daily/:start/:end': stepsRange,
   '/wellness-service/wellness/dailySleepData/:displayName?': sleepWithSeries,
   '/sleep-service/sleep/dailySleepData/:displayName?': sleepAlone,
+  '/sleep-service/stats/sleep/daily/:start/:end': sleepRange,
+  '/wellness-service/stats/daily/sleep/score/:start/:end': sleepScoreRange,
   '/wellness-service/wellness/dailyHeartRate/:displayName?': heartRate,
   '/userstats-service/wellness/daily/:displayName?': restingHeartRate,
   '/wellness-service/wellness/dailyStress/:day': stress,
@@ -55,6 +61,7 @@ const DATA_ROUTES: Readonly<Record<string, Answerer>> = {
   '/periodichealth-service/menstrualcycle/pregnancysnapshot': pregnancySnapshot,
   '/activitylist-service/activities/search/activities': activities,
   '/metrics-service/metrics/trainingstatus/aggregated/:day': trainingStatus,
+  '/mobile-gateway/usersummary/trainingstatus/weekly/:start/:end': trainingStatusReport,
   '/metrics-service/metrics/trainingreadiness/:day': trainingReadiness,
   '/metrics-service/metrics/maxmet/daily/:start/:end': fitness.maxMetrics,
   '/metrics-service/metrics/racepredictions/daily/:displayName?': fitness.racePredictions,

@@ -10,19 +10,60 @@ interface Fetched {
   readonly headers: Headers;
 }
 
+async function read(answer: Response): Promise<Fetched> {
+  const text = await answer.text();
+  const isJson = answer.headers.get('content-type')?.includes('json') === true;
+  const body: unknown = isJson ? JSON.parse(text) : undefined;
+  return { status: answer.status, text, body, headers: answer.headers };
+}
+
 export async function fetchFrom(
   simulator: GarminSimulator,
   path: string,
   headers: Record<string, string> = {},
 ): Promise<Fetched> {
-  const answer = await fetch(simulator.origin + path, {
-    headers: { authorization: `Bearer ${HAND_MADE_TOKEN}`, ...headers },
-  });
-  const text = await answer.text();
-  const isJson = answer.headers.get('content-type')?.startsWith('application/json') === true;
-  const body: unknown = isJson ? JSON.parse(text) : undefined;
-  return { status: answer.status, text, body, headers: answer.headers };
+  return read(
+    await fetch(simulator.origin + path, {
+      headers: { authorization: `Bearer ${HAND_MADE_TOKEN}`, ...headers },
+    }),
+  );
 }
+
+/** Sends a form, or an object as JSON. Redirects are not followed. */
+export async function postTo(
+  simulator: GarminSimulator,
+  path: string,
+  body: URLSearchParams | Record<string, unknown>,
+  headers: Record<string, string> = {},
+): Promise<Fetched> {
+  const isForm = body instanceof URLSearchParams;
+  return read(
+    await fetch(simulator.origin + path, {
+      method: 'POST',
+      redirect: 'manual',
+      headers: { ...(isForm ? {} : { 'content-type': 'application/json' }), ...headers },
+      body: isForm ? body : JSON.stringify(body),
+    }),
+  );
+}
+
+/** What a browser would send back of the cookies set. */
+export const cookieOf = ({ headers }: Fetched): string =>
+  headers
+    .getSetCookie()
+    .map((cookie) => cookie.split(';')[0])
+    .join('; ');
+
+export const PASSWORD = { username: 'runner@example.com', password: 'simulated' };
+export const TICKET_GRANT = 'https://connectapi.garmin.com/di-oauth2-service/oauth/grant/service_ticket';
+
+/** Asks the DI endpoint. */
+export const askToken = (simulator: GarminSimulator, fields: Record<string, string>): Promise<Fetched> =>
+  postTo(
+    simulator,
+    '/di-oauth2-service/oauth/token',
+    new URLSearchParams({ client_id: 'GARMIN_CONNECT_MOBILE_ANDROID_DI', ...fields }),
+  );
 
 /** Starts a simulator for one test and stops it afterwards. */
 export async function withSimulator(

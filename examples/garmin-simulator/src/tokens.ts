@@ -1,14 +1,20 @@
-import { Buffer } from 'node:buffer';
-import { createHmac, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import { openSigner, readClaims } from './jwt.ts';
+import type { Claims, Signer } from './jwt.ts';
+import { regionOf } from './region.ts';
+import type { Region } from './region.ts';
 
 /** Seconds. An access token lives 18 hours; a refresh token 30 days, and only until it is used. */
 const ACCESS_SECONDS = 64_800;
 const REFRESH_SECONDS = 2_591_999;
+/** A bearer of the Personal API lives a day and has no refresh token. */
+const PERSONAL_SECONDS = 86_400;
 
-/** Tokens written by hand begin with this; they never expire. */
+/** Tokens written by hand begin with this; they never expire by the clock. */
 const BY_HAND = 'simulated-';
 
-interface TokenAnswer {
+/** What the token endpoints answer. */
+export interface TokenAnswer {
   readonly scope: string;
   readonly jti: string;
   readonly token_type: string;
@@ -18,84 +24,142 @@ interface TokenAnswer {
   readonly refresh_token_expires_in: number;
 }
 
+/** Which endpoint gave a token out: the DI endpoint, or the exchange of an OAuth1 token. */
+type Origin = 'di' | 'oauth2';
+
+export interface IssueRequest {
+  readonly clientId: string;
+  /** Default 'di'. */
+  readonly from?: Origin;
+  /** Default the simulator's own. */
+  readonly region?: Region;
+}
+
+/** `app` may read everything, `personal` what the Personal API serves, `foreign` belongs to the other region. */
+export type Standing = 'app' | 'personal' | 'foreign' | 'inactive';
+
+type Refreshed = { readonly issued: TokenAnswer } | { readonly refused: 'token' | 'client' | 'region' };
+
+export interface TokenDeskOptions {
+  readonly seed: string;
+  readonly now: () => number;
+  readonly region: Region | undefined;
+  readonly accessSeconds?: number;
+  readonly refreshSeconds?: number;
+  /** Is the refresh token of an exchange taken at the DI endpoint? Default true. */
+  readonly oauth2RefreshAtDi?: boolean;
+}
+
 export interface TokenDesk {
   /** A new access token with a new refresh token. */
-  issue(clientId: string): TokenAnswer;
-  /** Exchanges a refresh token, which works once; undefined when it is unknown, expired or used. */
-  refresh(refreshToken: string, clientId: string): TokenAnswer | undefined;
-  accepts(accessToken: string): boolean;
-  /** A single-use proof of a finished login. */
-  issueTicket(): string;
-  spendTicket(ticket: string | undefined): boolean;
+  issue(request: IssueRequest): TokenAnswer;
+  issuePersonal(): {
+    readonly access_token: string;
+    readonly token_type: string;
+    readonly expires_in: number;
+  };
+  /** Exchanges a refresh token, which works once. */
+  refresh(refreshToken: string, clientId: string): Refreshed;
+  standingOf(accessToken: string): Standing;
   issueOAuth1(): { readonly token: string; readonly secret: string };
   acceptsOAuth1(token: string | undefined): boolean;
+  /** Ends all tokens of the kinds given out so far. */
+  end(uses: readonly TokenUse[]): void;
 }
 
-const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+type TokenUse = 'access' | 'refresh' | 'oauth1';
 
-function decode(part: string | undefined): Record<string, unknown> {
-  try {
-    return JSON.parse(Buffer.from(part ?? '', 'base64url').toString('utf8')) as Record<string, unknown>;
-  } catch {
-    return {}; // whatever is not one of our tokens has no claims, and is refused for that
-  }
+interface Books {
+  readonly signer: Signer;
+  readonly seconds: () => number;
+  readonly region: Region | undefined;
+  /** Tokens of an earlier round than the current one of their use have ended. */
+  readonly rounds: Record<TokenUse, number>;
 }
 
-/** Signed with the seed, so that a simulator started again still knows the tokens it gave out. */
-function signer(seed: string) {
-  const signature = (text: string): string =>
-    createHmac('sha256', `garmin-simulator ${seed}`).update(text).digest('base64url');
+/** Tokens written by hand are as old as the simulator: they end with the first round. */
+function isValid({ signer, seconds, rounds }: Books, token: string, use: TokenUse): boolean {
+  if (token.startsWith(BY_HAND)) return rounds[use] === 0;
+  const found = signer.verify(token);
+  if (found?.['use'] !== use || Number(found['round'] ?? 0) < rounds[use]) return false;
+  return found['exp'] === undefined || Number(found['exp']) > seconds();
+}
+
+/** The other region's tokens are told by what they say of themselves: they are signed elsewhere. */
+function isForeign({ region }: Books, claims: Claims): boolean {
+  const issuer = regionOf(String(claims['iss']));
+  return region !== undefined && issuer !== undefined && issuer !== region;
+}
+
+const issuerOf = (region: Region | undefined): string =>
+  region === undefined ? 'garmin-simulator' : `https://diauth.${region}`;
+
+function issueWith(books: Books, options: TokenDeskOptions, request: IssueRequest): TokenAnswer {
+  const { clientId, from = 'di', region = books.region } = request;
+  const { accessSeconds = ACCESS_SECONDS, refreshSeconds = REFRESH_SECONDS } = options;
+  const { signer, seconds, rounds } = books;
+  const jti = randomUUID();
+  const base = { iss: issuerOf(region), jti, client_id: clientId, from, iat: seconds() };
+  const sign = (use: TokenUse, life: number): string =>
+    signer.sign({ ...base, use, round: rounds[use], exp: seconds() + life });
   return {
-    sign(claims: Record<string, unknown>): string {
-      const text = `${encode({ alg: 'HS256', typ: 'JWT', kid: 'simulated' })}.${encode(claims)}`;
-      return `${text}.${signature(text)}`;
-    },
-    claims(token: string): Record<string, unknown> | undefined {
-      const [head, body, tail] = token.split('.');
-      return tail === signature(`${head}.${body}`) ? decode(body) : undefined;
-    },
+    scope: 'CONNECT_READ CONNECT_WRITE',
+    jti,
+    token_type: 'Bearer',
+    access_token: sign('access', accessSeconds),
+    refresh_token: sign('refresh', refreshSeconds),
+    expires_in: accessSeconds,
+    refresh_token_expires_in: refreshSeconds,
   };
 }
 
-export function openTokenDesk(seed: string, now: () => number): TokenDesk {
-  const { sign, claims } = signer(seed);
-  const spent = new Set<string>();
-  const tickets = new Set<string>();
+function refuseRefresh(
+  books: Books,
+  options: TokenDeskOptions,
+  { refreshToken, clientId }: { readonly refreshToken: string; readonly clientId: string },
+): 'token' | 'client' | 'region' | undefined {
+  const claims = readClaims(refreshToken);
+  if (isForeign(books, claims)) return 'region';
+  if (!isValid(books, refreshToken, 'refresh')) return 'token';
+  if (claims['from'] === 'oauth2' && options.oauth2RefreshAtDi === false) return 'token';
+  if (claims['client_id'] !== undefined && claims['client_id'] !== clientId) return 'client';
+  return undefined;
+}
+
+export function openTokenDesk(options: TokenDeskOptions): TokenDesk {
+  const { seed, now, region } = options;
+  const signer = openSigner(seed);
   const seconds = (): number => Math.floor(now() / 1000);
-  const valid = (token: string, use: string): boolean => {
-    const found = claims(token);
-    return found?.['use'] === use && Number(found['exp']) > seconds();
-  };
-  const issue = (clientId: string): TokenAnswer => {
-    const jti = randomUUID();
-    const base = { iss: 'garmin-simulator', jti, client_id: clientId, iat: seconds() };
-    return {
-      scope: 'CONNECT_READ CONNECT_WRITE',
-      jti,
-      token_type: 'Bearer',
-      access_token: sign({ ...base, use: 'access', exp: seconds() + ACCESS_SECONDS }),
-      refresh_token: sign({ ...base, use: 'refresh', exp: seconds() + REFRESH_SECONDS }),
-      expires_in: ACCESS_SECONDS,
-      refresh_token_expires_in: REFRESH_SECONDS,
-    };
-  };
+  const books: Books = { signer, seconds, region, rounds: { access: 0, refresh: 0, oauth1: 0 } };
+  const spent = new Set<string>();
   return {
-    issue,
+    issue: (request) => issueWith(books, options, request),
+    issuePersonal() {
+      const claims = { iss: issuerOf(region), jti: randomUUID(), use: 'access', from: 'personal' };
+      const times = { iat: seconds(), exp: seconds() + PERSONAL_SECONDS, round: books.rounds.access };
+      const token = signer.sign({ ...claims, ...times });
+      return { access_token: token, token_type: 'Bearer', expires_in: PERSONAL_SECONDS };
+    },
     refresh(refreshToken, clientId) {
-      const known = refreshToken.startsWith(BY_HAND) || valid(refreshToken, 'refresh');
-      if (!known || spent.has(refreshToken)) return undefined;
+      const refused = refuseRefresh(books, options, { refreshToken, clientId });
+      if (refused !== undefined) return { refused };
+      if (spent.has(refreshToken)) return { refused: 'token' };
       spent.add(refreshToken);
-      return issue(clientId);
+      return { issued: issueWith(books, options, { clientId }) };
     },
-    accepts: (accessToken) => accessToken.startsWith(BY_HAND) || valid(accessToken, 'access'),
-    issueTicket() {
-      const ticket = `ST-simulated-${randomUUID()}-cas`;
-      tickets.add(ticket);
-      return ticket;
+    standingOf(accessToken) {
+      const claims = readClaims(accessToken);
+      if (isForeign(books, claims)) return 'foreign';
+      if (!isValid(books, accessToken, 'access')) return 'inactive';
+      return claims['from'] === 'personal' ? 'personal' : 'app';
     },
-    spendTicket: (ticket) => ticket !== undefined && tickets.delete(ticket),
-    issueOAuth1: () => ({ token: sign({ use: 'oauth1', jti: randomUUID() }), secret: randomUUID() }),
-    acceptsOAuth1: (token) =>
-      token !== undefined && (token.startsWith(BY_HAND) || claims(token)?.['use'] === 'oauth1'),
+    issueOAuth1: () => ({
+      token: signer.sign({ use: 'oauth1', jti: randomUUID(), round: books.rounds.oauth1 }),
+      secret: randomUUID(),
+    }),
+    acceptsOAuth1: (token) => token !== undefined && isValid(books, token, 'oauth1'),
+    end(uses) {
+      for (const use of uses) books.rounds[use] += 1;
+    },
   };
 }

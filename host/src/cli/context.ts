@@ -31,8 +31,9 @@ export interface CommandContext extends Preparation {
 
 function secretsOf(connection: ConnectionConfig): string[] {
   const named = Object.entries(connection.config).filter(([key]) =>
-    /password|secret|token|apikey|code|email/i.test(key),
+    /password|secret|token|apikey$|code|email/i.test(key),
   );
+  // The day a key expires is no secret, and a day would be taken out of every line.
   return named.flatMap(([, value]) => (typeof value === 'string' ? [value] : []));
 }
 
@@ -53,7 +54,12 @@ export async function prepare(
     commandLine: { ...options, preferReal },
   });
   const redactor = createRedactor();
-  redactor.add([...config.connections.flatMap(secretsOf), ...passwordOf(config.databaseUrl)]);
+  const { sessionKey } = config;
+  redactor.add([
+    ...config.connections.flatMap(secretsOf),
+    ...passwordOf(config.databaseUrl),
+    ...(sessionKey && 'value' in sessionKey ? [sessionKey.value] : []),
+  ]);
   const level =
     options.verbose === true ? 'debug' : (readEnvironment(process.env).OTW_LOG_LEVEL ?? defaultLevel);
   const pretty = process.stderr.isTTY === true && options.json !== true;
@@ -105,6 +111,7 @@ export async function openContext(
       redactor,
     });
     undo.push(() => host.close());
+    if (needs.source === true) await host.sessions.checkKey();
     await host.connections.ensure(config.connections.map(({ name }) => name));
     return { config, log, redactor, storage, host, close };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { dayAt, type Window } from '@on-the-way/sdk';
+import { addDays, dayAt, type Window } from '@on-the-way/sdk';
 import { coverageOf, type CellState, type Coverage, type CoverageCell } from '../coverage.ts';
 import { exitCodes } from '../host-error.ts';
 import { chosenConnection, withContext, type GlobalOptions } from './context.ts';
@@ -66,23 +66,49 @@ function legend({ totals }: Coverage): string {
   ].join('   ');
 }
 
-function printGaps(coverage: Coverage): void {
-  const rows = coverage.datasets.flatMap(({ dataset, cells }) =>
+function missingRows({ datasets }: Coverage): GapRow[] {
+  return datasets.flatMap(({ dataset, cells }) =>
     cells
       .filter(({ state }) => state === 'failed' || state === 'gap')
-      .map(({ day, state, attempts, errorCode, errorMessage }) => [
-        dataset,
-        day,
-        state === 'gap' ? 'never asked' : 'failed',
-        attempts,
-        [errorCode, errorMessage].filter(Boolean).join(': '),
-      ]),
+      .map(({ day, state, attempts, errorCode, errorMessage }): GapRow => {
+        const why = [errorCode, errorMessage].filter(Boolean).join(': ');
+        return [dataset, day, state === 'gap' ? 'never asked' : 'failed', attempts, why];
+      }),
   );
+}
+
+type GapRow = readonly [dataset: string, days: string, state: string, tries: number | '', why: string];
+
+/** What there is not, or not all of, with its reason once for days in a row that share it. */
+function remarkRows({ datasets }: Coverage): GapRow[] {
+  return datasets.flatMap(({ dataset, cells }) => {
+    const spans: { readonly state: string; readonly why: string; readonly from: string; to: string }[] = [];
+    for (const { day, state, errorMessage, note } of cells) {
+      const why = state === 'not_supported' ? (errorMessage ?? '') : state === 'ok' ? note : undefined;
+      if (why === undefined) continue;
+      const shown = state === 'ok' ? 'incomplete' : 'not supported';
+      const last = spans.at(-1);
+      if (last && last.why === why && last.state === shown && addDays(last.to, 1) === day) last.to = day;
+      else spans.push({ state: shown, why, from: day, to: day });
+    }
+    return spans.map(({ state, why, from, to }): GapRow => [
+      dataset,
+      from === to ? from : `${from}..${to}`,
+      state,
+      '',
+      why,
+    ]);
+  });
+}
+
+function printGaps(coverage: Coverage): void {
+  const missing = missingRows(coverage);
+  const rows = [...missing, ...remarkRows(coverage)];
   if (rows.length > 0) print(formatTable(['dataset', 'day', 'state', 'tries', 'why'], rows));
   say(
-    rows.length === 0
+    missing.length === 0
       ? 'No gaps: every day that is wanted has an answer.'
-      : `${rows.length} days are missing.`,
+      : `${missing.length} days are missing.`,
   );
 }
 
@@ -95,12 +121,13 @@ function coverageJson({ connection, window, datasets, totals }: Coverage, simula
     to: window.to,
     datasets: datasets.map(({ dataset, cells }) => ({
       dataset,
-      cells: cells.map(({ day, state, revisions, attempts, errorCode, errorMessage }) => ({
+      cells: cells.map(({ day, state, revisions, attempts, errorCode, errorMessage, note }) => ({
         day,
         state,
         revisions,
         attempts,
         error: errorCode === undefined ? null : { code: errorCode, message: errorMessage ?? null },
+        note: note ?? null,
       })),
     })),
     totals,

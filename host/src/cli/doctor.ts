@@ -5,6 +5,7 @@ import type { HostConfig } from '../config/host-config.ts';
 import { exitCodes } from '../host-error.ts';
 import { resolvePlugin } from '../isolate/resolve-plugin.ts';
 import { readDataDirLock } from '../storage/data-dir-lock.ts';
+import type { SessionStore } from '../storage/session-store.ts';
 import { openContext, prepare, type GlobalOptions } from './context.ts';
 import { paint, print, printJson } from './output.ts';
 
@@ -90,6 +91,15 @@ function clockFinding(skewMs: number): Finding {
   return { what: 'clock', ok, detail: ok ? shown : `expected less than 60 s, found ${shown}: set the clock` };
 }
 
+async function checkSessionKey(sessions: SessionStore): Promise<Finding> {
+  const what = 'session key';
+  try {
+    return { what, ok: true, detail: await sessions.describeKey() };
+  } catch (error) {
+    return { what, ok: false, detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
 async function checkDatabase(options: GlobalOptions): Promise<Finding[]> {
   try {
     const context = await openContext(options, { role: 'doctor' });
@@ -103,6 +113,7 @@ async function checkDatabase(options: GlobalOptions): Promise<Finding[]> {
       const kind = context.storage.kind === 'external' ? 'DATABASE_URL' : 'embedded';
       return [
         { what: 'database', ok: true, detail: `Postgres ${row?.version} (${kind}), tables in place` },
+        await checkSessionKey(context.host.sessions),
         clockFinding(row ? row.now.getTime() - middle : 0),
       ];
     } finally {

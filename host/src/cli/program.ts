@@ -45,10 +45,54 @@ function addWork(program: Command, done: Done): void {
     .action(async (name: string | undefined, options: GlobalOptions) =>
       done(await (await import('./run.ts')).runCommand(name, options)),
     );
+
+  command(program, 'record [connection]', 'a redacted recording of your own answers, to share and replay', [
+    'otw record garmin --redact --out recording',
+    'otw record garmin --redact --out recording --from 2026-02-01 --to 2026-02-03 --dataset sleep',
+  ])
+    .option('--redact', 'take out names, ids, places and times; nothing is recorded without it')
+    .option('--out <folder>', 'where to; must be empty or not there yet')
+    .option('--from <day>', 'first day, YYYY-MM-DD (default: the last 7 days)')
+    .option('--to <day>', 'last day (default today)')
+    .option('--dataset <names>', 'only these, with commas between them')
+    .action(async (name: string | undefined, options: GlobalOptions) =>
+      done(await (await import('./record.ts')).recordCommand(name, options)),
+    );
+}
+
+/** The commands about who is signed in. */
+function addSessions(program: Command, done: Done): void {
+  command(
+    program,
+    'login [connection]',
+    'sign in anew: with a password, tokens of another program, or a ticket',
+    ['otw login garmin', 'otw login garmin --import ~/.garminconnect', 'otw login garmin --ticket'],
+  )
+    .option('--import [path]', 'tokens of another program: a file, a folder, their content, or - for stdin')
+    .option('--ticket [ticket]', 'a ticket your own browser was given, or the address it stands in')
+    .option('--code <code>', 'the code the source sent, where it asked for one before')
+    .action(async (name: string | undefined, options: GlobalOptions) =>
+      done(await (await import('./login.ts')).loginCommand(name, options)),
+    );
+
+  command(program, 'logout [connection]', 'forget the saved session; what was read is kept', [
+    'otw logout garmin',
+    'otw logout garmin --yes',
+  ])
+    .option('--yes', 'do not ask')
+    .action(async (name: string | undefined, options: GlobalOptions) =>
+      done(await (await import('./logout.ts')).logoutCommand(name, options)),
+    );
 }
 
 /** The commands that look at what is there. */
 function addLooks(program: Command, done: Done): void {
+  command(program, 'datasets [connection]', 'what can be read, and what was last seen of it', [
+    'otw datasets garmin',
+  ]).action(async (name: string | undefined, options: GlobalOptions) =>
+    done(await (await import('./datasets.ts')).datasetsCommand(name, options)),
+  );
+
   command(program, 'coverage [connection]', 'the ledger: a day by dataset grid', [
     'otw coverage garmin',
     'otw coverage garmin --gaps',
@@ -103,6 +147,7 @@ export function createProgram(version: string, done: Done): Command {
     .configureHelp({ showGlobalOptions: true });
 
   addWork(program, done);
+  addSessions(program, done);
   addLooks(program, done);
   return program;
 }

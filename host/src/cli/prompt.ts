@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import type { Prompt } from '@on-the-way/sdk';
+import { ConnectorError, type Prompt } from '@on-the-way/sdk';
 
 /** Asks at the terminal; absent when nobody sits there. Hidden answers are not echoed. */
 export function terminalPrompt(): Prompt | undefined {
@@ -13,8 +13,12 @@ export function terminalPrompt(): Prompt | undefined {
       output: hidden ? silent : process.stderr,
       terminal: true,
     });
+    const left = Promise.withResolvers<never>();
+    // At a terminal in raw mode Ctrl-C is a key like any other; whoever runs the command decides what it means.
+    lines.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+    lines.once('close', () => left.reject(new ConnectorError('needs_user', 'Expected an answer, got none')));
     try {
-      return (await lines.question('')).trim();
+      return (await Promise.race([lines.question(''), left.promise])).trim();
     } finally {
       lines.close();
       if (hidden) process.stderr.write('\n');

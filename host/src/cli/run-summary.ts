@@ -29,6 +29,7 @@ function totals(summary: RunSummary): string {
     `${sum('unchanged')} unchanged`,
     ...(sum('conflicts') > 0 ? [`${sum('conflicts')} conflicts`] : []),
     `${sum('failed')} failed days`,
+    `${summary.requests} requests`,
     `${seconds} s`,
   ];
   return parts.join(', ');
@@ -50,6 +51,7 @@ export function formatSummary(summary: RunSummary, timeZone: string): string {
   const table = rows.length > 0 ? [formatTable(head, rows), ''] : [];
   const style = status === 'succeeded' ? 'green' : status === 'partial' ? 'yellow' : 'red';
   const lines = [...table, `${paint(style, status)}: ${totals(summary)}`];
+  if (summary.skipped !== undefined) lines.push(`skipped: ${summary.skipped}`);
   if (error) lines.push(`${error.code}: ${error.message}`);
   if (error?.retryAfterMs !== undefined) {
     lines.push(`not before ${formatInstant(summary.finishedAt + error.retryAfterMs, timeZone)}`);
@@ -68,6 +70,8 @@ export function summaryJson(summary: RunSummary, timeZone: string) {
     started_at: stamp(summary.startedAt),
     finished_at: stamp(summary.finishedAt),
     slices_planned: summary.slicesPlanned,
+    requests: summary.requests,
+    skipped: summary.skipped ?? null,
     datasets: summary.datasets,
     error: error ? { code: error.code, message: error.message } : null,
     not_before: error?.retryAfterMs === undefined ? null : stamp(summary.finishedAt + error.retryAfterMs),

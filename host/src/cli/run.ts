@@ -54,7 +54,7 @@ async function dryRun(
   const { host } = context;
   const now = Date.now();
   const ours = addDays(dayAt(now, connection.timeZone), 1 - connection.backfillDays);
-  const { backfillFrom: known } = await host.connections.state(connection.name);
+  const { backfillFrom: known, signedInAt } = await host.connections.state(connection.name);
   const backfillFrom = known !== null && known < ours ? known : ours;
   return host.service.withConnector(connection, request, async ({ datasets }) =>
     planSlices({
@@ -64,6 +64,7 @@ async function dryRun(
       timeZone: connection.timeZone,
       windowDays: connection.windowDays,
       backfillFrom,
+      ...(signedInAt && { signedInAt: signedInAt.getTime() }),
       ...(request.only && { only: request.only }),
       ...(request.onlyDatasets && { onlyDatasets: request.onlyDatasets }),
     }),
@@ -72,6 +73,7 @@ async function dryRun(
 
 function showPlan(slices: readonly Slice[], json: boolean): void {
   if (json) return printJson({ slices });
+  const asked = slices.filter(({ reason }) => reason !== 'absent');
   const rows = slices.map(({ dataset, window, reason }) => [
     dataset,
     window.from,
@@ -79,7 +81,7 @@ function showPlan(slices: readonly Slice[], json: boolean): void {
     reason,
   ]);
   print(formatTable(['dataset', 'from', 'to', 'reason'], rows));
-  say(`${slices.length} requests would be planned; nothing was read or written.`);
+  say(`${asked.length} slices would be asked for at most; nothing was read or written.`);
 }
 
 async function runOne(

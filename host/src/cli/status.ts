@@ -75,19 +75,19 @@ export function runsCommand(
         const counts = Object.values(run.datasets);
         const sum = (key: 'ok' | 'no_data' | 'failed' | 'written'): number =>
           counts.reduce((total, each) => total + each[key], 0);
-        const totals = [sum('ok'), sum('no_data'), sum('failed'), sum('written')];
+        const totals = [sum('ok'), sum('no_data'), sum('failed'), sum('written'), run.requests];
         return [
           run.started_at ?? '',
           run.connection,
           coloured(run.status),
           ...totals,
-          run.error?.code ?? '',
+          run.error?.code ?? (run.skipped === null ? '' : 'skipped'),
           run.run_id,
         ];
       });
       print(
         formatTable(
-          ['started', 'connection', 'status', 'ok', 'no_data', 'failed', 'written', 'why', 'run'],
+          ['started', 'connection', 'status', 'ok', 'no_data', 'failed', 'written', 'requests', 'why', 'run'],
           rows,
         ),
       );

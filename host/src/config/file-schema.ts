@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { timeZoneExpected, timeZoneName } from './time-zone.ts';
-import { intervalBounds } from './variables.ts';
+import { intervalBounds, requestBounds } from './variables.ts';
 
 const timeZone = z
   .string(`expected ${timeZoneExpected}`)
@@ -28,6 +28,8 @@ const policies = z
     sliceTimeoutMs: z.number().int().min(100).max(3_600_000),
     minIntervalMs: z.number().int().min(0).max(3_600_000),
     breakAfter: z.number().int().min(1).max(1000),
+    requestsPerRun: z.number().int().min(requestBounds.min).max(requestBounds.max),
+    requestsPerDay: z.number().int().min(requestBounds.min).max(requestBounds.max),
   })
   .partial();
 
@@ -60,6 +62,9 @@ export const fileSchema = z.strictObject({
     .optional(),
   sinks: z.record(z.string(), sink).optional(),
 });
+
+/** Far more than a settled account needs, and far fewer than a loop gone wrong would make. */
+export const defaultRequests = { requestsPerRun: 500, requestsPerDay: 2000 } as const;
 
 /** The keys each part of a file may have, for messages. */
 export const fileKeys = {

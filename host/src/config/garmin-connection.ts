@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { defaultPolicySettings } from '@on-the-way/core';
 import type { ConnectionConfig } from './host-config.ts';
+import { defaultRequests } from './file-schema.ts';
 import type { Environment } from './variables.ts';
 
 /** Members whose value is undefined left out, so that the plugin's own defaults hold. */
@@ -18,6 +19,11 @@ function pluginConfig(env: Environment): Record<string, unknown> {
     apiOrigin: env.GARMIN_API_ORIGIN,
     ssoOrigin: env.GARMIN_SSO_ORIGIN ?? env.GARMIN_API_ORIGIN,
     authOrigin: env.GARMIN_AUTH_ORIGIN ?? env.GARMIN_API_ORIGIN,
+    personalOrigin: env.GARMIN_PERSONAL_ORIGIN ?? env.GARMIN_API_ORIGIN,
+    personalApiKey: env.GARMIN_PERSONAL_API_KEY,
+    personalApiKeyExpiresOn: env.GARMIN_PERSONAL_API_KEY_EXPIRES,
+    mfaCode: env.GARMIN_MFA_CODE,
+    intraday: env.GARMIN_INTRADAY,
     // A stand-in on this machine needs no politeness.
     minRequestIntervalMs: env.GARMIN_API_ORIGIN === undefined ? undefined : 0,
   });
@@ -28,6 +34,7 @@ export function garminConnection(
   env: Environment,
   { demo, dataDir }: { readonly demo: boolean; readonly dataDir: string },
 ): ConnectionConfig {
+  const standIn = demo || env.GARMIN_API_ORIGIN !== undefined;
   return {
     name: 'garmin',
     plugin: '@on-the-way/plugin-garmin',
@@ -42,8 +49,12 @@ export function garminConnection(
     policies: {
       ...defaultPolicySettings,
       attempts: env.CONNECTOR_RETRY_ATTEMPTS ?? defaultPolicySettings.attempts,
-      firstRetryDelayMs:
-        demo || env.GARMIN_API_ORIGIN !== undefined ? 50 : defaultPolicySettings.firstRetryDelayMs,
+      firstRetryDelayMs: standIn ? 50 : defaultPolicySettings.firstRetryDelayMs,
     },
+    ...(standIn ? {} : defaultRequests),
+    ...given({
+      requestsPerRun: env.CONNECTOR_REQUESTS_PER_RUN,
+      requestsPerDay: env.CONNECTOR_REQUESTS_PER_DAY,
+    }),
   };
 }

@@ -1,4 +1,5 @@
 import type { PolicySettings } from '@on-the-way/core';
+import type { SessionKeyPlace } from '../storage/session-key.ts';
 
 /** A connection as the host runs it; everything decided. */
 export interface ConnectionConfig {
@@ -18,6 +19,10 @@ export interface ConnectionConfig {
   /** Written as connector_version instead of the plugin's own. */
   readonly connectorVersion?: string;
   readonly policies: PolicySettings;
+  /** Requests to the source in one run; no limit where it is missing. */
+  readonly requestsPerRun?: number;
+  /** Requests to the source in 24 hours, all runs together; no limit where it is missing. */
+  readonly requestsPerDay?: number;
 }
 
 /** A sink as the host opens it. */
@@ -36,6 +41,8 @@ export interface HostConfig {
   readonly baseDir: string;
   /** Absolute. */
   readonly dataDir: string;
+  /** Absent: session.key in dataDir, made when it is first needed. */
+  readonly sessionKey?: SessionKeyPlace;
   /** Absent: the embedded Postgres in dataDir. */
   readonly databaseUrl?: string;
   /** Zone of the database session and of every timestamp the API prints. */

@@ -289,10 +289,67 @@ test('what the GARMIN_ variables make is a configuration the plugin takes', asyn
     GARMIN_METRICS: 'sleep',
     GARMIN_IS_CN: 'false',
     GARMIN_API_ORIGIN: 'http://127.0.0.1:1',
+    GARMIN_INTRADAY: 'false',
+    GARMIN_MFA_CODE: '123456',
+    GARMIN_PERSONAL_API_KEY: 'a-key-of-somebody',
+    GARMIN_PERSONAL_API_KEY_EXPIRES: '2027-01-31',
     CONNECTOR_REQUEST_TIMEOUT_SECONDS: '20',
   });
   const { plugin, config } = connections[0]!;
   const { url } = resolvePlugin(plugin, folder.path);
   const { default: garmin } = (await import(url)) as { default: Connector };
-  expect(parsePluginConfig(garmin, config)).toEqual(config);
+  expect(config).toMatchObject({ mfaCode: '123456', intraday: false, personalOrigin: 'http://127.0.0.1:1' });
+  expect(parsePluginConfig(garmin, config)).toMatchObject(config);
+});
+
+test.each([
+  [{}, { requestsPerRun: 500, requestsPerDay: 2000 }],
+  [{ CONNECTOR_REQUESTS_PER_RUN: '40' }, { requestsPerRun: 40, requestsPerDay: 2000 }],
+  [{ GARMIN_API_ORIGIN: 'http://127.0.0.1:1' }, { requestsPerRun: undefined, requestsPerDay: undefined }],
+  [
+    { GARMIN_API_ORIGIN: 'http://127.0.0.1:1', CONNECTOR_REQUESTS_PER_DAY: '9' },
+    { requestsPerRun: undefined, requestsPerDay: 9 },
+  ],
+])('requests are limited unless a stand-in is asked: %j', async (env, { requestsPerRun, requestsPerDay }) => {
+  const { connections } = await load({ GARMIN_EMAIL: 'me@example.com', ...env });
+  expect(connections[0]?.requestsPerRun).toBe(requestsPerRun);
+  expect(connections[0]?.requestsPerDay).toBe(requestsPerDay);
+});
+
+test('the demo asks as often as it likes', async () => {
+  const { demo, connections } = await load();
+  expect([demo, connections[0]?.requestsPerRun, connections[0]?.requestsPerDay]).toEqual([
+    true,
+    undefined,
+    undefined,
+  ]);
+});
+
+test('a file says how many requests a connection may make, else the variables do', async () => {
+  file(
+    'otw.config.json',
+    JSON.stringify({
+      connections: { a: { plugin: 'x', policies: { requestsPerRun: 7 } }, b: { plugin: 'x' } },
+    }),
+  );
+  const { connections } = await load({ CONNECTOR_REQUESTS_PER_DAY: '90' });
+  expect(connections).toMatchObject([
+    { requestsPerRun: 7, requestsPerDay: 90 },
+    { requestsPerRun: 500, requestsPerDay: 90 },
+  ]);
+  expect(connections[0]?.policies).not.toHaveProperty('requestsPerRun');
+});
+
+test('the session key is in the data directory unless a variable says otherwise', async () => {
+  const key = Buffer.from('0123456789abcdef0123456789abcdef').toString('base64');
+  expect((await load({ GARMIN_EMAIL: 'me@example.com' })).sessionKey).toEqual({
+    file: join(folder.path, '.otw', 'session.key'),
+    created: true,
+  });
+  expect((await load({ OTW_SESSION_KEY_FILE: '/keys/a' })).sessionKey).toEqual({
+    file: '/keys/a',
+    created: false,
+  });
+  const both = { OTW_SESSION_KEY_FILE: '/keys/a', OTW_SESSION_KEY: key };
+  expect((await load(both)).sessionKey).toEqual({ value: key });
 });

@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import { defaultPolicySettings, type PolicySettings } from '@on-the-way/core';
 import { configError } from '../host-error.ts';
 import { readDataDirLock } from '../storage/data-dir-lock.ts';
-import { seconds, type FileConfig } from './file-schema.ts';
+import { sessionKeyIn, type SessionKeyPlace } from '../storage/session-key.ts';
+import { defaultRequests, seconds, type FileConfig } from './file-schema.ts';
 import { garminConnection } from './garmin-connection.ts';
 import type { ConnectionConfig, HostConfig, SinkConfig } from './host-config.ts';
 import { absolute, readConfigFile } from './read-file.ts';
@@ -54,6 +55,12 @@ function postgresOf(file: FileConfig | undefined, env: Environment): string | un
   throw refused(variables.DATABASE_URL, { key: 'database', text: file.database, example });
 }
 
+function sessionKeyPlace(env: Environment, dataDir: string): SessionKeyPlace {
+  if (env.OTW_SESSION_KEY !== undefined) return { value: env.OTW_SESSION_KEY };
+  if (env.OTW_SESSION_KEY_FILE !== undefined) return { file: env.OTW_SESSION_KEY_FILE, created: false };
+  return sessionKeyIn(dataDir);
+}
+
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
@@ -82,12 +89,15 @@ function fileConnection(
   },
 ): ConnectionConfig {
   const { env, baseDir, dataDir } = context;
+  const {
+    requestsPerRun = env.CONNECTOR_REQUESTS_PER_RUN ?? defaultRequests.requestsPerRun,
+    requestsPerDay = env.CONNECTOR_REQUESTS_PER_DAY ?? defaultRequests.requestsPerDay,
+    ...ownPolicies
+  } = connection.policies ?? {};
   const policies: PolicySettings = {
     ...defaultPolicySettings,
     ...(env.CONNECTOR_RETRY_ATTEMPTS !== undefined && { attempts: env.CONNECTOR_RETRY_ATTEMPTS }),
-    ...Object.fromEntries(
-      Object.entries(connection.policies ?? {}).filter(([, value]) => value !== undefined),
-    ),
+    ...Object.fromEntries(Object.entries(ownPolicies).filter(([, value]) => value !== undefined)),
   };
   return {
     name,
@@ -102,6 +112,8 @@ function fileConnection(
     tokenDir: connection.tokenDir ? absolute(baseDir, connection.tokenDir) : join(dataDir, 'tokens', name),
     ...(env.CONNECTOR_VERSION !== undefined && { connectorVersion: env.CONNECTOR_VERSION }),
     policies,
+    requestsPerRun,
+    requestsPerDay,
   };
 }
 
@@ -163,6 +175,7 @@ export async function loadConfig(options: {
     origin: read?.path ?? 'the environment',
     baseDir,
     dataDir,
+    sessionKey: sessionKeyPlace(env, dataDir),
     ...(databaseUrl !== undefined && { databaseUrl }),
     timeZone,
     host: boundTo({ '--host': commandLine.host, OTW_HOST: env.OTW_HOST, host: file?.host }),

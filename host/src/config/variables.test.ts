@@ -24,6 +24,18 @@ const bad: Readonly<Record<string, string>> = {
   CONNECTOR_INGEST_PATH: 'v1/ingest',
 };
 
+/** The same for the variables this version adds, which are read in the same way. */
+const badAdded: Readonly<Record<string, string>> = {
+  GARMIN_INTRADAY: 'perhaps',
+  GARMIN_PERSONAL_API_KEY: 'two words of a key',
+  GARMIN_PERSONAL_API_KEY_EXPIRES: '2027-02-30',
+  GARMIN_PERSONAL_ORIGIN: 'http://127.0.0.1/path',
+  CONNECTOR_REQUESTS_PER_RUN: '0',
+  CONNECTOR_REQUESTS_PER_DAY: 'many',
+  OTW_SESSION_KEY: 'hunter2-hunter2-hunter2',
+  OTW_SESSION_KEY_FILE: 'session.key',
+};
+
 const secret = ['DATABASE_URL', 'GARMIN_EMAIL', 'GARMIN_PASSWORD', 'GARMIN_MFA_CODE'];
 
 test.each(Object.entries(bad))(
@@ -93,6 +105,15 @@ test.each([
 test('a password keeps its spaces', () => {
   expect(readEnvironment({ GARMIN_PASSWORD: ' a b ' })).toEqual({ GARMIN_PASSWORD: ' a b ' });
 });
+
+test.each(Object.entries(badAdded))(
+  'a bad %s is refused by its name, and a secret one is not shown',
+  (name, value) => {
+    const message = refusal({ [name]: value });
+    expect(message).toMatch(new RegExp(`^${name}: expected .+, found .+; for example ${name}=`));
+    if (name.endsWith('_KEY')) expect(message).not.toContain(value);
+  },
+);
 
 test.each(['asia/shanghai', 'ASIA/SHANGHAI', 'Asia/Shanghai'])('%s is Asia/Shanghai', (text) => {
   expect(readEnvironment({ GARMIN_TIMEZONE: text, OTW_TIMEZONE: text })).toEqual({

@@ -1,138 +1,28 @@
-import { isIP } from 'node:net';
-import { isAbsolute } from 'node:path';
 import { configError, type HostError } from '../host-error.ts';
 import { notShown, shownText } from './shown-value.ts';
-import { timeZoneExpected, timeZoneName } from './time-zone.ts';
-
-/** How a variable is read: `parse` gives undefined for a bad value. */
-interface Variable<T> {
-  readonly expected: string;
-  readonly example: string;
-  /** The value is never shown. */
-  readonly secret?: boolean;
-  /** Spaces around the value belong to it. */
-  readonly verbatim?: boolean;
-  parse(text: string): T | undefined;
-  /** What is wrong with a bad value, where that says more than the value itself. */
-  problem?(text: string): string | undefined;
-}
-
-function whole(min: number, max: number, example: number): Variable<number> {
-  return {
-    expected: `a whole number from ${min} to ${max}`,
-    example: String(example),
-    parse(text) {
-      const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-      return value >= min && value <= max ? value : undefined;
-    },
-  };
-}
-
-function matching(expected: string, example: string, pattern: RegExp): Variable<string> {
-  return { expected, example, parse: (text) => (pattern.test(text) ? text : undefined) };
-}
-
-const trueWords = ['true', '1', 'yes', 'on'];
-const falseWords = ['false', '0', 'no', 'off'];
-
-const yesOrNo: Variable<boolean> = {
-  expected: 'true or false',
-  example: 'true',
-  parse(text) {
-    const word = text.toLowerCase();
-    return trueWords.includes(word) ? true : falseWords.includes(word) ? false : undefined;
-  },
-};
-
-function parseUrl(text: string, protocols: readonly string[]): URL | undefined {
-  const url = URL.parse(text);
-  return url && protocols.includes(url.protocol) && url.hostname !== '' ? url : undefined;
-}
-
-function isPercentEncoded(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch (error) {
-    if (error instanceof URIError) return false;
-    throw error;
-  }
-}
-
-const postgresUrl: Variable<string> = {
-  expected: 'the address of a Postgres database',
-  example: 'postgresql://user:password@localhost:5432/otw',
-  secret: true,
-  parse(text) {
-    const plain = text.replace(/^postgres(ql)?\+psycopg2?:/, 'postgresql:');
-    const url = URL.parse(plain);
-    const isPostgres = url && ['postgresql:', 'postgres:'].includes(url.protocol) && url.pathname.length > 1;
-    return isPostgres && isPercentEncoded(plain) ? plain : undefined;
-  },
-  problem: (text) =>
-    isPercentEncoded(text)
-      ? undefined
-      : 'percent-encoding that is not valid: write % as %25 (the value is not shown)',
-};
-
-const httpOrigin: Variable<string> = {
-  expected: 'an http or https address without a path',
-  example: 'http://127.0.0.1:8000',
-  parse(text) {
-    const url = parseUrl(text, ['http:', 'https:']);
-    return url && url.pathname === '/' && url.search === '' && url.username === '' ? url.origin : undefined;
-  },
-};
-
-const timeZone: Variable<string> = {
-  expected: timeZoneExpected,
-  example: 'Asia/Shanghai',
-  parse: timeZoneName,
-};
-
-/** The names between the commas, which may be too many. */
-function datasetNames(text: string): readonly string[] {
-  const names = text.toLowerCase().split(',');
-  return names.map((name) => name.trim()).filter((name) => name !== '');
-}
-
-const datasetName = /^[a-z0-9_]+$/;
-
-const metrics: Variable<readonly string[] | 'all'> = {
-  expected: 'all, or names of datasets with commas between them',
-  example: 'sleep,heart_rate',
-  parse(text) {
-    const names = datasetNames(text);
-    if (names.length === 1 && names[0] === 'all') return 'all';
-    return names.length > 0 && names.every((name) => datasetName.test(name)) ? names : undefined;
-  },
-  problem(text) {
-    const bad = datasetNames(text).find((name) => !datasetName.test(name));
-    return bad === undefined ? 'no name' : shownText(bad);
-  },
-};
-
-const listenAddress: Variable<string> = {
-  expected: 'an address to listen on',
-  example: '127.0.0.1',
-  parse(text) {
-    // 127.0.0.999 would be looked up as a name.
-    const isNumeric = /^[\d.]+$/.test(text) || text.includes(':');
-    return (isNumeric ? isIP(text) !== 0 : /^[\w.-]+$/.test(text)) ? text : undefined;
-  },
-};
-
-const path: Variable<string> = {
-  expected: 'the absolute path of a folder',
-  example: '/home/me/.garminconnect',
-  parse: (text) => (isAbsolute(text) && !text.includes('\0') ? text : undefined),
-};
+import {
+  day,
+  httpOrigin,
+  listenAddress,
+  matching,
+  metrics,
+  path,
+  postgresUrl,
+  sessionKey,
+  timeZone,
+  whole,
+  yesOrNo,
+  type Variable,
+} from './variable-kinds.ts';
 
 const emailAddress = /^[^\s@]{1,64}@[^\s@]{1,190}\.[^\s@]{2,63}$/;
 const noControl = /^[^\u0000-\u001f\u007f]{1,256}$/;
 
 /** Seconds from the start of one run to the next: 30 days at most. */
 export const intervalBounds = { min: 10, max: 2_592_000 } as const;
+
+/** Requests to a source in a run, and in a day. */
+export const requestBounds = { min: 1, max: 1_000_000 } as const;
 
 /** Every variable the host reads. The ones of the predecessor's contract keep their names and meaning. */
 export const variables = {
@@ -153,10 +43,18 @@ export const variables = {
   GARMIN_METRICS: metrics,
   GARMIN_TIMEZONE: timeZone,
   GARMIN_IS_CN: yesOrNo,
+  GARMIN_INTRADAY: yesOrNo,
+  GARMIN_PERSONAL_API_KEY: {
+    ...matching('a key on one line, without spaces', 'the-key-garmin-showed', /^[\x21-\x7e]{8,4096}$/),
+    secret: true,
+  },
+  GARMIN_PERSONAL_API_KEY_EXPIRES: day,
   CONNECTOR_INTERVAL_SECONDS: whole(intervalBounds.min, intervalBounds.max, 3600),
   CONNECTOR_VERSION: matching('1 to 32 characters without spaces', '0.3.0', /^[\x21-\x7e]{1,32}$/),
   CONNECTOR_RETRY_ATTEMPTS: whole(1, 20, 3),
   CONNECTOR_REQUEST_TIMEOUT_SECONDS: whole(1, 300, 10),
+  CONNECTOR_REQUESTS_PER_RUN: whole(requestBounds.min, requestBounds.max, 500),
+  CONNECTOR_REQUESTS_PER_DAY: whole(requestBounds.min, requestBounds.max, 2000),
   API_BASE_URL: httpOrigin,
   CONNECTOR_INGEST_PATH: matching(
     'a path that begins with /',
@@ -166,7 +64,14 @@ export const variables = {
   GARMIN_API_ORIGIN: httpOrigin,
   GARMIN_SSO_ORIGIN: httpOrigin,
   GARMIN_AUTH_ORIGIN: httpOrigin,
+  GARMIN_PERSONAL_ORIGIN: httpOrigin,
   OTW_DATA_DIR: { ...matching('the path of a folder', '.otw', /^[^\0]+$/) },
+  OTW_SESSION_KEY: sessionKey,
+  OTW_SESSION_KEY_FILE: {
+    ...path,
+    expected: 'the absolute path of a file',
+    example: '/home/me/otw-session.key',
+  },
   OTW_HOST: listenAddress,
   OTW_TIMEZONE: timeZone,
   OTW_LOG_LEVEL: matching('debug, info, warn or error', 'info', /^(debug|info|warn|error)$/),

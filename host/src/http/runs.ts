@@ -46,6 +46,8 @@ export function shownRun(run: StoredRun, stamp: Stamp) {
     started_at: stamp(run.startedAt),
     finished_at: stamp(run.finishedAt),
     slices_planned: run.slicesPlanned,
+    requests: run.requests,
+    skipped: run.skipped,
     datasets: run.datasets,
     error: run.errorCode === null ? null : { code: run.errorCode, message: run.errorMessage },
   };

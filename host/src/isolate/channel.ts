@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { PluginBug, type DatedEvent } from '@on-the-way/core';
+import { failureOf, PluginBug, type DatedEvent } from '@on-the-way/core';
 import {
   ConnectorError,
   connectorErrorCodes,
@@ -278,8 +278,9 @@ export class Channel {
         this.send({ type: 'reply', id, value });
       }
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.send({ type: 'reply', id, error: { code: 'config', message } });
+      const { code, message } = failureOf(error);
+      const known = connectorErrorCodes.find((candidate) => candidate === code) ?? 'config';
+      this.send({ type: 'reply', id, error: { code: known, message: redactor.redact(message) } });
     }
   }
 }

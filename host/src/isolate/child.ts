@@ -11,6 +11,7 @@ import {
 } from '@on-the-way/core';
 import {
   ConnectorError,
+  connectorErrorCodes,
   secretsOf,
   type Connector,
   type JsonValue,
@@ -44,6 +45,12 @@ let meter: RequestMeter = createRequestMeter();
 
 function send(message: FromChild): boolean {
   return host.write(encode(message));
+}
+
+/** What the host could not do, in the code it said; it says codes of connectors only. */
+function replyError({ code, message }: WireError): ConnectorError {
+  const known = connectorErrorCodes.find((candidate) => candidate === code);
+  return new ConnectorError(known ?? 'config', message);
 }
 
 function wire(error: unknown): WireError {
@@ -202,7 +209,7 @@ function receive(message: ToChild): void {
     case 'reply': {
       const answer = calls.get(message.id);
       calls.delete(message.id);
-      if (message.error) answer?.reject(new ConnectorError('config', message.error.message));
+      if (message.error) answer?.reject(replyError(message.error));
       else answer?.resolve(message.value);
       return;
     }

@@ -93,6 +93,7 @@ const fromChild = z.discriminatedUnion('type', [
       query: z.record(z.string(), z.string()),
       status: z.number(),
       body: jsonValue,
+      replaced: z.record(z.string(), z.number()).exactOptional(),
     }),
   }),
   /** Without id: opening failed, or the whole child did. */

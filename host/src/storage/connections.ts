@@ -1,4 +1,4 @@
-import type { RunSummary } from '@on-the-way/core';
+import type { Failure, RunSummary } from '@on-the-way/core';
 import type { DatasetInfo, Day } from '@on-the-way/sdk';
 import type { Database } from './database.ts';
 
@@ -14,13 +14,19 @@ export interface ConnectionHealth {
 }
 
 /** What is remembered of a connection between runs. */
-interface ConnectionState {
+export interface ConnectionState {
   /** First day wanted; days from here on without an outcome are gaps. */
   readonly backfillFrom: Day | null;
   /** The source asked not to be asked before this. */
   readonly notBefore: Date | null;
   /** What the connector could read when it last logged in. */
   readonly datasets: readonly DatasetInfo[] | null;
+  /** What the connector's `lastChange` said before the last run that went through. */
+  readonly lastChange: string | null;
+  /** When that run began. */
+  readonly lastPassAt: Date | null;
+  /** When a person last signed in. */
+  readonly signedInAt: Date | null;
 }
 
 /** Health and state of connections, one row each. */
@@ -32,14 +38,29 @@ export interface ConnectionStore {
   /** Moves the first day wanted back to `day`, never forward; resolves with the one that holds. */
   wantFrom(connection: string, day: Day): Promise<Day>;
   rememberDatasets(connection: string, datasets: readonly DatasetInfo[]): Promise<void>;
-  /** Counts a finished run, and until when a rate limit holds. */
-  finish(summary: RunSummary): Promise<void>;
+  /** Remembers a run of everything that went through, so that the next can be skipped. */
+  rememberPass(
+    connection: string,
+    pass: { readonly change: string | null; readonly at: number },
+  ): Promise<void>;
+  /** Counts a finished run; resolves with how long the source is left alone, in milliseconds, if it is. */
+  finish(summary: RunSummary): Promise<number | undefined>;
+  /** Keeps a pause the source asked for outside of a run; resolves with how long it is, in milliseconds. */
+  pause(connection: string, at: number, error: Failure): Promise<number | undefined>;
 }
 
-// Where a source says "too many requests" and not for how long.
-const defaultPauseMs = 30 * 60_000;
+// Where a source says "too many requests" and not for how long: longer each time, in milliseconds.
+const shortestPauseMs = 30 * 60_000;
+const longestPauseMs = 240 * 60_000;
 
-const unknown: ConnectionState = { backfillFrom: null, notBefore: null, datasets: null };
+const unknown: ConnectionState = {
+  backfillFrom: null,
+  notBefore: null,
+  datasets: null,
+  lastChange: null,
+  lastPassAt: null,
+  signedInAt: null,
+};
 
 async function ensureRows(database: Database, names: readonly string[]): Promise<void> {
   const rows = names.map((connection) => ({ connection }));
@@ -48,10 +69,18 @@ async function ensureRows(database: Database, names: readonly string[]): Promise
   await database('app.connection_state').insert(rows).onConflict('connection').ignore();
 }
 
-/** What an incomplete run reports as its reason when nothing ended it early. */
+/** Every slice that was asked for has an answer; what the budget left over is not wrong, only not yet there. */
+function wentWell({ status, error, datasets }: RunSummary): boolean {
+  if (status === 'succeeded') return true;
+  const bad = Object.values(datasets).some(({ failed, conflicts }) => failed + conflicts > 0);
+  return error?.code === 'budget_spent' && !bad;
+}
+
+/** What a run that did not go well reports as its reason. */
 function reasonOf(summary: RunSummary, clean: (text: string) => string) {
-  if (summary.error) return { code: summary.error.code, message: clean(summary.error.message) };
-  if (summary.status === 'succeeded') return { code: null, message: null };
+  if (wentWell(summary)) return { code: null, message: null };
+  if (summary.error && summary.error.code !== 'budget_spent')
+    return { code: summary.error.code, message: clean(summary.error.message) };
   const bad = Object.entries(summary.datasets).filter(([, counts]) => counts.failed + counts.conflicts > 0);
   const named = bad.map(
     ([name, { failed, conflicts }]) => `${name} ${failed} failed, ${conflicts} conflicts`,
@@ -59,16 +88,12 @@ function reasonOf(summary: RunSummary, clean: (text: string) => string) {
   return { code: 'slices_failed', message: `Days that failed are asked for again: ${named.join('; ')}` };
 }
 
-/** Counts the run, and keeps until when the source wants to be left alone. */
-async function finishRun(
+async function countRun(
   database: Database,
   summary: RunSummary,
   clean: (text: string) => string,
 ): Promise<void> {
-  // A run that was told to stop, or asked for what is not there, says nothing about the source.
-  if (summary.status === 'interrupted' || summary.error?.code === 'usage') return;
-  const { connection } = summary;
-  const ok = summary.status === 'succeeded';
+  const ok = wentWell(summary);
   const reason = reasonOf(summary, clean);
   await database.raw(
     `update app.connector_health set last_run_at = ?::timestamptz, last_status = ?, success_count = success_count + ?,
@@ -81,16 +106,42 @@ async function finishRun(
       ok ? 0 : 1,
       reason.code,
       reason.message,
+      summary.connection,
+    ] as string[],
+  );
+}
+
+/** Keeps until when the source wants to be left alone. Any other end of a run forgets how long pauses were. */
+async function keepPause(
+  database: Database,
+  { connection, finishedAt, error }: Pick<RunSummary, 'connection' | 'finishedAt' | 'error'>,
+): Promise<number | undefined> {
+  if (error?.code !== 'rate_limited') {
+    await database.raw(
+      `update app.connection_state set not_before = null, pause_ms = null where connection = ?`,
+      [connection],
+    );
+    return undefined;
+  }
+  const stated = error.retryAfterMs ?? null;
+  const { rows } = await database.raw<{ rows: { pauseMs: string }[] }>(
+    `with paused as (
+       select coalesce(?::bigint, least(coalesce(pause_ms * 2, ?), ?)) as ms, pause_ms as before
+       from app.connection_state where connection = ? for update)
+     update app.connection_state set not_before = ?::timestamptz + paused.ms * interval '1 millisecond',
+       pause_ms = case when ?::bigint is null then paused.ms else paused.before end
+     from paused where connection = ? returning paused.ms as "pauseMs"`,
+    [
+      stated,
+      shortestPauseMs,
+      longestPauseMs,
+      connection,
+      new Date(finishedAt).toISOString(),
+      stated,
       connection,
     ] as string[],
   );
-  const pauseMs =
-    summary.error?.code === 'rate_limited' ? (summary.error.retryAfterMs ?? defaultPauseMs) : null;
-  const notBefore = pauseMs === null ? null : new Date(summary.finishedAt + pauseMs).toISOString();
-  await database.raw(`update app.connection_state set not_before = ?::timestamptz where connection = ?`, [
-    notBefore,
-    connection,
-  ] as string[]);
+  return Number(rows[0]?.pauseMs ?? stated ?? shortestPauseMs);
 }
 
 /** The store; `clean` takes secrets out of error messages. */
@@ -109,7 +160,8 @@ export function createConnectionStore(database: Database, clean: (text: string) 
     },
     async state(connection) {
       const { rows } = await database.raw<{ rows: ConnectionState[] }>(
-        `select backfill_from::text as "backfillFrom", not_before as "notBefore", datasets
+        `select backfill_from::text as "backfillFrom", not_before as "notBefore", datasets,
+           last_change as "lastChange", last_pass_at as "lastPassAt", signed_in_at as "signedInAt"
          from app.connection_state where connection = ?`,
         [connection],
       );
@@ -130,6 +182,18 @@ export function createConnectionStore(database: Database, clean: (text: string) 
         connection,
       ]);
     },
-    finish: (summary) => finishRun(database, summary, clean),
+    async rememberPass(connection, { change, at }) {
+      await database.raw(
+        `update app.connection_state set last_change = ?, last_pass_at = ?::timestamptz where connection = ?`,
+        [change, new Date(at).toISOString(), connection] as string[],
+      );
+    },
+    async finish(summary) {
+      // A run that was told to stop, or asked for what is not there, says nothing about the source.
+      if (summary.status === 'interrupted' || summary.error?.code === 'usage') return undefined;
+      await countRun(database, summary, clean);
+      return keepPause(database, summary);
+    },
+    pause: (connection, at, error) => keepPause(database, { connection, finishedAt: at, error }),
   };
 }

@@ -14,6 +14,8 @@ export interface CoverageEntry {
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
   readonly lastAttemptAt: Date;
+  /** What the source left out. */
+  readonly note: string | null;
 }
 
 /** The ledger plus what people ask of it. */
@@ -21,22 +23,26 @@ export interface LedgerStore extends Ledger {
   coverage(connection: string, from: Day, to: Day): Promise<readonly CoverageEntry[]>;
 }
 
-// attempts count since the last answer; the digest of a day stays while asking fails, so that a later
-// answer can still be told from the one before.
+// attempts count since the last answer, and are 0 for a day that was not asked for since its dataset is
+// absent. The digest of a day stays while asking fails, so that a later answer can still be told from the
+// one before; so do its mark and its note.
 const upsert = `
   insert into app.slice_ledger as known (connection, dataset, day, outcome, attempts, error_code, error_message,
-    digest, rows_written, rows_unchanged, conflicts, run_id, plugin_version, first_attempt_at, last_attempt_at)
+    digest, mark, note, rows_written, rows_unchanged, conflicts, run_id, plugin_version, first_attempt_at, last_attempt_at)
   select ?, new.dataset, new.day, new.outcome, new.attempts, new.error_code, new.error_message,
-    new.digest, new.rows_written, new.rows_unchanged, new.conflicts, ?::uuid, ?, ?::timestamptz, ?::timestamptz
+    new.digest, new.mark, new.note, new.rows_written, new.rows_unchanged, new.conflicts, ?::uuid, ?, ?::timestamptz, ?::timestamptz
   from jsonb_to_recordset(?::jsonb) as new(dataset text, day date, outcome text, attempts int, error_code text,
-    error_message text, digest text, rows_written bigint, rows_unchanged bigint, conflicts bigint)
+    error_message text, digest text, mark text, note text, rows_written bigint, rows_unchanged bigint, conflicts bigint)
   order by new.dataset, new.day
   on conflict (connection, day, dataset) do update set
     outcome = excluded.outcome,
-    attempts = case when known.outcome = 'failed' then known.attempts + excluded.attempts else excluded.attempts end,
+    attempts = case when known.outcome = 'failed' and (excluded.outcome = 'failed' or excluded.attempts > 0)
+      then known.attempts + excluded.attempts else excluded.attempts end,
     error_code = excluded.error_code,
     error_message = excluded.error_message,
     digest = case when excluded.outcome = 'failed' then known.digest else excluded.digest end,
+    mark = case when excluded.outcome = 'failed' or excluded.attempts = 0 then known.mark else excluded.mark end,
+    note = case when excluded.outcome = 'failed' or excluded.attempts = 0 then known.note else excluded.note end,
     revisions = known.revisions + case
       when excluded.outcome = 'failed' or known.digest is null or excluded.digest is not distinct from known.digest
       then 0 else 1 end,
@@ -59,22 +65,39 @@ function rowOf(outcome: SliceOutcome) {
     error_code: outcome.errorCode ?? null,
     error_message: outcome.errorMessage ?? null,
     digest: outcome.digest ?? null,
+    mark: outcome.mark ?? null,
+    note: outcome.note ?? null,
     rows_written: outcome.rowsWritten,
     rows_unchanged: outcome.rowsUnchanged,
     conflicts: outcome.conflicts,
   };
 }
 
+interface EntryRow extends Omit<LedgerEntry, 'lastAttemptAt' | 'mark' | 'reason'> {
+  readonly at: Date;
+  readonly mark: string | null;
+  readonly reason: string | null;
+}
+
+const coverageColumns = `dataset, day::text as day, outcome, attempts, revisions, rows_written::int as "rowsWritten",
+  error_code as "errorCode", error_message as "errorMessage", last_attempt_at as "lastAttemptAt", note`;
+
 /** The ledger in app.slice_ledger. `clean` takes secrets out of error messages. */
 export function createLedgerStore(database: Database, clean: (text: string) => string): LedgerStore {
   return {
     async read(connection, from) {
-      const { rows } = await database.raw<{ rows: (Omit<LedgerEntry, 'lastAttemptAt'> & { at: Date })[] }>(
-        `select dataset, day::text as day, outcome, attempts, last_attempt_at as at from app.slice_ledger
-         where connection = ? and (day >= ?::date or outcome = 'failed')`,
+      const { rows } = await database.raw<{ rows: EntryRow[] }>(
+        `select dataset, day::text as day, outcome, attempts, last_attempt_at as at, mark,
+           case when outcome = 'not_supported' and attempts > 0 then error_message end as reason
+         from app.slice_ledger where connection = ? and (day >= ?::date or outcome = 'failed')`,
         [connection, from],
       );
-      return rows.map(({ at, ...entry }) => ({ ...entry, lastAttemptAt: at.getTime() }));
+      return rows.map(({ at, mark, reason, ...entry }) => ({
+        ...entry,
+        lastAttemptAt: at.getTime(),
+        ...(mark !== null && { mark }),
+        ...(reason !== null && { reason }),
+      }));
     },
     async record({ connection, runId, version, at }, outcomes) {
       const when = new Date(at).toISOString();
@@ -86,9 +109,8 @@ export function createLedgerStore(database: Database, clean: (text: string) => s
     },
     async coverage(connection, from, to) {
       const { rows } = await database.raw<{ rows: CoverageEntry[] }>(
-        `select dataset, day::text as day, outcome, attempts, revisions, rows_written::int as "rowsWritten",
-           error_code as "errorCode", error_message as "errorMessage", last_attempt_at as "lastAttemptAt"
-         from app.slice_ledger where connection = ? and day >= ?::date and day < ?::date order by dataset, day`,
+        `select ${coverageColumns} from app.slice_ledger
+         where connection = ? and day >= ?::date and day < ?::date order by dataset, day`,
         [connection, from, to],
       );
       return rows;

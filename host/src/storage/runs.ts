@@ -14,6 +14,10 @@ export interface StoredRun {
   readonly finishedAt: Date | null;
   readonly slicesPlanned: number;
   readonly datasets: Readonly<Record<string, DatasetCounts>>;
+  /** Requests made to the source. */
+  readonly requests: number;
+  /** Why nothing was asked for. */
+  readonly skipped: string | null;
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
 }
@@ -33,11 +37,13 @@ export interface RunStore {
   begin(run: { runId: string; connection: string; trigger: Trigger; startedAt: number }): Promise<void>;
   finish(summary: RunSummary): Promise<void>;
   list(filter: RunFilter): Promise<readonly StoredRun[]>;
+  /** Requests made by runs of the connection that began at `at` or later; milliseconds since 1970. */
+  requestsSince(connection: string, at: number): Promise<number>;
   get(runId: string): Promise<StoredRun | undefined>;
 }
 
 const columns = `run_id as "runId", connection, trigger, status, started_at as "startedAt", finished_at as "finishedAt",
-  slices_planned as "slicesPlanned", datasets, error_code as "errorCode", error_message as "errorMessage"`;
+  slices_planned as "slicesPlanned", datasets, requests, skipped, error_code as "errorCode", error_message as "errorMessage"`;
 
 /** The store; `clean` takes secrets out of error messages. */
 export function createRunStore(database: Database, clean: (text: string) => string): RunStore {
@@ -64,12 +70,14 @@ export function createRunStore(database: Database, clean: (text: string) => stri
       const { error } = summary;
       await database.raw(
         `update app.run set status = ?, finished_at = ?::timestamptz, slices_planned = ?, datasets = ?::json,
-           error_code = ?, error_message = ? where run_id = ?`,
+           requests = ?, skipped = ?, error_code = ?, error_message = ? where run_id = ?`,
         [
           summary.status,
           new Date(summary.finishedAt).toISOString(),
           summary.slicesPlanned,
           JSON.stringify(summary.datasets),
+          summary.requests,
+          summary.skipped ?? null,
           error?.code ?? null,
           error ? clean(error.message) : null,
           summary.runId,
@@ -93,6 +101,13 @@ export function createRunStore(database: Database, clean: (text: string) => stri
           limit,
         ],
       );
+    },
+    async requestsSince(connection, at) {
+      const { rows } = await database.raw<{ rows: { made: number }[] }>(
+        `select coalesce(sum(requests), 0)::int as made from app.run where connection = ? and started_at >= ?::timestamptz`,
+        [connection, new Date(at).toISOString()],
+      );
+      return rows[0]?.made ?? 0;
     },
     async get(runId) {
       return (await select('where run_id = ?', [runId]))[0];

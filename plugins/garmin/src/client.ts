@@ -23,6 +23,8 @@ export interface GarminClient {
   readonly origins: Origins;
   /** How long one request may take. */
   readonly timeoutMs: number;
+  /** {@link nativeHeaders}, with the configured version of the app. */
+  readonly headers: Readonly<Record<string, string>>;
   /** Runs library calls that take no signal of their own under one. Not alongside itself. */
   withSignal<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
   /** Closes every socket. */
@@ -30,7 +32,7 @@ export interface GarminClient {
 }
 
 /** Headers of the phone app; sent with data and token requests. */
-export const nativeHeaders: Readonly<Record<string, string>> = {
+const nativeHeaders: Readonly<Record<string, string>> = {
   'User-Agent': 'GCM-Android-5.23',
   'X-Garmin-User-Agent':
     'com.garmin.android.apps.connectmobile/5.23; ; Google/sdk_gphone64_arm64/google; Android/33; Dalvik/2.1.0',
@@ -42,11 +44,18 @@ export const nativeHeaders: Readonly<Record<string, string>> = {
   'Accept-Language': 'en-US,en;q=0.9',
 };
 
+function headersOf(appVersion: string | undefined): Readonly<Record<string, string>> {
+  if (appVersion === undefined) return nativeHeaders;
+  const entries = Object.entries(nativeHeaders);
+  return Object.fromEntries(entries.map(([name, value]) => [name, value.replace('5.23', appVersion)]));
+}
+
 function guard(url: string, origins: Origins): { maxRedirects: number } {
   const { origin, pathname } = new URL(url);
-  const { api, sso, auth } = origins;
-  if (![api, sso, auth, new URL(consumerUrl).origin].includes(origin)) {
-    throw new ConnectorError('bad_data', `Expected a request to ${api}, ${sso} or ${auth}, got ${origin}`);
+  const { api, sso, auth, personal } = origins;
+  const allowed = [api, sso, auth, personal];
+  if (![...allowed, new URL(consumerUrl).origin].includes(origin)) {
+    throw new ConnectorError('bad_data', `Expected a request to ${allowed.join(', ')}, got ${origin}`);
   }
   // Only the sign-in pages may redirect: everything else carries a bearer or a signature.
   return { maxRedirects: origin === sso && pathname.startsWith('/sso/') ? 5 : 0 };
@@ -62,13 +71,18 @@ function refuseForeignRedirect(options: Record<string, unknown>, origins: Origin
   }
 }
 
-function addGuard(library: Library, origins: Origins): GarminClient['withSignal'] {
+function addGuard(
+  library: Library,
+  { origins, countRequest }: { readonly origins: Origins; readonly countRequest: () => void },
+): GarminClient['withSignal'] {
   let current: AbortSignal | undefined;
   library.client.interceptors.request.use((request) => {
     const url = request.url ?? '';
+    const limits = guard(url, origins);
+    if (url !== consumerUrl) countRequest();
     const isLocal = isLoopbackOrigin(new URL(url).origin);
     const signal = request.signal ?? current;
-    return Object.assign(request, guard(url, origins), signal && { signal }, isLocal && { proxy: false });
+    return Object.assign(request, limits, signal && { signal }, isLocal && { proxy: false });
   });
   return async (signal, work) => {
     current = signal;
@@ -80,8 +94,11 @@ function addGuard(library: Library, origins: Origins): GarminClient['withSignal'
   };
 }
 
-/** Makes the client of one session. Nothing is sent before the first request. */
-export function createClient(config: GarminConfig): GarminClient {
+/**
+ * Makes the client of one session. Nothing is sent before the first request. `countRequest` is called
+ * before every request to Garmin, also those the library makes by itself; what it throws comes through.
+ */
+export function createClient(config: GarminConfig, countRequest: () => void): GarminClient {
   const origins = originsOf(config);
   const timeoutMs = config.requestTimeoutSeconds * 1000;
   const httpAgent = new HttpAgent({ keepAlive: true });
@@ -99,10 +116,10 @@ export function createClient(config: GarminConfig): GarminClient {
     httpsAgent,
     beforeRedirect: (options: Record<string, unknown>) => refuseForeignRedirect(options, origins),
   });
-  const withSignal = addGuard(library, origins);
+  const withSignal = addGuard(library, { origins, countRequest });
   const close = () => {
     httpAgent.destroy();
     httpsAgent.destroy();
   };
-  return { library, origins, timeoutMs, withSignal, close };
+  return { library, origins, timeoutMs, headers: headersOf(config.appVersion), withSignal, close };
 }

@@ -8,6 +8,8 @@ test('the defaults are those of an account in China, asked once a second', () =>
   expect(parse({})).toEqual({
     isChina: true,
     metrics: 'all',
+    intraday: true,
+    requestsInFlight: 1,
     requestTimeoutSeconds: 10,
     minRequestIntervalMs: 1000,
   });
@@ -23,6 +25,7 @@ test.each([
     api: `https://connectapi.${domain}`,
     sso: `https://sso.${domain}`,
     auth: `https://diauth.${domain}`,
+    personal: `https://personal.connectapi.${domain}`,
     areLoopback: false,
   });
 });
@@ -64,6 +67,9 @@ test.each([
   { requestTimeoutSeconds: 0 },
   { requestTimeoutSeconds: 301 },
   { minRequestIntervalMs: -1 },
+  { requestsInFlight: 3 },
+  { appVersion: 'newest' },
+  { personalApiKeyExpiresOn: '1 March' },
 ])('%j is refused', (config) => {
   expect(configSchema.safeParse(config).success).toBe(false);
 });
@@ -74,6 +80,14 @@ test('a misspelt key is refused by its name, without its value', () => {
   expect(error?.message).not.toContain('hunter2');
 });
 
-test('the password is known to be a secret', () => {
-  expect(secretsOf(configSchema, parse({ password: 'invented' }))).toEqual(['invented']);
+test('password, key and code are known to be secrets', () => {
+  const secrets = { password: 'invented-1', personalApiKey: 'invented-2', mfaCode: 'invented-3' };
+  expect(secretsOf(configSchema, parse(secrets))).toEqual(Object.values(secrets));
+});
+
+test('a stand-in for data stands in for the Personal API too, unless that has its own', () => {
+  const apiOrigin = 'http://127.0.0.1:1';
+  expect(originsOf(parse({ apiOrigin })).personal).toBe(apiOrigin);
+  const personalOrigin = 'http://127.0.0.1:2';
+  expect(originsOf(parse({ apiOrigin, personalOrigin })).personal).toBe(personalOrigin);
 });

@@ -1,12 +1,14 @@
 import { defineConnector } from '@on-the-way/sdk';
+import { dayMarks, lastChange } from './changes.ts';
 import { createClient } from './client.ts';
 import { configSchema } from './config.ts';
 import { pickDatasets } from './datasets/index.ts';
 import { createGarminApi } from './garmin-api.ts';
-import { openSession } from './login/login.ts';
+import { openApis } from './login/login.ts';
 import { chooseMetrics } from './metrics.ts';
 import { createPacer } from './pacer.ts';
-import { createSession, isSomeoneElse, readProfile } from './session.ts';
+import { createRecorder } from './record/recorder.ts';
+import { createSession, proveSession } from './session.ts';
 
 export default defineConnector({
   name: 'garmin',
@@ -16,31 +18,30 @@ export default defineConnector({
   service: 'garmin_connect',
   config: configSchema,
   async login(context) {
-    const { config, log, signal } = context;
+    const { config, log, countRequest } = context;
     const metrics = chooseMetrics(config.metrics, log);
-    const client = createClient(config);
-    const pace = createPacer(config.minRequestIntervalMs);
+    const client = createClient(config, countRequest);
+    const { requestsInFlight } = config;
+    const pace = createPacer(config.minRequestIntervalMs, { requestsInFlight });
+    const record = context.record && createRecorder(context.record);
     try {
-      return await openSession(client, context, async (credential) => {
-        const api = createGarminApi({ client, credential, pace });
-        const profile = await readProfile(api, { isChina: config.isChina, signal });
-        if (isSomeoneElse(config.email, profile.userName)) {
-          log.warn(
-            'the account signed in has another address than GARMIN_EMAIL, under which its rows are filed',
-          );
-        }
-        return createSession({ api, profile, metrics, close: () => client.close() }, config);
+      const opened = await openApis({
+        client,
+        context,
+        makeApi: (credential, origin) =>
+          createGarminApi({ client, credential, pace, origin, ...(record && { record }) }),
       });
+      return createSession({ ...opened, metrics, close: () => client.close() }, config);
     } catch (error) {
       client.close();
       throw error;
     }
   },
   account: (session) => session.account,
-  async check({ session, signal }) {
-    await session.api.get('/userprofile-service/socialProfile', { signal });
-  },
-  datasets: async (session) => pickDatasets(session.metrics),
+  check: async ({ session, signal }) => proveSession(session, signal),
+  lastChange: async ({ session, signal }) => lastChange(session, signal),
+  dayMarks: async ({ session, window, signal }) => dayMarks(session, window, signal),
+  datasets: async (session) => pickDatasets(session),
   async logout({ session }) {
     session.close();
   },

@@ -1,10 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Resolves when the next request may go out; rejects when the signal is aborted first. */
-export type Pacer = (signal?: AbortSignal) => Promise<void>;
+/**
+ * Sends a request when its turn comes and resolves with what `send` does. First come, first served;
+ * rejects when the signal is aborted before the turn, and then sends nothing.
+ */
+export type Pacer = <T>(signal: AbortSignal | undefined, send: () => Promise<T>) => Promise<T>;
 
-/** Where time and chance come from; the real ones by default. */
-export interface PacerSources {
+/** How many at a time, and where time and chance come from; the real ones by default. */
+export interface PacerOptions {
+  /** Default 1. Requests that may be on their way together. */
+  readonly requestsInFlight?: number;
   readonly now?: () => number;
   readonly random?: () => number;
   readonly wait?: (ms: number, signal?: AbortSignal) => Promise<void>;
@@ -22,16 +27,76 @@ async function waitFor(ms: number, signal?: AbortSignal): Promise<void> {
   }
 }
 
-/** Spaces the requests of one session by `intervalMs` and up to 20 % more; 0 never waits. */
+interface Lane {
+  /** Resolves when a place is free. */
+  enter(signal: AbortSignal | undefined): Promise<void>;
+  /** Gives the place to whoever waits longest. */
+  leave(): void;
+}
+
+function createLane(places: number): Lane {
+  let taken = 0;
+  const waiting = new Set<() => void>();
+
+  function queue(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      const onAbort = () => {
+        waiting.delete(onTurn);
+        reject(signal?.reason);
+      };
+      const onTurn = () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      waiting.add(onTurn);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  return {
+    async enter(signal) {
+      signal?.throwIfAborted();
+      if (taken === places) return queue(signal);
+      taken += 1;
+    },
+    leave() {
+      const [next] = waiting;
+      if (!next) {
+        taken -= 1;
+        return;
+      }
+      waiting.delete(next);
+      next();
+    },
+  };
+}
+
+/**
+ * Keeps the requests of one account apart: at most `requestsInFlight` together, and from the beginning
+ * of one to that of the next `intervalMs` and up to 20 % more; 0 sets no timer.
+ */
 export function createPacer(
   intervalMs: number,
-  { now = Date.now, random = Math.random, wait = waitFor }: PacerSources = {},
+  { requestsInFlight = 1, now = Date.now, random = Math.random, wait = waitFor }: PacerOptions = {},
 ): Pacer {
+  const lane = createLane(requestsInFlight);
   let nextAt = 0;
-  return async (signal) => {
+
+  async function pause(signal: AbortSignal | undefined): Promise<void> {
     if (intervalMs === 0) return;
     const at = Math.max(now(), nextAt);
     nextAt = at + intervalMs * (1 + jitter * random());
     if (at > now()) await wait(at - now(), signal);
+  }
+
+  return async (signal, send) => {
+    await lane.enter(signal);
+    try {
+      await pause(signal);
+      signal?.throwIfAborted();
+      return await send();
+    } finally {
+      lane.leave();
+    }
   };
 }

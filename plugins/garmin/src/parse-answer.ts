@@ -1,4 +1,6 @@
 import { ConnectorError, type JsonValue } from '@on-the-way/sdk';
+import { findInnerRefusal } from './inner-refusal.ts';
+import { toRefusalError, type RawResponse } from './map-error.ts';
 
 /** True when brackets or a string are still open at the end, as in a body that was cut off. */
 function isCutOff(text: string): boolean {
@@ -11,29 +13,42 @@ function isCutOff(text: string): boolean {
   return depth > 0;
 }
 
-/**
- * What a successful answer says. An empty body means nothing is there and becomes null.
- *
- * @throws ConnectorError `transient` for a body that was cut off, `bad_data` for anything but JSON.
- */
-export function parseAnswer(text: string, path: string): JsonValue {
+/** JSON of a body, or undefined when it is none. An empty body means nothing is there and becomes null. */
+export function tryParse(text: string): JsonValue | undefined {
   if (text.trim() === '') return null;
   try {
     return JSON.parse(text) as JsonValue;
   } catch {
-    // The parser's message quotes the body, so it is not kept as the cause.
-    if (/^\s*</.test(text)) {
-      throw new ConnectorError('bad_data', `Expected JSON from ${path}, got an HTML page with HTTP 200`, {
-        status: 200,
-      });
-    }
-    if (/^\s*[[{]/.test(text) && isCutOff(text)) {
-      throw new ConnectorError('transient', `Expected all of the answer of ${path}, got a part: ask again`, {
-        status: 200,
-      });
-    }
-    throw new ConnectorError('bad_data', `Expected JSON from ${path}, got something else with HTTP 200`, {
+    // The parser's message quotes the body, so it is not kept.
+    return undefined;
+  }
+}
+
+function toUnreadable(text: string, response: RawResponse, path: string): ConnectorError {
+  if (/^\s*</.test(text)) return toRefusalError({ ...response, status: 200 }, { path });
+  if (/^\s*[[{"]/.test(text) && isCutOff(text)) {
+    return new ConnectorError('transient', `Expected all of the answer of ${path}, got a part: ask again`, {
       status: 200,
     });
   }
+  return new ConnectorError('bad_data', `Expected JSON from ${path}, got something else with HTTP 200`, {
+    status: 200,
+  });
+}
+
+/**
+ * What an answer says.
+ *
+ * @throws ConnectorError as the answer's status, or one inside it, means; `transient` for a body that
+ * was cut off, `bad_data` for anything but JSON.
+ */
+export function parseAnswer(response: RawResponse, path: string): JsonValue {
+  const { status, data } = response;
+  if (status < 200 || status >= 300) throw toRefusalError(response, { path });
+  const text = typeof data === 'string' ? data : '';
+  const answer = tryParse(text);
+  if (answer === undefined) throw toUnreadable(text, response, path);
+  const inner = findInnerRefusal(answer);
+  if (inner) throw toRefusalError(response, { path, inner });
+  return answer;
 }

@@ -105,15 +105,32 @@ export function makeJwt(name: string, expiresInSeconds = 36_000): string {
 export function memoryTokens(start: Record<string, JsonValue> = {}) {
   const stored = new Map(Object.entries(start));
   const saves: [string, JsonValue][] = [];
-  return {
+  let last: Promise<unknown> = Promise.resolve();
+  const tokens = {
     saves,
     stored,
     load: async (field: string) => stored.get(field),
     save: async (field: string, value: JsonValue) => {
-      stored.set(field, value);
+      if (value === null) stored.delete(field);
+      else stored.set(field, value);
       saves.push([field, value]);
     },
+    async update(
+      field: string,
+      change: (current: JsonValue | undefined) => Promise<JsonValue | undefined>,
+    ): Promise<JsonValue | undefined> {
+      const turn = async () => {
+        const saved = await tokens.load(field);
+        const next = await change(saved);
+        if (next !== undefined) await tokens.save(field, next);
+        return next ?? saved;
+      };
+      const mine = last.then(turn, turn);
+      last = mine;
+      return mine;
+    },
   };
+  return tokens;
 }
 
 export const silent = { debug() {}, info() {}, warn() {} };
@@ -133,6 +150,7 @@ export async function login(
   const session = await connector.login({
     config,
     tokens: goodTokens(),
+    countRequest() {},
     log: silent,
     signal: never,
     ...context,

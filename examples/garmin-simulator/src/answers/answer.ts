@@ -34,6 +34,11 @@ export const FORBIDDEN: Answer = {
   status: 403,
   body: { message: 'HTTP 403 Forbidden', error: 'ForbiddenException' },
 };
+export const INACTIVE_TOKEN: Answer = {
+  status: 401,
+  headers: { 'www-authenticate': 'Bearer error="invalid_token", error_description="Token is not active"' },
+  body: { error: 'invalid_token', error_description: 'Token is not active' },
+};
 export const badRequest = (message: string): Answer => ({
   status: 400,
   body: { message, error: 'BadRequestException' },

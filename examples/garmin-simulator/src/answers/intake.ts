@@ -2,7 +2,7 @@ import { eachDay, isoStamp } from '../calendar.ts';
 import type { CalendarDate } from '../calendar.ts';
 import { FIRST_DAY, dayRandom } from '../person/person.ts';
 import type { Person } from '../person/person.ts';
-import { hasBegun, isKnown } from '../person/view.ts';
+import { isEntered } from '../person/view.ts';
 import type { View } from '../person/view.ts';
 import { forRange, ok } from './answer.ts';
 
@@ -11,14 +11,14 @@ const HYDRATION_GOAL_ML = 2800;
 /** The person logs water on three days in five, in one go after dinner. */
 function millilitresOn(view: View, date: CalendarDate): number | null {
   const random = dayRandom(view.person, date, 'water');
-  const logged = random.chance(0.6) && isKnown(view, view.person.zone.instantOf(date, 20 * 60 + 10));
+  const logged = random.chance(0.6) && isEntered(view, view.person.zone.instantOf(date, 20 * 60 + 10));
   return logged ? random.int(5, 13) * 250 : null;
 }
 
 export const hydrationRange = forRange({ start: 'start', end: 'end', maxDays: 28 }, (view, { start, end }) =>
   ok(
     eachDay(start, end)
-      .filter((date) => hasBegun(view, date))
+      .filter((date) => date >= FIRST_DAY && date <= view.today)
       .map((date) => ({
         calendarDate: date,
         valueInML: millilitresOn(view, date),
@@ -44,7 +44,7 @@ function bloodPressureOn(person: Person, date: CalendarDate) {
 
 function pressureSummary(view: View, date: CalendarDate) {
   const measured = bloodPressureOn(view.person, date);
-  if (measured === undefined || !isKnown(view, measured.atMs)) return [];
+  if (measured === undefined || !isEntered(view, measured.atMs)) return [];
   const { atMs, systolic, diastolic, pulse } = measured;
   const measurement = {
     version: atMs,

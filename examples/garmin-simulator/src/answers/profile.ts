@@ -1,5 +1,5 @@
 import { ok } from './answer.ts';
-import type { Answerer } from './answer.ts';
+import type { Answer, Answerer } from './answer.ts';
 import { fitnessOn } from '../person/day-plan.ts';
 
 export const socialProfile: Answerer = ({ view: { person } }) =>
@@ -24,6 +24,16 @@ export const socialProfile: Answerer = ({ view: { person } }) =>
     nameApproved: true,
     userProfileFullName: person.fullName,
   });
+
+/** Somebody the database of this region has never heard of. */
+export const emptyProfile: Answer = ok(
+  Object.fromEntries(
+    `id profileId garminGUID displayName fullName userName profileImageType location primaryActivity
+    profileVisibility userProfileFullName`
+      .split(/\s+/)
+      .map((name) => [name, null]),
+  ),
+);
 
 export const settings: Answerer = ({ view: { person } }) =>
   ok({

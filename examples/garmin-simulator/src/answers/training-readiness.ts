@@ -85,12 +85,12 @@ function snapshot(view: View, day: WornDay, atMs: number, occasion: Occasion) {
 }
 
 /** Newest first: on waking up, at midday, after each exercise and in the evening. */
-export const trainingReadiness = forDay('day', (view, date) => {
+export function readinessOn(view: View, date: CalendarDate) {
   const day = wornDay(view, date);
-  if (day === undefined) return ok([]);
-  return ok(
-    occasions(view, day)
-      .toSorted((left, right) => right.atMs - left.atMs)
-      .map(({ atMs, occasion }) => snapshot(view, day, atMs, occasion)),
-  );
-});
+  if (day === undefined) return [];
+  return occasions(view, day)
+    .toSorted((left, right) => right.atMs - left.atMs)
+    .map(({ atMs, occasion }) => snapshot(view, day, atMs, occasion));
+}
+
+export const trainingReadiness = forDay('day', (view, date) => ok(readinessOn(view, date)));

@@ -25,7 +25,7 @@ function sinceDate(person: Person, date: CalendarDate, code: number): CalendarDa
   return addDays(other ?? addDays(date, -22), 1);
 }
 
-function recordedDevices(person: Person) {
+export function recordedDevices(person: Person) {
   return [{ deviceId: person.watchId, imageURL: null, deviceName: 'Simulated Watch 7', category: 0 }];
 }
 
@@ -49,7 +49,7 @@ function loadBalance(person: Person, date: CalendarDate, load: TrainingLoad) {
   };
 }
 
-function statusRow(person: Person, date: CalendarDate, load: TrainingLoad, wakeMs: number) {
+export function statusRow(person: Person, date: CalendarDate, load: TrainingLoad, wakeMs: number) {
   const { code, phrase } = statusOf(person, date, load);
   return {
     calendarDate: date,

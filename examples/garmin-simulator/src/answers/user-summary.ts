@@ -155,6 +155,18 @@ function breathing(view: View, day: WornDay) {
   };
 }
 
+/** Everything measured on a day, in one object. */
+export function daySummary(view: View, day: WornDay) {
+  return {
+    ...energy(view, day),
+    ...activity(day),
+    ...heart(view, day),
+    ...stress(day),
+    ...bodyBattery(view, day),
+    ...breathing(view, day),
+  };
+}
+
 export const userSummary = forDay('calendarDate', (view, date) => {
   if (date < FIRST_DAY) return NOT_FOUND;
   const day = wornDay(view, date);
@@ -162,13 +174,5 @@ export const userSummary = forDay('calendarDate', (view, date) => {
     const nothing = Object.fromEntries(EMPTY_MEMBERS.map((name) => [name, null]));
     return ok({ ...identity(view, date, undefined), ...nothing });
   }
-  return ok({
-    ...identity(view, date, day),
-    ...energy(view, day),
-    ...activity(day),
-    ...heart(view, day),
-    ...stress(day),
-    ...bodyBattery(view, day),
-    ...breathing(view, day),
-  });
+  return ok({ ...identity(view, date, day), ...daySummary(view, day) });
 });

@@ -2,7 +2,7 @@ import { addDays, eachDay } from '../calendar.ts';
 import type { CalendarDate } from '../calendar.ts';
 import { FIRST_DAY, dayRandom, wander } from '../person/person.ts';
 import type { Person } from '../person/person.ts';
-import { isKnown } from '../person/view.ts';
+import { isEntered } from '../person/view.ts';
 import type { View } from '../person/view.ts';
 import { forDay, forRange, ok } from './answer.ts';
 import type { DayRange } from './answer.ts';
@@ -36,7 +36,7 @@ function gramsOn(person: Person, date: CalendarDate): number {
   return Math.round((person.weightGrams + wander(person, date, 'weight', 90) * 1600 + noise) / 10) * 10;
 }
 
-/** About two mornings a week, before the sync; one in six typed in by hand instead of weighed. */
+/** About two mornings a week; one in six typed in by hand instead of weighed. */
 function weighInOn(person: Person, date: CalendarDate): WeighIn | undefined {
   const random = dayRandom(person, date, 'weigh-in');
   if (date < FIRST_DAY || !random.chance(2 / 7)) return undefined;
@@ -67,7 +67,7 @@ function weighInOn(person: Person, date: CalendarDate): WeighIn | undefined {
 
 function knownWeighIn(view: View, date: CalendarDate): WeighIn | undefined {
   const weighIn = weighInOn(view.person, date);
-  return weighIn !== undefined && isKnown(view, Number(weighIn['timestampGMT'])) ? weighIn : undefined;
+  return weighIn !== undefined && isEntered(view, Number(weighIn['timestampGMT'])) ? weighIn : undefined;
 }
 
 /** Newest first. */

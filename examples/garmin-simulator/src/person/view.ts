@@ -1,4 +1,4 @@
-import { MINUTE_MS, addDays } from '../calendar.ts';
+import { MINUTE_MS } from '../calendar.ts';
 import type { CalendarDate } from '../calendar.ts';
 import { dayPlan } from './day-plan.ts';
 import type { DayPlan, PlannedActivity } from './day-plan.ts';
@@ -10,25 +10,19 @@ import { signalsOf } from './signals.ts';
 import type { Sample } from './samples.ts';
 import type { Signals } from './signals.ts';
 
-/** The watch meets the phone at 07:30 and at 21:30 local time; minutes past midnight. */
-const SYNC_MINUTES = [7 * 60 + 30, 21 * 60 + 30] as const;
-
 /** What Garmin knows of the person at one moment: everything up to the last sync. */
 export interface View {
   readonly person: Person;
-  /** The instant of the last sync: nothing measured later is known. */
+  /** The moment of asking: what the person entered before it is known. */
+  readonly nowMs: number;
+  /** The instant of the last sync: nothing the watch measured later is known. */
   readonly knownUntilMs: number;
   /** The person's civil day at the moment of asking. */
   readonly today: CalendarDate;
 }
 
-export function viewAt(person: Person, nowMs: number): View {
-  const today = person.zone.dateOf(nowMs);
-  const syncs = [
-    person.zone.instantOf(addDays(today, -1), SYNC_MINUTES[1]),
-    ...SYNC_MINUTES.map((minutes) => person.zone.instantOf(today, minutes)),
-  ];
-  return { person, today, knownUntilMs: Math.max(...syncs.filter((sync) => sync <= nowMs)) };
+export function viewAt(person: Person, nowMs: number, lastSyncMs: number): View {
+  return { person, today: person.zone.dateOf(nowMs), nowMs, knownUntilMs: lastSyncMs };
 }
 
 /** A worn day as far as it is known. */
@@ -60,12 +54,16 @@ function signalsUntil({ person }: View, date: CalendarDate, untilMs: number): Si
   };
 }
 
-/** The day's measurements, or undefined where there are none: not begun, not worn, before the first watch. */
+/**
+ * The day's measurements, or undefined where there are none: not begun, not worn, before the first watch.
+ * A day begins with the first sync after waking up, so that its night is whole.
+ */
 export function wornDay(view: View, date: CalendarDate): WornDay | undefined {
   if (!hasBegun(view, date)) return undefined;
   const plan = dayPlan(view.person, date);
   if (!plan.worn) return undefined;
   const untilMs = Math.min(plan.endMs, view.knownUntilMs);
+  if (untilMs < plan.wakeMs) return undefined;
   return {
     plan,
     night: nightOf(view.person, date),
@@ -78,9 +76,9 @@ export function wornDay(view: View, date: CalendarDate): WornDay | undefined {
   };
 }
 
-/** An entry made by hand or by the scale counts as known from the next sync on. */
-export function isKnown(view: View, atMs: number): boolean {
-  return atMs <= view.knownUntilMs;
+/** An entry made by hand or by the scale is known at once. */
+export function isEntered(view: View, atMs: number): boolean {
+  return atMs <= view.nowMs;
 }
 
 /** The activities of some days that are known, oldest first. */
@@ -88,5 +86,5 @@ export function knownActivities(view: View, dates: readonly CalendarDate[]): Pla
   return dates
     .filter((date) => hasBegun(view, date))
     .flatMap((date) => dayPlan(view.person, date).activities)
-    .filter((activity) => isKnown(view, activity.endMs));
+    .filter((activity) => activity.endMs <= view.knownUntilMs);
 }

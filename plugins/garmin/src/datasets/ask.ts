@@ -1,34 +1,90 @@
 import { ConnectorError, type JsonValue } from '@on-the-way/sdk';
-import type { GetOptions } from '../garmin-api.ts';
+import type { GarminApi, GetOptions } from '../garmin-api.ts';
 import { isFilled, isObject, listOf, memberOf, textOf } from '../json-shape.ts';
-import type { GarminSession } from '../session.ts';
-import type { DatasetEntry, NamedRequest, Paging, RequestSpec } from './entry.ts';
+import type { GarminSession, Profile } from '../session.ts';
+import type { NamedRequest, Paging, RequestSpec } from './entry.ts';
+import { profileOf, rereadProfile } from './own-profile.ts';
 
 /** What a question needs beside its line of the table. */
 export interface AskContext {
   readonly session: GarminSession;
+  readonly dataset: string;
+  /** Where to ask: the next one when the one before does not serve the path (404). */
+  readonly apis: readonly GarminApi[];
   readonly signal: AbortSignal;
-  /** What stands for `{name}` in paths and parameters. */
-  readonly values: Readonly<Record<string, string>>;
+  /** What stands for the names of days in paths and parameters. */
+  readonly days: Readonly<Record<string, string>>;
+  /** Whether nothing under the path means that there is nothing on those days; else it is `not_supported`. */
+  readonly isAbsenceOfDay: boolean;
 }
 
 /** Stands for an answer of 404: Garmin has nothing under that path for this account. */
 const notThere = Symbol('404');
+
+/** Paths that an api answered with 404 while another one was left to ask. */
+const unserved = new WeakMap<GarminApi, Set<string>>();
+
+function is404(error: unknown): boolean {
+  return ConnectorError.is(error) && error.code === 'not_supported' && error.status === 404;
+}
+
+async function getWhereServed(
+  request: RequestSpec,
+  context: AskContext,
+  options: GetOptions,
+): Promise<JsonValue> {
+  const { path } = request;
+  const [last] = context.apis.slice(-1);
+  for (const api of context.apis) {
+    if (api !== last && unserved.get(api)?.has(path)) continue;
+    try {
+      // It was parsed from JSON by the api.
+      return (await api.get(path, options)) as JsonValue;
+    } catch (error) {
+      if (api === last || !is404(error)) throw error;
+      unserved.set(api, (unserved.get(api) ?? new Set()).add(path));
+    }
+  }
+  throw new Error(`Expected an api to ask for ${path}, got none`);
+}
+
+function valuesOf({ displayName, profileId }: Profile): Record<string, string> {
+  return {
+    ...(displayName !== undefined && { displayName }),
+    ...(profileId !== undefined && { profileId }),
+  };
+}
+
+function isRefusedByName(error: unknown, { path }: RequestSpec): boolean {
+  if (!path.includes('{displayName}')) return false;
+  return ConnectorError.is(error) && error.code === 'not_supported' && error.status === 403;
+}
 
 async function get(
   request: RequestSpec,
   context: AskContext,
   page: Record<string, string> = {},
 ): Promise<JsonValue> {
-  const { path, params, headers } = request;
-  const options: GetOptions = {
-    values: context.values,
-    signal: context.signal,
-    params: { ...params, ...page },
-    ...(headers && { headers }),
-  };
-  // It was parsed from JSON by the api.
-  return (await context.session.api.get(path, options)) as JsonValue;
+  const { session, signal, dataset } = context;
+  const { params, headers, body } = request;
+  const askAs = (profile: Profile) =>
+    getWhereServed(request, context, {
+      values: { ...valuesOf(profile), ...context.days },
+      signal,
+      dataset,
+      params: { ...params, ...page },
+      ...(headers && { headers }),
+      ...(body && { body }),
+    });
+  const profile = await profileOf(session);
+  try {
+    return await askAs(profile);
+  } catch (error) {
+    if (!isRefusedByName(error, request)) throw error;
+    const now = await rereadProfile(session, signal);
+    if (now.displayName === profile.displayName) throw error;
+    return askAs(now);
+  }
 }
 
 /** A page as a list: expeditions come as a list, as `{ challenges: [] }` or as a single object. */
@@ -70,37 +126,40 @@ async function askOne(request: RequestSpec, context: AskContext): Promise<JsonVa
   try {
     return await (request.paging ? getPages(request, request.paging, context) : get(request, context));
   } catch (error) {
-    if (ConnectorError.is(error) && error.status === 404) return notThere;
+    if (is404(error)) return notThere;
     throw error;
   }
 }
 
-/** The entry's requests, also where it has one. */
-export function requestsOf({ request }: DatasetEntry): readonly (RequestSpec | NamedRequest)[] {
+/** What is asked, in either form. */
+export interface Requests {
+  readonly request: RequestSpec | readonly NamedRequest[];
+}
+
+/** The requests, also where it is one. */
+export function requestsOf({ request }: Requests): readonly (RequestSpec | NamedRequest)[] {
   return 'path' in request ? [request] : request;
 }
 
 /**
- * Asks all that the entry asks. One request: its answer; several: their answers by name. Nothing
- * under the path (404) is null, and for the state of now, where no day can be to blame, `not_supported`.
+ * Asks all the requests. One: its answer; several: their answers by name. Nothing under the path (404)
+ * is null; for all of them it is `not_supported`, unless the day is to blame.
  */
-export async function ask(entry: DatasetEntry, context: AskContext): Promise<JsonValue> {
+export async function ask(question: Requests, context: AskContext): Promise<JsonValue> {
   const answers: [string, JsonValue][] = [];
   let missing = 0;
-  for (const request of requestsOf(entry)) {
+  for (const request of requestsOf(question)) {
     const answer = await askOne(request, context);
     if (answer === notThere) missing += 1;
     answers.push(['name' in request ? request.name : 'only', answer === notThere ? null : answer]);
   }
-  if (missing === answers.length && entry.granularity === 'snapshot') {
-    const path = requestsOf(entry)[0]?.path;
+  if (missing === answers.length && !context.isAbsenceOfDay) {
+    const path = requestsOf(question)[0]?.path;
     throw new ConnectorError(
       'not_supported',
-      `Expected data from ${path}, got HTTP 404: the account has no such data`,
-      {
-        status: 404,
-      },
+      `Expected data from ${path}, got HTTP 404: the account or its devices have no such data`,
+      { status: 404 },
     );
   }
-  return 'path' in entry.request ? (answers[0]?.[1] ?? null) : Object.fromEntries(answers);
+  return 'path' in question.request ? (answers[0]?.[1] ?? null) : Object.fromEntries(answers);
 }

@@ -23,6 +23,17 @@ function splitComposition(answer: JsonValue, path: string): (readonly [Day, Json
   return splitList('dateWeightList', 'calendarDate')({ dateWeightList: rich }, path);
 }
 
+const weighings = {
+  request: { path: '/weight-service/weight/range/{start}/{end}', params: { includeAll: 'true' } },
+} as const;
+
+/** The same samples from the answer of `weight`, in the shape that body composition has of its own. */
+function splitWeighings(answer: JsonValue, path: string): (readonly [Day, JsonValue])[] {
+  const days = rowsOf(memberOf(checkObject(answer, path), 'dailyWeightSummaries'), path);
+  const samples = days.flatMap((day) => rowsOf(day['allWeightMetrics'] ?? null, path));
+  return splitComposition({ dateWeightList: samples }, path);
+}
+
 const loggedDays = ['loggedSymptomDays', 'loggedOvulationDays', 'loggedNoteDays'] as const;
 
 /** Cycles that begin on a day, and what was logged on it. */
@@ -43,17 +54,18 @@ function splitCalendar(answer: JsonValue, path: string): (readonly [Day, JsonVal
 export const body = {
   weight: {
     granularity: 'range',
-    spanDays: 28,
+    spanDays: 365,
     settleDays: 30,
-    request: { path: '/weight-service/weight/range/{start}/{end}', params: { includeAll: 'true' } },
+    ...weighings,
     split: oneRowADay('summaryDate', 'dailyWeightSummaries'),
     description: 'Every weighing of a day.',
     method: 'get_weigh_ins',
     isEmpty: emptyTests.weight,
+    personal: 'same',
   },
   body_composition: {
     granularity: 'range',
-    spanDays: 28,
+    spanDays: 365,
     settleDays: 30,
     request: {
       path: '/weight-service/weight/dateRange',
@@ -63,6 +75,13 @@ export const body = {
     description: 'Weighings with body fat, water, bone or muscle mass.',
     method: 'get_body_composition',
     isEmpty: emptyTests.body_composition,
+    personal: {
+      ...weighings,
+      spanDays: 365,
+      split: splitWeighings,
+      method: 'get_weigh_ins',
+      isEmpty: emptyTests.body_composition,
+    },
   },
   hydration: {
     granularity: 'range',
@@ -73,10 +92,11 @@ export const body = {
     description: 'What was drunk, and the goal.',
     method: 'get_hydration_data',
     isEmpty: emptyTests.hydration,
+    personal: 'same',
   },
   blood_pressure: {
     granularity: 'range',
-    spanDays: 28,
+    spanDays: 365,
     settleDays: 30,
     request: {
       path: '/bloodpressure-service/bloodpressure/range/{start}/{end}',
@@ -97,6 +117,7 @@ export const body = {
     description: 'Cycles that begin on a day, and days with logged symptoms, ovulation or notes.',
     method: 'get_menstrual_calendar_data',
     isEmpty: emptyTests.menstrual,
+    personal: 'same',
   },
   pregnancy: {
     granularity: 'snapshot',

@@ -1,8 +1,10 @@
 import type { Day, JsonValue } from '@on-the-way/sdk';
 import { emptyTests } from '../empty.ts';
 import { isObject, memberOf } from '../json-shape.ts';
+import { offloadedTests } from '../offloaded.ts';
 import type { DatasetEntry } from './entry.ts';
 import { checkObject, dayUnder, daysIn, groupByDay, keepDay, oneRowADay, rowsOf } from './split.ts';
+import { summaries } from './summaries.ts';
 
 /** A day's part, in the envelope a question for that day alone is answered with. */
 function splitStatistics(answer: JsonValue, path: string): (readonly [Day, JsonValue])[] {
@@ -33,6 +35,9 @@ export const daily = {
     description: 'Steps, calories, distance, heart rate, stress and more of a day.',
     method: 'get_user_summary',
     isEmpty: emptyTests.user_summary,
+    watched: true,
+    summary: summaries.user_summary,
+    personal: summaries.steps,
   },
   sleep: {
     granularity: 'day',
@@ -44,6 +49,9 @@ export const daily = {
     description: 'The night that ended on the day: stages, scores, readings.',
     method: 'get_sleep_data',
     isEmpty: emptyTests.sleep,
+    watched: true,
+    isOffloaded: offloadedTests.sleep,
+    summary: summaries.sleep,
   },
   heart_rate: {
     granularity: 'day',
@@ -52,10 +60,12 @@ export const daily = {
     description: 'Heart rate every two minutes, and the extremes of the day.',
     method: 'get_heart_rates',
     isEmpty: emptyTests.heart_rate,
+    watched: true,
+    isOffloaded: offloadedTests.heart_rate,
   },
   resting_heart_rate: {
     granularity: 'range',
-    spanDays: 28,
+    spanDays: 365,
     settleDays: 3,
     request: {
       path: '/userstats-service/wellness/daily/{displayName}',
@@ -73,6 +83,10 @@ export const daily = {
     description: 'Stress level and body battery every three minutes.',
     method: 'get_stress_data',
     isEmpty: emptyTests.stress,
+    watched: true,
+    isOffloaded: offloadedTests.stress,
+    summary: summaries.stress,
+    personal: summaries.stress,
   },
   body_battery: {
     granularity: 'range',
@@ -86,6 +100,7 @@ export const daily = {
     description: 'Body battery charged and drained, and its turning points.',
     method: 'get_body_battery',
     isEmpty: emptyTests.body_battery,
+    personal: 'same',
   },
   respiration: {
     granularity: 'day',
@@ -94,6 +109,8 @@ export const daily = {
     description: 'Breaths a minute, every two minutes.',
     method: 'get_respiration_data',
     isEmpty: emptyTests.respiration,
+    watched: true,
+    isOffloaded: offloadedTests.respiration,
   },
   spo2: {
     granularity: 'day',
@@ -102,6 +119,9 @@ export const daily = {
     description: 'Blood oxygen readings and averages.',
     method: 'get_spo2_data',
     isEmpty: emptyTests.spo2,
+    watched: true,
+    isOffloaded: offloadedTests.spo2,
+    personal: 'same',
   },
   hrv: {
     granularity: 'day',
@@ -110,6 +130,9 @@ export const daily = {
     description: 'Heart rate variability of the night, every five minutes.',
     method: 'get_hrv_data',
     isEmpty: emptyTests.hrv,
+    watched: true,
+    summary: summaries.hrv,
+    personal: summaries.hrv,
   },
   intensity_minutes: {
     granularity: 'range',

@@ -81,3 +81,22 @@ export function daysIn(value: JsonValue | undefined): Set<Day> {
   const inner = Object.values(value).flatMap((part: JsonValue | undefined) => [...daysIn(part)]);
   return new Set(own === undefined ? inner : [own, ...inner]);
 }
+
+/** Rows anywhere in the structure that have a `calendarDate`; what stands inside such a row is not looked at. */
+function datedRowsIn(value: JsonValue | undefined): JsonObject[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if (isObject(value) && dayIn(value['calendarDate']) !== undefined) return [value];
+  return Object.values(value).flatMap((part: JsonValue | undefined) => datedRowsIn(part));
+}
+
+/**
+ * Rows by day, wherever they stand in the answer: as a list, under a name, or in an envelope. A filled
+ * list without any is `bad_data`.
+ */
+export function datedRows(answer: JsonValue, path: string): Map<Day, JsonObject[]> {
+  const rows = datedRowsIn(answer);
+  if (rows.length === 0 && isFilled(answer) && !isObject(answer)) {
+    throw new ConnectorError('bad_data', `Expected rows with calendarDate from ${path}, got none in a list`);
+  }
+  return groupByDay(rows, (row) => dayIn(row['calendarDate']));
+}

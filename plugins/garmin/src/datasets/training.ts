@@ -2,7 +2,8 @@ import type { Day, JsonValue } from '@on-the-way/sdk';
 import { emptyTests } from '../empty.ts';
 import { isFilled, memberOf, type JsonObject } from '../json-shape.ts';
 import type { DatasetEntry, NamedRequest } from './entry.ts';
-import { checkObject, dayIn, dayUnder, groupByDay, oneRowADay, rowsOf } from './split.ts';
+import { checkObject, datedRows, dayIn, dayUnder, groupByDay, oneRowADay, rowsOf } from './split.ts';
+import { summaries } from './summaries.ts';
 
 const readiness = { path: '/metrics-service/metrics/trainingreadiness/{day}' };
 
@@ -58,7 +59,7 @@ function splitThresholds(answer: JsonValue, path: string): (readonly [Day, JsonV
 export const training = {
   activities: {
     granularity: 'range',
-    spanDays: 28,
+    spanDays: 365,
     settleDays: 30,
     request: {
       path: '/activitylist-service/activities/search/activities',
@@ -69,6 +70,7 @@ export const training = {
     description: 'The activities that began on a day.',
     method: 'get_activities_by_date',
     isEmpty: emptyTests.activities,
+    personal: 'same',
   },
   training_status: {
     granularity: 'day',
@@ -77,6 +79,8 @@ export const training = {
     description: 'Training status, load balance and VO2 max as of a day.',
     method: 'get_training_status',
     isEmpty: emptyTests.training_status,
+    watched: true,
+    summary: summaries.training_status,
   },
   training_readiness: {
     granularity: 'day',
@@ -86,6 +90,8 @@ export const training = {
     description: 'Readiness snapshots of a day.',
     method: 'get_training_readiness',
     isEmpty: emptyTests.training_readiness,
+    watched: true,
+    summary: summaries.training_readiness,
   },
   recovery_time: {
     granularity: 'day',
@@ -96,10 +102,17 @@ export const training = {
     description: 'Recovery time in minutes, from the readiness snapshots.',
     method: 'get_training_readiness',
     isEmpty: emptyTests.recovery_time,
+    watched: true,
+    summary: {
+      ...summaries.training_readiness,
+      split: (answer, path) =>
+        [...datedRows(answer, path)].map(([day, rows]) => [day, toRecoveryTimes(rows)] as const),
+      isEmpty: emptyTests.recovery_time,
+    },
   },
   max_metrics_vo2: {
     granularity: 'range',
-    spanDays: 28,
+    spanDays: 365,
     settleDays: 28,
     request: { path: '/metrics-service/metrics/maxmet/daily/{start}/{end}' },
     split: (answer, path) => groupByDay(rowsOf(answer, path), dayOfMaxMet),
@@ -109,7 +122,7 @@ export const training = {
   },
   race_prediction: {
     granularity: 'range',
-    spanDays: 28,
+    spanDays: 366,
     settleDays: 28,
     request: {
       path: '/metrics-service/metrics/racepredictions/daily/{displayName}',
@@ -122,7 +135,7 @@ export const training = {
   },
   hill_score: {
     granularity: 'range',
-    spanDays: 28,
+    spanDays: 365,
     settleDays: 28,
     request: {
       path: '/metrics-service/metrics/hillscore/stats',
@@ -140,10 +153,12 @@ export const training = {
     description: 'Endurance score of a day.',
     method: 'get_endurance_score',
     isEmpty: emptyTests.endurance_score,
+    watched: true,
+    summary: summaries.endurance_score,
   },
   lactate_threshold: {
     granularity: 'range',
-    spanDays: 28,
+    spanDays: 365,
     settleDays: 28,
     request: thresholdRequests,
     split: (answer, path) => splitThresholds(checkObject(answer, path), path),

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { JsonValue } from '@on-the-way/sdk';
 import { expect, test } from 'vitest';
 import { localConfig, login, makeJwt, memoryTokens, read, startServer } from '../../test/server.ts';
-import { claimsOf } from './di-token.ts';
+import { claimsOf } from './jwt.ts';
 
 const tokenPath = '/di-oauth2-service/oauth/token';
 const bearerOf = (authorization: unknown) => String(authorization).replace('Bearer ', '');
@@ -82,18 +83,34 @@ test('a service that gives short-lived tokens is not asked before every request'
 test('a renewed token is used only after it was saved', async () => {
   const service = rotatingService();
   const server = await startServer(service.handler);
+  const tokens = memoryTokens({ garmin_tokens: { ...fileOf(''), note: 'left out' } });
+  const { save } = tokens;
   let isSaved = false;
-  const tokens = {
-    load: async (field: string) => (field === 'garmin_tokens' ? { ...fileOf(''), note: 'kept' } : undefined),
-    save: async (_: string, value: unknown) => {
-      await delay(20);
-      expect(server.seen.map(({ path }) => path)).toEqual([tokenPath]);
-      expect(value).toMatchObject({ di_token: service.token(), di_refresh_token: 'refresh-1', note: 'kept' });
-      isSaved = true;
-    },
+  tokens.save = async (field, value) => {
+    if (!server.seen.some(({ path }) => path === tokenPath) || isSaved) return save(field, value);
+    await delay(20);
+    expect(server.seen.map(({ path }) => path)).toEqual([tokenPath]);
+    expect(value).toMatchObject({ access_token: service.token(), refresh_token: 'refresh-1' });
+    expect(value).not.toHaveProperty('note');
+    expect(value).not.toHaveProperty('renewal_began_at');
+    isSaved = true;
+    return save(field, value);
   };
   await login(localConfig(server.origin), { tokens });
   expect(isSaved).toBe(true);
+});
+
+test('that a renewal begins is durable before the request', async () => {
+  const service = rotatingService();
+  const tokens = memoryTokens({ garmin_tokens: fileOf('') });
+  const server = await startServer((seen) => {
+    if (seen.path === tokenPath)
+      marks.push((tokens.stored.get('session') as Record<string, JsonValue>)['renewal_began_at']);
+    return service.handler(seen);
+  });
+  const marks: unknown[] = [];
+  await login(localConfig(server.origin), { tokens });
+  expect(marks).toEqual([expect.stringMatching(/^20/)]);
 });
 
 test('a rotated token that could not be saved is saved later, not asked for again', async () => {
@@ -103,14 +120,89 @@ test('a rotated token that could not be saved is saved later, not asked for agai
   const session = await login(localConfig(server.origin), { tokens });
   service.spend();
   const { save } = tokens;
-  tokens.save = async () => {
-    throw new Error('disk full');
+  tokens.save = async (field, value) => {
+    if (service.refreshes.length > 0) throw new Error('disk full');
+    return save(field, value);
   };
   await expect(read(session, 'hrv', '2031-03-05', '2031-03-06')).rejects.toThrow('disk full');
   tokens.save = save;
   expect(await read(session, 'hrv', '2031-03-05', '2031-03-06')).toHaveLength(1);
   expect(service.refreshes).toHaveLength(1);
-  expect(tokens.saves).toHaveLength(1);
+  expect(tokens.stored.get('session')).toMatchObject({ refresh_token: 'refresh-1' });
+});
+
+test('two sessions over the same tokens, as two processes have them, cost one renewal and both go on', async () => {
+  const service = rotatingService();
+  const server = await startServer(service.handler);
+  const tokens = memoryTokens({ garmin_tokens: fileOf(service.token()) });
+  const sessions = [await login(localConfig(server.origin), { tokens })];
+  sessions.push(await login(localConfig(server.origin), { tokens }));
+  service.spend();
+  const all = await Promise.all(
+    sessions.map(async (session) => read(session, 'hrv', '2031-03-05', '2031-03-06')),
+  );
+  expect(all.map((records) => records.length)).toEqual([1, 1]);
+  expect(service.refreshes).toHaveLength(1);
+});
+
+test('a process killed after the source rotated leaves a session that says so', async () => {
+  const killed = memoryTokens();
+  const server = await startServer(({ path, body }) => {
+    if (path !== tokenPath) return { status: 401, json: {} };
+    if (killed.stored.size > 0) return { status: 400, json: { error: 'invalid_grant' } };
+    expect(body).toContain('refresh-0');
+    // What another process finds that starts now.
+    for (const [field, value] of tokens.stored) killed.stored.set(field, value);
+    return { json: { access_token: makeJwt('lost'), refresh_token: 'lost' } };
+  });
+  const tokens = memoryTokens({ garmin_tokens: fileOf('') });
+  await login(localConfig(server.origin), { tokens }).catch(() => undefined);
+  await expect(login(localConfig(server.origin), { tokens: killed })).rejects.toMatchObject({
+    code: 'needs_user',
+    message: expect.stringMatching(/npx otw login garmin.*cut off/),
+  });
+});
+
+test('a session that ended after a renewal was cut off says so, and how to sign in', async () => {
+  const server = await startServer(({ path }) =>
+    path === tokenPath ? { status: 400, json: { error: 'invalid_grant' } } : { status: 401 },
+  );
+  const session = { kind: 'di', region: 'garmin.cn', access_token: 'old', refresh_token: 'spent' };
+  const tokens = memoryTokens({ session: { ...session, renewal_began_at: '2031-01-01T00:00:00Z' } });
+  await expect(login(localConfig(server.origin), { tokens })).rejects.toMatchObject({
+    code: 'needs_user',
+    message: expect.stringMatching(/npx otw login garmin.*cut off/),
+  });
+});
+
+test('a session that is dead stays dead: nothing is asked, whatever is configured', async () => {
+  const server = await startServer(({ path }) =>
+    path === tokenPath ? { status: 400, json: { error: 'invalid_grant' } } : { status: 401 },
+  );
+  const tokens = memoryTokens({ garmin_tokens: fileOf(makeJwt('old')) });
+  const config = localConfig(server.origin, {
+    email: 'invented@example.org',
+    password: 'canary',
+    mfaCode: '1',
+  });
+  tokens.stored.set('session', {
+    kind: 'di',
+    region: 'garmin.cn',
+    access_token: 'old',
+    refresh_token: 'spent',
+  });
+  const attempt = async () => login(config, { tokens });
+  await expect(attempt()).rejects.toMatchObject({ code: 'needs_user' });
+  const asked = server.seen.length;
+  await expect(attempt()).rejects.toMatchObject({
+    code: 'needs_user',
+    message: expect.stringContaining('npx otw login garmin'),
+  });
+  expect(server.seen).toHaveLength(asked);
+  expect(server.seen.some(({ path }) => /login|signin/.test(path))).toBe(false);
+  tokens.stored.set('garmin_tokens', fileOf(makeJwt('new')));
+  await expect(attempt()).rejects.toMatchObject({ code: 'needs_user' });
+  expect(server.seen.length).toBeGreaterThan(asked);
 });
 
 test.each([
@@ -122,7 +214,7 @@ test.each([
   const tokens = memoryTokens({ garmin_tokens: fileOf(makeJwt('old')) });
   await expect(login(localConfig(server.origin), { tokens })).rejects.toMatchObject({
     code: 'needs_user',
-    message: expect.stringContaining('npx otw run garmin'),
+    message: expect.stringContaining('npx otw login garmin'),
   });
   expect(server.seen.filter(({ path }) => path === tokenPath)).toHaveLength(1);
 });

@@ -1,139 +1,170 @@
-import { ConnectorError, type LoginContext } from '@on-the-way/sdk';
+import { ConnectorError } from '@on-the-way/sdk';
 import { z } from 'zod';
-import { withDeadline } from '../abort.ts';
-import { nativeHeaders, type GarminClient } from '../client.ts';
-import { statusOf, toConnectorError } from '../map-error.ts';
-import { createCredential, type BearerState, type Credential } from './credential.ts';
-import { describeSignIn } from './remedy.ts';
-
-/** The field of the token store, and the name of python-garminconnect's file. */
-const diField = 'garmin_tokens';
+import type { GarminClient } from '../client.ts';
+import { claimsOf } from './jwt.ts';
+import { post, type PlainAnswer } from './post.ts';
+import { limitedRenewal, limitedSignIn } from './refusals.ts';
+import { otherRegionHint, signInAgain } from './remedy.ts';
+import type { DiSession, SavedSession } from './saved-session.ts';
 
 const path = '/di-oauth2-service/oauth/token';
 // Garmin's clients renew a quarter of an hour early.
-const marginMs = 900_000;
-// The app's id where neither the file nor the token names one.
-const defaultClientId = 'GARMIN_CONNECT_MOBILE_ANDROID_DI_2025Q2';
+const marginSeconds = 900;
+// Newest first; the app's own, of which an account may know some only.
+const clientIds = [
+  'GARMIN_CONNECT_MOBILE_ANDROID_DI_2025Q2',
+  'GARMIN_CONNECT_MOBILE_ANDROID_DI_2024Q4',
+  'GARMIN_CONNECT_MOBILE_ANDROID_DI',
+  'GARMIN_CONNECT_MOBILE_IOS_DI',
+] as const;
+// A name rather than an address: it is the same in both regions.
+const ticketGrant = 'https://connectapi.garmin.com/di-oauth2-service/oauth/grant/service_ticket';
 
-const fileSchema = z.looseObject({
-  di_token: z.string().nullish(),
-  di_refresh_token: z.string().nullish(),
-  di_client_id: z.string().nullish(),
-});
 const answerSchema = z.object({
   access_token: z.string().min(1),
   refresh_token: z.string().min(1).optional(),
-});
-const claimsSchema = z.object({
-  exp: z.number().optional().catch(undefined),
-  client_id: z.string().min(1).optional().catch(undefined),
+  expires_in: z.number().positive().optional().catch(undefined),
 });
 
-type TokenFile = z.output<typeof fileSchema>;
+/** What the token service gave. */
+export type TokenAnswer = z.output<typeof answerSchema>;
 
-interface DiState extends BearerState {
-  readonly file: TokenFile;
+interface TokenRequest {
+  readonly clientId: string;
+  readonly form: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** The claims of a JWT that are used; none when it is not a JWT. Nothing is verified: Garmin does that. */
-export function claimsOf(token: string): z.output<typeof claimsSchema> {
-  try {
-    const text = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8');
-    return claimsSchema.parse(JSON.parse(text));
-  } catch (error) {
-    if (error instanceof SyntaxError || error instanceof z.ZodError) return {};
-    throw error;
+async function send(client: GarminClient, { clientId, form, signal }: TokenRequest): Promise<PlainAnswer> {
+  return post(client, {
+    url: `${client.origins.auth}${path}`,
+    body: new URLSearchParams({ client_id: clientId, ...form }).toString(),
+    headers: {
+      ...client.headers,
+      Accept: 'application/json,text/html;q=0.9,*/*;q=0.8',
+      'Cache-Control': 'no-cache',
+      'Content-Type': 'application/x-www-form-urlencoded',
+      Authorization: `Basic ${Buffer.from(`${clientId}:`).toString('base64')}`,
+    },
+    signal,
+  });
+}
+
+function readToken({ status, json }: PlainAnswer): TokenAnswer | undefined {
+  if (status < 200 || status > 299) return undefined;
+  const parsed = answerSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new ConnectorError('bad_data', `Expected access_token from ${path}, got an answer without it`);
+}
+
+function failureOf(answer: PlainAnswer, client: GarminClient): ConnectorError | undefined {
+  const { status, text } = answer;
+  const { domain } = client.origins;
+  if (status === 408 || status >= 500) {
+    return new ConnectorError(
+      'transient',
+      `Expected a token from ${path}, got HTTP ${status}: ask again later`,
+      {
+        status,
+      },
+    );
   }
+  if (/User doesn't exist/i.test(text)) {
+    return new ConnectorError(
+      'config',
+      `Expected an account of ${domain}, got one of the other region: ${otherRegionHint(domain)}, and ${signInAgain}`,
+      { status },
+    );
+  }
+  return undefined;
 }
 
-function stateOf(file: TokenFile, isNew: boolean): DiState {
-  const bearer = file.di_token ?? '';
-  const { exp } = claimsOf(bearer);
-  const expiresAtMs = exp === undefined ? Number.POSITIVE_INFINITY : exp * 1000;
+/** When a token ends and when to renew it, in seconds since 1970. */
+function timesOf({ access_token: token, expires_in: lifetime }: TokenAnswer): {
+  expires_at?: number;
+  renew_at?: number;
+} {
+  const now = Date.now() / 1000;
+  const expires = claimsOf(token).exp ?? (lifetime === undefined ? undefined : now + lifetime);
+  if (expires === undefined) return {};
   // A token that has just come may live shorter than the margin; renewing it at once would never end.
-  const margin = isNew ? Math.min(marginMs, Math.max(0, (expiresAtMs - Date.now()) / 2)) : marginMs;
-  const renewAtMs = exp === undefined ? expiresAtMs : expiresAtMs - margin;
-  return { bearer, renewAtMs, file };
+  return {
+    expires_at: Math.floor(expires),
+    renew_at: Math.floor(expires - Math.min(marginSeconds, Math.max(0, (expires - now) / 2))),
+  };
 }
 
-function toRenewalError(error: unknown): unknown {
-  const status = statusOf(error);
-  if (status === undefined || ![400, 401, 403].includes(status)) return toConnectorError(error, { path });
-  const mapped = toConnectorError(error, { path });
-  if (ConnectorError.is(mapped) && mapped.code === 'rate_limited') return mapped;
-  return new ConnectorError(
-    'needs_user',
-    `Expected Garmin to renew the saved session, got HTTP ${status}: it has ended or belongs to the other region. ${describeSignIn}`,
-    { status, cause: new Error(`HTTP ${status}`) },
+/** Gives a ticket of a finished sign-in for tokens. `source` where no client id is accepted. */
+export async function exchangeTicket(
+  client: GarminClient,
+  { ticket, serviceUrl, signal }: { ticket: string; serviceUrl: string; signal: AbortSignal },
+): Promise<DiSession> {
+  let status = 0;
+  for (const clientId of clientIds) {
+    const form = { service_ticket: ticket, grant_type: ticketGrant, service_url: serviceUrl };
+    const answer = await send(client, { clientId, form, signal });
+    const token = readToken(answer);
+    if (token) return sessionOf(token, { region: client.origins.domain, clientId });
+    const failure = limitedSignIn(answer) ?? failureOf(answer, client);
+    if (failure) throw failure;
+    status = answer.status;
+  }
+  throw new ConnectorError(
+    'source',
+    `Expected tokens for the ticket, got HTTP ${status}: a ticket is good once and for minutes only, so ${signInAgain}`,
+    { status },
   );
 }
 
-function clientIdOf({ file, bearer }: DiState): string {
-  return file.di_client_id ?? claimsOf(bearer).client_id ?? defaultClientId;
-}
-
-function headersOf(clientId: string): Record<string, string> {
+function sessionOf(
+  token: TokenAnswer,
+  { region, clientId }: { region: SavedSession['region']; clientId: string },
+): DiSession {
+  const { access_token, refresh_token } = token;
   return {
-    ...nativeHeaders,
-    Accept: 'application/json,text/html;q=0.9,*/*;q=0.8',
-    'Cache-Control': 'no-cache',
-    'Content-Type': 'application/x-www-form-urlencoded',
-    Authorization: `Basic ${Buffer.from(`${clientId}:`).toString('base64')}`,
+    kind: 'di',
+    region,
+    access_token,
+    ...(refresh_token !== undefined && { refresh_token }),
+    client_id: claimsOf(access_token).client_id ?? clientId,
+    ...timesOf(token),
   };
 }
 
-async function requestToken(client: GarminClient, current: DiState): Promise<DiState> {
-  const { library, origins, timeoutMs } = client;
-  const clientId = clientIdOf(current);
-  const refreshToken = current.file.di_refresh_token;
-  if (!refreshToken) {
+/** Asks for the next token. Resolves with the status where the refresh token is refused. */
+export async function refresh(
+  client: GarminClient,
+  { refreshToken, clientId }: { readonly refreshToken: string; readonly clientId: string },
+): Promise<TokenAnswer | { readonly refused: number }> {
+  const form = { grant_type: 'refresh_token', refresh_token: refreshToken };
+  const answer = await send(client, { clientId, form });
+  const token = readToken(answer);
+  if (token) return token;
+  const failure = limitedRenewal(answer) ?? failureOf(answer, client);
+  if (failure) throw failure;
+  return { refused: answer.status };
+}
+
+/** The session with renewed tokens. */
+export async function renewDi(client: GarminClient, current: DiSession): Promise<DiSession> {
+  const { refresh_token: refreshToken, access_token: bearer = '' } = current;
+  const clientId = current.client_id ?? claimsOf(bearer).client_id ?? clientIds[0];
+  if (refreshToken === undefined) {
     throw new ConnectorError(
       'needs_user',
-      `Expected di_refresh_token in ${diField}, got none, and di_token has ended. ${describeSignIn}`,
+      `Expected a refresh token to renew the session with, got none: ${signInAgain}`,
     );
   }
-  const form = new URLSearchParams({
-    grant_type: 'refresh_token',
-    client_id: clientId,
-    refresh_token: refreshToken,
-  }).toString();
-  const answer = await withDeadline({ timeoutMs }, (signal) =>
-    library.post<unknown>(`${origins.auth}${path}`, form, { headers: headersOf(clientId), signal }),
-  ).catch((error: unknown) => {
-    throw toRenewalError(error);
-  });
-  return nextState(answer, { current, clientId });
-}
-
-function nextState(answer: unknown, { current, clientId }: { current: DiState; clientId: string }): DiState {
-  const parsed = answerSchema.safeParse(answer);
-  if (!parsed.success) {
-    throw new ConnectorError('bad_data', `Expected access_token from ${path}, got an answer without it`);
+  const answer = await refresh(client, { refreshToken, clientId });
+  if (!('refused' in answer)) {
+    return {
+      ...current,
+      ...sessionOf({ refresh_token: refreshToken, ...answer }, { region: current.region, clientId }),
+    };
   }
-  const { access_token: token, refresh_token: rotated } = parsed.data;
-  const file = {
-    ...current.file,
-    di_token: token,
-    di_refresh_token: rotated ?? current.file.di_refresh_token,
-    di_client_id: claimsOf(token).client_id ?? clientId,
-  };
-  return stateOf(file, true);
-}
-
-/** The credential of a saved DI token, or undefined when none is saved. */
-export async function loadDiCredential(
-  client: GarminClient,
-  { tokens, log }: Pick<LoginContext<unknown>, 'tokens' | 'log'>,
-): Promise<Credential | undefined> {
-  const saved = await tokens.load(diField);
-  if (saved === undefined || saved === null) return undefined;
-  const parsed = fileSchema.safeParse(saved);
-  if (!parsed.success || (!parsed.data.di_token && !parsed.data.di_refresh_token)) {
-    log.warn(`Expected di_token and di_refresh_token in ${diField}, got neither: replace the file`);
-    return undefined;
-  }
-  return createCredential(stateOf(parsed.data, false), {
-    request: (current) => requestToken(client, current),
-    save: ({ file }) => tokens.save(diField, z.json().parse(file)),
-  });
+  throw new ConnectorError(
+    'needs_user',
+    `Expected Garmin to renew the session, got HTTP ${answer.refused}: it has ended. To go on, ${signInAgain}`,
+    { status: answer.refused, cause: new Error(`HTTP ${answer.refused}`) },
+  );
 }

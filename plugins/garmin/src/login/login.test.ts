@@ -20,7 +20,7 @@ test('saved DI tokens come first, and nothing but the profile is asked', async (
   tokens.stored.set('oauth1_token', oauth1);
   const session = await login(localConfig(server.origin, credentials), { tokens });
   expect(paths(server.seen)).toEqual(['GET /userprofile-service/socialProfile']);
-  expect(tokens.saves).toEqual([]);
+  expect(tokens.stored.get('session')).toMatchObject({ kind: 'di', profileId: '4711' });
   expect(connector.account(session)).toBe('invented@example.org');
 });
 
@@ -50,7 +50,7 @@ test.each([
   const server = await startServer((seen) => {
     if (seen.path.endsWith('/exchange/user/2.0'))
       return { json: { access_token: 'bearer-2', expires_in: 3600 } };
-    expect(tokens.stored.get('oauth2_token')).toMatchObject({ access_token: 'bearer-2' });
+    expect(tokens.stored.get('session')).toMatchObject({ access_token: 'bearer-2' });
     return undefined;
   });
   await login(localConfig(server.origin), { tokens });
@@ -66,7 +66,8 @@ test.each([
   });
   expect(exchange?.headers['authorization']).toBeUndefined();
   expect(read?.headers['authorization']).toBe('Bearer bearer-2');
-  expect(tokens.saves).toMatchObject([['oauth2_token', { expires_at: expect.any(Number) }]]);
+  expect(tokens.saves.every(([field]) => field === 'session')).toBe(true);
+  expect(tokens.stored.get('session')).toMatchObject({ kind: 'oauth', expires_at: expect.any(Number) });
 });
 
 test('an exchange that is refused needs a person', async () => {
@@ -91,12 +92,13 @@ test('without a person the password is never sent to Garmin', async () => {
   const attempt = connector.login({
     config,
     tokens: memoryTokens(),
+    countRequest() {},
     log: { debug() {}, info() {}, warn() {} },
     signal: new AbortController().signal,
   });
   await expect(attempt).rejects.toMatchObject({
     code: 'needs_user',
-    message: expect.stringMatching(/nobody at a terminal.*GARMIN_TOKEN_DIR.*npx otw run garmin/s),
+    message: expect.stringMatching(/never uses the password.*npx otw login garmin.*--ticket/s),
   });
   expect(server.seen).toEqual([]);
 });
@@ -105,7 +107,7 @@ test('with nothing at hand the message says what to do', async () => {
   const server = await startServer();
   await expect(login(localConfig(server.origin), { tokens: memoryTokens() })).rejects.toMatchObject({
     code: 'needs_user',
-    message: expect.stringMatching(/garmin_tokens\.json.*GARMIN_EMAIL and GARMIN_PASSWORD/s),
+    message: expect.stringMatching(/nothing that is saved.*npx otw login garmin.*--import/s),
   });
   expect(server.seen).toEqual([]);
 });
@@ -136,9 +138,44 @@ test('a profile that stays refused asks for a new sign-in', async () => {
       ? { json: { access_token: makeJwt('new'), refresh_token: 'r' } }
       : { status: 401 },
   );
-  await expect(login(localConfig(refused.origin))).rejects.toMatchObject({ code: 'auth', status: 401 });
+  const tokens = goodTokens();
+  await expect(login(localConfig(refused.origin), { tokens })).rejects.toMatchObject({
+    code: 'needs_user',
+    status: 401,
+    message: expect.stringContaining('not active'),
+  });
+  expect(tokens.stored.get('session')).toBeUndefined();
+  const good = await startServer();
+  const verified = goodTokens();
+  await login(localConfig(good.origin), { tokens: verified });
+  await expect(login(localConfig(refused.origin), { tokens: verified })).rejects.toMatchObject({
+    code: 'auth',
+    status: 401,
+  });
   const forbidden = await startServer(() => ({ status: 403, json: {} }));
   await expect(login(localConfig(forbidden.origin))).rejects.toMatchObject({ code: 'auth', status: 403 });
+});
+
+test('a Personal API key alone needs the e-mail address, which names the account of every row', async () => {
+  const server = await startServer(({ path, headers }) => {
+    if (path.endsWith('/personal-api-key/token')) return { json: { access_token: 'personal-bearer' } };
+    return headers['authorization'] === 'Bearer personal-bearer' ? { json: {} } : { status: 401 };
+  });
+  const tokens = memoryTokens();
+  const personalApiKey = 'key-canary';
+  await expect(login(localConfig(server.origin, { personalApiKey }), { tokens })).rejects.toMatchObject({
+    code: 'config',
+    message: expect.stringContaining('GARMIN_EMAIL'),
+  });
+  const { email } = credentials;
+  const session = await login(localConfig(server.origin, { personalApiKey, email }), { tokens });
+  expect(connector.account(session)).toBe(email);
+  expect(session.profile.displayName).toBeUndefined();
+  await connector.check?.({ session, signal: new AbortController().signal });
+  expect(server.seen.map(({ path }) => path)).toEqual([
+    '/personalapitoken-service/personal-api/personal-api-key/token',
+    '/userprofile-service/userprofile/settings',
+  ]);
 });
 
 test('check reads the profile', async () => {
@@ -188,7 +225,7 @@ test('the profile is named in no dataset error', async () => {
     (e: unknown) => e,
   );
   expect(error).toMatchObject({
-    code: 'source',
+    code: 'not_supported',
     status: 403,
     message: expect.stringContaining('{displayName}'),
   });

@@ -1,70 +1,138 @@
-import { ConnectorError, type LoginContext } from '@on-the-way/sdk';
-import type { GarminClient } from '../client.ts';
-import type { GarminConfig } from '../config.ts';
-import type { Credential } from './credential.ts';
-import { loadDiCredential } from './di-token.ts';
-import { loadOauthCredential } from './oauth-token.ts';
-import { signIn } from './password.ts';
+import { ConnectorError } from '@on-the-way/sdk';
+import type { GarminApis, Profile } from '../session.ts';
+import { findPending } from './code.ts';
+import {
+  accept,
+  acceptFirst,
+  isRefusal,
+  openSaved,
+  rememberDead,
+  type LoginParts,
+  type OpenedSession,
+} from './open-saved.ts';
+import { signInByForm } from './password.ts';
+import { createKeyCredential, warnOfExpiry } from './personal-key.ts';
 import { describeSignIn } from './remedy.ts';
+import { accountOf, loadSession } from './saved-session.ts';
+import { finishPending, signInAnew, signInWithPassword } from './sign-in.ts';
+import { loadMemory, useUpCode } from './sign-in-memory.ts';
+import { fileNames, readTokenFiles } from './token-files.ts';
 
-/** Tries a credential out; resolves with what it opens. */
-export type Verify<Session> = (credential: Credential) => Promise<Session>;
-
-function isRefusal(error: unknown): error is ConnectorError {
-  return ConnectorError.is(error) && (error.code === 'needs_user' || error.code === 'auth');
+/** The ways to ask for data, and who is signed in. */
+export interface OpenedApis {
+  readonly apis: GarminApis;
+  readonly profile: Profile;
 }
 
-async function trySaved<Session>(
-  client: GarminClient,
-  context: LoginContext<GarminConfig>,
-  verify: Verify<Session>,
-): Promise<{ session: Session } | { refusal: ConnectorError | undefined }> {
+/** Opened, or why it is not; `hadSession` tells a session that ended from one that never was. */
+type Attempt = OpenedSession | { readonly refusal: ConnectorError; readonly hadSession: boolean };
+
+const nobody: Profile = { displayName: undefined, profileId: undefined, userName: undefined };
+
+async function openFiles(parts: LoginParts): Promise<Awaited<ReturnType<typeof acceptFirst>>> {
+  const { client, context } = parts;
+  const { tokens, log } = context;
+  const loaded = await Promise.all(fileNames.map(async (name) => [name, await tokens.load(name)] as const));
+  const sessions = readTokenFiles(Object.fromEntries(loaded), { region: client.origins.domain, log });
+  const { dead_files: dead } = await loadMemory(tokens);
+  return acceptFirst(
+    parts,
+    sessions.filter(({ imported = '' }) => !dead.includes(imported)),
+  );
+}
+
+/** What may be done without a person and without a session: each of it once. */
+async function signInUnattended(parts: LoginParts, hadSession: boolean): Promise<OpenedSession | undefined> {
+  const { client, context } = parts;
+  const { email, password, mfaCode, personalApiKey } = context.config;
+  if (email === undefined) return undefined;
+  if (mfaCode !== undefined) {
+    const account = accountOf(email);
+    const pending = await findPending(context.tokens, { region: client.origins.domain, account });
+    const maySignIn = password !== undefined && !hadSession && personalApiKey === undefined;
+    if (!pending && !maySignIn) return undefined;
+    // Durable before the request: a code that was tried is not tried again, whatever becomes of this run.
+    if (!(await useUpCode(context.tokens, account, mfaCode))) return undefined;
+    if (pending) return finishPending(parts, { pending, code: mfaCode });
+    return signInWithPassword(parts, { email, password: password ?? '', code: mfaCode });
+  }
+  if (!client.origins.areLoopback || password === undefined) return undefined;
+  const session = await signInByForm(client, { email, password, signal: context.signal });
+  return accept(parts, session, 'password');
+}
+
+function whatIsMissing({ context }: LoginParts): string {
+  const { email, password, mfaCode } = context.config;
+  if (email === undefined || password === undefined) return 'nothing that is saved';
+  if (mfaCode === undefined) return 'nothing that is saved (a scheduled run never uses the password)';
+  return 'nothing that is saved, and the code in GARMIN_MFA_CODE was used before';
+}
+
+async function openConnect(parts: LoginParts): Promise<Attempt> {
+  const saved = await loadSession(parts.context.tokens);
   let refusal: ConnectorError | undefined;
-  for (const load of [loadDiCredential, loadOauthCredential]) {
-    const credential = await load(client, context);
-    if (!credential) continue;
+  if (saved) {
     try {
-      return { session: await verify(credential) };
+      return await openSaved(parts, saved);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      refusal ??= error;
-      context.log.info('Saved Garmin tokens are not accepted', { code: error.code });
+      refusal = error;
+      await rememberDead(parts, saved);
     }
   }
-  return { refusal };
+  const opened = await openFiles(parts);
+  if ('api' in opened) return opened;
+  refusal ??= opened.refusal;
+  const signedIn = await signInUnattended(parts, saved !== undefined);
+  if (signedIn) return signedIn;
+  const missing = `Expected a way into Garmin Connect, got ${whatIsMissing(parts)}. ${describeSignIn}`;
+  return {
+    refusal: refusal ?? new ConnectorError('needs_user', missing),
+    hadSession: refusal !== undefined,
+  };
 }
 
-function whatIsMissing({ config, prompt }: LoginContext<GarminConfig>): string {
-  const { email, password } = config;
-  if (email === undefined || password === undefined) {
-    const missing = [email === undefined && 'e-mail', password === undefined && 'password'].filter(Boolean);
-    return `no saved tokens, and no ${missing.join(' and ')}`;
+/** The api of the Personal API key, or why it is refused; undefined where none is configured. */
+async function openPersonal({ client, context, makeApi }: LoginParts) {
+  const { config, tokens } = context;
+  if (config.personalApiKey === undefined) return undefined;
+  warnOfExpiry(context);
+  const credential = createKeyCredential(client, { apiKey: config.personalApiKey, tokens });
+  try {
+    await credential.bearer();
+    return { api: makeApi(credential, client.origins.personal) };
+  } catch (error) {
+    if (ConnectorError.is(error)) return { refusal: error };
+    throw error;
   }
-  return prompt
-    ? 'no saved tokens'
-    : 'no saved tokens, and nobody at a terminal (a scheduled run never uses the password)';
+}
+
+function combine(
+  { context }: LoginParts,
+  connect: Attempt,
+  personal: Awaited<ReturnType<typeof openPersonal>>,
+): OpenedApis {
+  const personalApi = personal && 'api' in personal ? personal.api : undefined;
+  const keyRefusal = personal && 'refusal' in personal ? personal.refusal : undefined;
+  if ('api' in connect) {
+    if (keyRefusal) context.log.warn(keyRefusal.message, { code: keyRefusal.code });
+    return {
+      apis: { connect: connect.api, ...(personalApi && { personal: personalApi }) },
+      profile: connect.profile,
+    };
+  }
+  if (!personalApi) throw connect.hadSession ? connect.refusal : (keyRefusal ?? connect.refusal);
+  if (connect.hadSession) context.log.warn(connect.refusal.message, { code: connect.refusal.code });
+  return { apis: { personal: personalApi }, profile: nobody };
 }
 
 /**
- * Opens a session: saved DI tokens, then saved OAuth tokens, then, only with a person present or
- * against a simulator, one sign-in with the password.
+ * Opens every credential there is. With a person who wants to sign in anew, in the way they chose. Else the
+ * saved session, then token files, then what may be done once without a person; and the Personal API key
+ * beside it. Throws `needs_user` where nothing opens.
  */
-export async function openSession<Session>(
-  client: GarminClient,
-  context: LoginContext<GarminConfig>,
-  verify: Verify<Session>,
-): Promise<Session> {
-  const saved = await trySaved(client, context, verify);
-  if ('session' in saved) return saved.session;
-  const { config, tokens, signal, prompt } = context;
-  const { email, password } = config;
-  const maySignIn = prompt !== undefined || client.origins.areLoopback;
-  if (maySignIn && email !== undefined && password !== undefined) {
-    return verify(await signIn(client, { email, password, tokens, signal }));
-  }
-  if (saved.refusal) throw saved.refusal;
-  throw new ConnectorError(
-    'needs_user',
-    `Expected a way into Garmin Connect, got ${whatIsMissing(context)}. ${describeSignIn}`,
-  );
+export async function openApis(parts: LoginParts): Promise<OpenedApis> {
+  const { signIn } = parts.context;
+  const connect = signIn ? await signInAnew(parts, signIn) : await openConnect(parts);
+  return combine(parts, connect, await openPersonal(parts));
 }

@@ -1,6 +1,8 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { createClient } from '../client.ts';
 import { configSchema } from '../config.ts';
-import { localConfig, login, memoryTokens, startServer } from '../../test/server.ts';
+import { signInByForm } from './password.ts';
+import { localConfig, login, memoryTokens, never, startServer } from '../../test/server.ts';
 import { credentials, form, paths, signInService, success } from '../../test/sign-in.ts';
 
 test('against a simulator the password signs in once and both tokens are saved', async () => {
@@ -15,7 +17,9 @@ test('against a simulator the password signs in once and both tokens are saved',
     'POST /oauth-service/oauth/exchange/user/2.0',
     'GET /userprofile-service/socialProfile',
   ]);
-  expect(tokens.saves.map(([field]) => field)).toEqual(['oauth1_token', 'oauth2_token']);
+  expect(new Set(tokens.saves.map(([field]) => field))).toEqual(new Set(['session']));
+  expect(tokens.saves[0]?.[1]).not.toHaveProperty('verified_at');
+  expect(tokens.stored.get('session')).toMatchObject({ kind: 'oauth', verified_at: expect.any(String) });
   await login(localConfig(server.origin), { tokens });
   expect(server.seen).toHaveLength(7);
 });
@@ -46,7 +50,7 @@ test.each([
   ['refuses the password with 401', form, 401, 'auth', 'refused'],
   ['is locked', `${form}<script>var status = "ACCOUNT_LOCKED";</script>`, 200, 'needs_user', 'browser'],
   ['wants a phone number', '<title>Update Phone Number</title>', 200, 'needs_user', 'browser'],
-  ['says 429 in the page', '{"error":{"status-code":"429"}}', 200, 'rate_limited', 'two hours'],
+  ['says 429 in the page', '{"error":{"status-code":"429"}}', 200, 'rate_limited', '2 hours'],
   ['says 429', 'slow down', 429, 'rate_limited', '429'],
   ['checks for bots', '<html>Just a moment...</html>', 403, 'rate_limited', '403'],
   ['is down', '<html>', 502, 'transient', '502'],
@@ -79,7 +83,7 @@ test('the password is not carried to another host by a redirect', async () => {
   expect(other.seen).toEqual([]);
 });
 
-test('with a person there the password may be used, beginning with the consumer', async () => {
+test('the form begins with the consumer, outside Garmin', async () => {
   // Nothing leaves this machine: the proxy is not there.
   vi.stubEnv('https_proxy', 'http://127.0.0.1:1');
   vi.stubEnv('no_proxy', '');
@@ -87,10 +91,20 @@ test('with a person there the password may be used, beginning with the consumer'
   const server = await startServer(signInService(success));
   const origins = { apiOrigin: server.origin, ssoOrigin: server.origin };
   const config = configSchema.parse({ ...credentials, ...origins, minRequestIntervalMs: 0 });
-  const attempt = login(config, { tokens: memoryTokens(), prompt: async () => '' });
-  await expect(attempt).rejects.toMatchObject({
+  const client = createClient(config, () => {});
+  onTestFinished(() => client.close());
+  await expect(signInByForm(client, { ...credentials, signal: never })).rejects.toMatchObject({
     code: 'transient',
     message: expect.stringContaining('oauth_consumer.json'),
   });
+  expect(server.seen).toEqual([]);
+});
+
+test('a run never signs in with the password, not even with a person there', async () => {
+  const server = await startServer(signInService(success));
+  const origins = { apiOrigin: server.origin, ssoOrigin: server.origin };
+  const config = configSchema.parse({ ...credentials, ...origins, minRequestIntervalMs: 0 });
+  const attempt = login(config, { tokens: memoryTokens(), prompt: async () => '' });
+  await expect(attempt).rejects.toMatchObject({ code: 'needs_user' });
   expect(server.seen).toEqual([]);
 });

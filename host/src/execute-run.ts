@@ -1,0 +1,211 @@
+import { randomUUID } from 'node:crypto';
+import {
+  createPolicies,
+  failureOf,
+  runConnection,
+  type Bus,
+  type Failure,
+  type RunInput,
+  type RunSummary,
+} from '@on-the-way/core';
+import {
+  addDays,
+  dayAt,
+  formatInstant,
+  startOfDay,
+  type Prompt,
+  type SinkWriter,
+  type Window,
+} from '@on-the-way/sdk';
+import type { ConnectionConfig } from './config/host-config.ts';
+import { openConnection, type OpenParts } from './open-connection.ts';
+import type { ConnectionState, ConnectionStore } from './storage/connections.ts';
+import type { LedgerStore } from './storage/ledger.ts';
+import type { RunStore, Trigger } from './storage/runs.ts';
+
+/** What a person may ask of a run. */
+export interface RunRequest {
+  readonly trigger: Trigger;
+  readonly signal: AbortSignal;
+  /** Just these days, final or not. */
+  readonly only?: Window;
+  /** Just these datasets. */
+  readonly onlyDatasets?: readonly string[];
+  /** Present when a person is there to answer. */
+  readonly prompt?: Prompt;
+  /** Run the connector within this process, for debugging a plugin. */
+  readonly inProcess?: boolean;
+  /** Known before the run begins, e.g. to answer a request with it. */
+  readonly runId?: string;
+}
+
+/** What runs are executed with. */
+export interface ExecuteParts extends OpenParts {
+  readonly sink: (name: string) => Promise<SinkWriter>;
+  readonly ledger: LedgerStore;
+  readonly runs: RunStore;
+  readonly connections: ConnectionStore;
+  readonly bus: Bus;
+}
+
+interface Run {
+  readonly runId: string;
+  readonly startedAt: number;
+  readonly connection: ConnectionConfig;
+  readonly request: RunRequest;
+}
+
+/** A run that ended before it had a connector to ask. */
+export function endedEarly(connection: string, runId: string, at: number, error: Failure): RunSummary {
+  return {
+    runId,
+    connection,
+    status: error.code === 'budget_spent' ? 'partial' : 'failed',
+    startedAt: at,
+    finishedAt: at,
+    slicesPlanned: 0,
+    datasets: {},
+    requests: 0,
+    error,
+  };
+}
+
+/** Executes a run from its row in app.run to what is remembered of it. The connection must be locked. */
+export async function executeRun(
+  parts: ExecuteParts,
+  connection: ConnectionConfig,
+  request: RunRequest,
+  runId: string,
+): Promise<RunSummary> {
+  const { name } = connection;
+  const startedAt = parts.clock.now();
+  await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt });
+  const summary = await runWithin(parts, { runId, startedAt, connection, request });
+  await parts.runs.finish(summary);
+  const pauseMs = await parts.connections.finish(summary);
+  const wish = request.only !== undefined || request.onlyDatasets !== undefined;
+  if (summary.status === 'succeeded' && summary.skipped === undefined && !wish) {
+    await parts.connections.rememberPass(name, { change: summary.lastChange ?? null, at: startedAt });
+  }
+  const { error } = summary;
+  return error && pauseMs !== undefined
+    ? { ...summary, error: { ...error, retryAfterMs: pauseMs } }
+    : summary;
+}
+
+/** Runs with what is left of the day's budget. */
+async function runWithin(parts: ExecuteParts, run: Run): Promise<RunSummary> {
+  const { runId, startedAt, connection } = run;
+  const finish = (error: Failure): RunSummary => {
+    const ended = endedEarly(connection.name, runId, startedAt, error);
+    parts.bus.emit('run:finished', ended);
+    return ended;
+  };
+  const budget = await budgetOf(parts, run);
+  if (budget <= 0) return finish(daySpent(run));
+  let sink: SinkWriter;
+  try {
+    sink = await parts.sink(connection.sink);
+  } catch (error) {
+    return finish(failureOf(error));
+  }
+  const state = await parts.connections.state(connection.name);
+  const today = dayAt(startedAt, connection.timeZone);
+  const first = addDays(today, 1 - connection.backfillDays);
+  const backfillFrom = await parts.connections.wantFrom(connection.name, first);
+  return runConnection({
+    ...inputOf(parts, run),
+    ...countedOpen(parts, run, budget),
+    ...passOf(run, state),
+    sink,
+    plan: planOf(run, state, backfillFrom),
+  });
+}
+
+/** Requests a run that begins now may make; none are left at 0 and below. */
+export async function budgetOf(
+  { runs }: ExecuteParts,
+  { connection, startedAt }: Pick<Run, 'connection' | 'startedAt'>,
+): Promise<number> {
+  const { name, timeZone, requestsPerRun = Infinity, requestsPerDay = Infinity } = connection;
+  if (requestsPerDay === Infinity) return requestsPerRun;
+  const midnight = startOfDay(dayAt(startedAt, timeZone), timeZone);
+  return Math.min(requestsPerRun, requestsPerDay - (await runs.requestsSince(name, midnight)));
+}
+
+function daySpent({ connection: { requestsPerDay, timeZone }, startedAt }: Run): Failure {
+  const midnight = startOfDay(addDays(dayAt(startedAt, timeZone), 1), timeZone);
+  const until = formatInstant(midnight, timeZone);
+  return {
+    code: 'budget_spent',
+    message: `The day's ${requestsPerDay} requests are made: nothing is asked before ${until}`,
+    retryAfterMs: midnight - startedAt,
+  };
+}
+
+/** Opens the connector, again and again if need be, within one budget. */
+function countedOpen(
+  parts: ExecuteParts,
+  { connection, request }: Run,
+  budget: number,
+): Pick<RunInput, 'open' | 'requestsMade'> {
+  let earlier = 0;
+  let current = 0;
+  return {
+    requestsMade: () => earlier + current,
+    async open(signal) {
+      earlier += current;
+      current = 0;
+      const connector = await openConnection(
+        parts,
+        connection,
+        {
+          ...request,
+          ...(Number.isFinite(budget) && { requestBudget: budget - earlier }),
+          onRequests: (made) => (current = made),
+        },
+        signal,
+      );
+      await parts.connections.rememberDatasets(connection.name, connector.datasets);
+      return connector;
+    },
+  };
+}
+
+function inputOf(parts: ExecuteParts, { runId, connection, request }: Run) {
+  const { bus, clock, ledger } = parts;
+  const { name, policies } = connection;
+  return {
+    runId,
+    connection: name,
+    ledger,
+    policies: createPolicies(policies, { connection: name, bus, clock }),
+    bus,
+    clock,
+    newId: () => randomUUID(),
+    signal: request.signal,
+  };
+}
+
+/** Only the scheduler's run of everything may be skipped. */
+function passOf({ request }: Run, { lastChange, lastPassAt }: ConnectionState): Pick<RunInput, 'lastPass'> {
+  if (request.trigger !== 'schedule' || request.only || request.onlyDatasets) return {};
+  if (lastChange === null || lastPassAt === null) return {};
+  return { lastPass: { change: lastChange, at: lastPassAt.getTime() } };
+}
+
+function planOf(
+  { connection, request }: Run,
+  state: ConnectionState,
+  backfillFrom: string,
+): RunInput['plan'] {
+  const { timeZone, windowDays } = connection;
+  return {
+    timeZone,
+    windowDays,
+    backfillFrom,
+    ...(state.signedInAt && { signedInAt: state.signedInAt.getTime() }),
+    ...(request.only && { only: request.only }),
+    ...(request.onlyDatasets && { onlyDatasets: request.onlyDatasets }),
+  };
+}

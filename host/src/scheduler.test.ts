@@ -1,0 +1,69 @@
+import type { RunSummary } from '@on-the-way/core';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { ConnectionConfig } from './config/host-config.ts';
+import { createLog } from './log.ts';
+import { createRedactor } from './redact.ts';
+import { createScheduler, type Scheduler, type SchedulerParts } from './scheduler.ts';
+
+beforeEach(() => void vi.useFakeTimers({ now: Date.parse('2026-03-18T12:00:00+08:00') }));
+afterEach(() => void vi.useRealTimers());
+
+const minuteMs = 60_000;
+
+function summary(change: Partial<RunSummary>): RunSummary {
+  const at = Date.now();
+  return {
+    runId: 'run-1',
+    connection: 'garmin',
+    status: 'succeeded',
+    startedAt: at,
+    finishedAt: at,
+    slicesPlanned: 0,
+    datasets: {},
+    requests: 0,
+    ...change,
+  };
+}
+
+/** Minutes from the end of a run that ended so to the next one. */
+async function minutesAfter(
+  ended: Partial<RunSummary>,
+  { intervalSeconds = 3600, random = 0 }: { intervalSeconds?: number; random?: number } = {},
+): Promise<number> {
+  const connection = { name: 'garmin', intervalSeconds } as ConnectionConfig;
+  const execute = vi.fn(async () => summary(ended));
+  const parts = {
+    connections: [connection],
+    service: { execute },
+    runs: { list: async () => [] },
+    states: { state: async () => ({ backfillFrom: null }) },
+    clock: { now: () => Date.now() },
+    random: () => random,
+    log: createLog({ redactor: createRedactor(), level: 'error', pretty: false, write: () => undefined }),
+  } as unknown as SchedulerParts;
+  const scheduler: Scheduler = createScheduler(parts, () => '2026-03-18');
+  const began = Date.now();
+  scheduler.start();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(execute).toHaveBeenCalledOnce();
+  const next = scheduler.nextRunAt('garmin');
+  await scheduler.stop();
+  return ((next ?? Number.NaN) - began) / minuteMs;
+}
+
+test.each<[string, Partial<RunSummary>, number]>([
+  ['went through', {}, 60],
+  ['was skipped', { skipped: 'nothing new' }, 60],
+  ['has spent its budget', { status: 'partial', error: { code: 'budget_spent', message: '' } }, 60],
+  ['was limited for longer', { error: { code: 'rate_limited', message: '', retryAfterMs: 7_200_000 } }, 120],
+  ['was limited for less', { error: { code: 'rate_limited', message: '', retryAfterMs: 60_000 } }, 60],
+  ['found no network', { status: 'failed', error: { code: 'transient', message: '' } }, 5],
+])('after a run that %s', async (_how, ended, minutes) => {
+  expect(await minutesAfter(ended)).toBe(minutes);
+});
+
+test('the interval is stretched by chance, by 2 % and a minute at most, so that hosts do not keep step', async () => {
+  expect(await minutesAfter({}, { random: 0.5 })).toBe(60.5);
+  expect(await minutesAfter({}, { intervalSeconds: 600, random: 0.999 })).toBeCloseTo(10 + 0.2, 2);
+  expect(await minutesAfter({}, { intervalSeconds: 86_400, random: 0.999 })).toBeCloseTo(1441, 2);
+});

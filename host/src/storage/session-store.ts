@@ -1,0 +1,209 @@
+import { ConnectorError, type JsonValue } from '@on-the-way/sdk';
+import { exitCodes, HostError } from '../host-error.ts';
+import type { Database } from './database.ts';
+import {
+  createSessionKey,
+  givenSessionKey,
+  readSessionKey,
+  type SessionKey,
+  type SessionKeyPlace,
+} from './session-key.ts';
+import { seal, unseal, type Sealed } from './session-seal.ts';
+
+/** Where a session's field is kept. */
+export interface SessionField {
+  readonly connection: string;
+  readonly field: string;
+}
+
+/** The encrypted sessions of all connections. The key is looked for when it is first needed. */
+export interface SessionStore {
+  /**
+   * Called before anything that may sign in: finds the key, makes one where nothing was ever saved, and
+   * records which one it is.
+   *
+   * @throws HostError (exit 78) when the saved sessions were encrypted with another key, or it is missing.
+   */
+  checkKey(): Promise<void>;
+  /** One line about the key for a person; makes and records nothing. Throws as `checkKey`. */
+  describeKey(): Promise<string>;
+  /** The field's value, or undefined if it is not saved. Throws ConnectorError `config` if it does not decrypt. */
+  load(at: SessionField): Promise<JsonValue | undefined>;
+  /** Resolves when the value is durable. */
+  save(at: SessionField, value: JsonValue): Promise<void>;
+  /** Removes a field; nothing happens when it is not there. */
+  remove(at: SessionField): Promise<void>;
+  /** Removes all of a connection's fields, for which no key is needed; resolves with how many. */
+  forget(connection: string): Promise<number>;
+}
+
+interface Known {
+  /** Id of the key that is in use; null before anything was. */
+  readonly keyId: string | null;
+  readonly hasSessions: boolean;
+}
+
+const remedies =
+  'put the key back, copy it from the host that has it, or forget the sessions with otw logout NAME and sign in anew';
+
+function wrongKey(wanted: string, found: string): HostError {
+  return new HostError(
+    exitCodes.badConfig,
+    `session key: expected the one the sessions in the database are encrypted with (id ${wanted}), found ${found}: ${remedies}`,
+  );
+}
+
+function nameOf(key: SessionKey): string {
+  return `another one (id ${key.id}) in ${key.from}`;
+}
+
+async function readKnown(database: Database): Promise<Known> {
+  const { rows } = await database.raw<{ rows: Known[] }>(
+    `select coalesce((select key_id from app.session_key), (select min(key_id) from app.connector_session)) as "keyId",
+       exists (select from app.connector_session) as "hasSessions"`,
+  );
+  return rows[0] ?? { keyId: null, hasSessions: false };
+}
+
+/** The key that is there; `make` where none is and none was needed so far. */
+function findKey<T>(
+  place: SessionKeyPlace,
+  { keyId, hasSessions }: Known,
+  make: (file: string) => T,
+): SessionKey | T {
+  if (!('file' in place)) return givenSessionKey(place.value);
+  const key = readSessionKey(place.file);
+  if (key) return key;
+  if (hasSessions) throw wrongKey(keyId ?? 'unknown', `no ${place.file}`);
+  if (place.created) return make(place.file);
+  throw new HostError(
+    exitCodes.badConfig,
+    `OTW_SESSION_KEY_FILE: expected a file with a key, found no ${place.file}: make it with ` +
+      `(umask 077; openssl rand -base64 32 > ${place.file})`,
+  );
+}
+
+// A key recorded just now belongs to a host that is starting as well; one of those two must not go on.
+const replaceable = `created_at < now() - interval '1 minute' and not exists (select from app.connector_session)`;
+
+/** Records the key's id unless another one is in use; resolves with the one that is. */
+async function recordKey(database: Database, key: SessionKey): Promise<string> {
+  return database.transaction(async (transaction) => {
+    await transaction.raw('insert into app.session_key (key_id) values (?) on conflict do nothing', [key.id]);
+    await transaction.raw('select from app.session_key for update');
+    await transaction.raw(
+      `update app.session_key set key_id = ?, created_at = now() where key_id <> ? and ${replaceable}`,
+      [key.id, key.id],
+    );
+    const { rows } = await transaction.raw<{ rows: { key_id: string }[] }>(
+      'select key_id from app.session_key',
+    );
+    return rows[0]?.key_id ?? key.id;
+  });
+}
+
+function damaged({ connection, field }: SessionField): ConnectorError {
+  return new ConnectorError(
+    'config',
+    `Expected the saved ${field} of ${connection} as it was written, but it was changed or moved and does not decrypt: ` +
+      `otw logout ${connection}, then otw login ${connection}`,
+  );
+}
+
+/** Connection names have no slash, so no two places are spelled the same. */
+function placeOf({ connection, field }: SessionField): string {
+  return `${connection}/${field}`;
+}
+
+async function saveSealed(
+  database: Database,
+  key: SessionKey,
+  { connection, field }: SessionField,
+  { nonce, ciphertext }: Sealed,
+): Promise<void> {
+  await database.transaction(async (transaction) => {
+    // A rotated token that is lost cannot be had again, whatever the server is set to.
+    await transaction.raw('set local synchronous_commit = on');
+    await transaction.raw('insert into app.session_key (key_id) values (?) on conflict do nothing', [key.id]);
+    const { rows } = await transaction.raw<{ rows: { key_id: string }[] }>(
+      'select key_id from app.session_key for share',
+    );
+    const inUse = rows[0]?.key_id;
+    if (inUse !== key.id) throw wrongKey(inUse ?? 'unknown', nameOf(key));
+    await transaction.raw(
+      `insert into app.connector_session (connection, field, key_id, nonce, ciphertext) values (?, ?, ?, ?, ?)
+       on conflict (connection, field) do update set key_id = excluded.key_id, nonce = excluded.nonce,
+         ciphertext = excluded.ciphertext, updated_at = now()`,
+      [connection, field, key.id, nonce, ciphertext],
+    );
+  });
+}
+
+async function forget(database: Database, connection: string): Promise<number> {
+  return database.transaction(async (transaction) => {
+    await transaction.raw('select from app.session_key for update');
+    const { rows } = await transaction.raw<{ rows: unknown[] }>(
+      'delete from app.connector_session where connection = ? returning field',
+      [connection],
+    );
+    // With the last session goes the reason to insist on the key.
+    await transaction.raw('delete from app.session_key where not exists (select from app.connector_session)');
+    return rows.length;
+  });
+}
+
+/** The store over app.session_key and app.connector_session. */
+export function createSessionStore(database: Database, place: SessionKeyPlace): SessionStore {
+  let checked: Promise<SessionKey> | undefined;
+
+  async function check(): Promise<SessionKey> {
+    const known = await readKnown(database);
+    const key = findKey(place, known, createSessionKey);
+    const inUse = known.hasSessions && known.keyId !== null ? known.keyId : await recordKey(database, key);
+    if (inUse !== key.id) throw wrongKey(inUse, nameOf(key));
+    return key;
+  }
+
+  function keyInUse(): Promise<SessionKey> {
+    checked ??= check().catch((error: unknown) => {
+      checked = undefined;
+      throw error;
+    });
+    return checked;
+  }
+
+  return {
+    checkKey: async () => void (await keyInUse()),
+    async describeKey() {
+      const known = await readKnown(database);
+      const key = findKey(place, known, () => undefined);
+      if (!key) return 'none yet: it is made when a host starts';
+      if (known.hasSessions && known.keyId !== key.id) throw wrongKey(known.keyId ?? 'unknown', nameOf(key));
+      return `id ${key.id}, from ${key.from}`;
+    },
+    async load(at) {
+      const { rows } = await database.raw<{ rows: (Sealed & { readonly keyId: string })[] }>(
+        `select key_id as "keyId", nonce, ciphertext from app.connector_session where connection = ? and field = ?`,
+        [at.connection, at.field],
+      );
+      const row = rows[0];
+      if (!row) return undefined;
+      const key = await keyInUse();
+      if (row.keyId !== key.id) throw wrongKey(row.keyId, nameOf(key));
+      const text = unseal(key, placeOf(at), row);
+      if (text === undefined) throw damaged(at);
+      return JSON.parse(text) as JsonValue;
+    },
+    async save(at, value) {
+      const key = await keyInUse();
+      await saveSealed(database, key, at, seal(key, placeOf(at), JSON.stringify(value)));
+    },
+    async remove({ connection, field }) {
+      await database.raw('delete from app.connector_session where connection = ? and field = ?', [
+        connection,
+        field,
+      ]);
+    },
+    forget: (connection) => forget(database, connection),
+  };
+}

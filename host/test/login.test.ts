@@ -1,0 +1,272 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startGarminSimulator } from '@on-the-way/garmin-simulator';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { SignIn } from '@on-the-way/sdk';
+import { otw, temporaryFolder } from './otw.ts';
+import { createRotatingConnection, type RotatingConnection } from './rotating-connection.ts';
+import { createTestHost, fakeClock, type TestHost } from './test-host.ts';
+
+describe('otw login and otw logout', () => {
+  let made: RotatingConnection;
+  beforeEach(async () => {
+    made = await createRotatingConnection();
+  });
+  afterEach(() => made.close());
+
+  function tokens(): string {
+    return JSON.stringify({ session: made.source.session() });
+  }
+
+  async function imported(): Promise<void> {
+    writeFileSync(join(made.folder, 'session.json'), JSON.stringify(made.source.session()));
+    const { code, stdout, stderr } = await made.otw([
+      'login',
+      'rotating',
+      '--import',
+      'session.json',
+      '--json',
+    ]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({
+      connection: 'rotating',
+      account_ref: expect.stringMatching(/^[0-9a-f]{12}$/),
+      datasets: 1,
+      not_supported: 0,
+    });
+  }
+
+  test('import tokens, which the next run uses; signed out, a run asks for a person, and what was read stays', async () => {
+    await imported();
+    expect(await made.otw(['run'])).toMatchObject({ code: 0 });
+    expect(await made.otw(['logout', 'rotating'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--yes'),
+    });
+    const out = await made.otw(['logout', 'rotating', '--yes', '--json']);
+    expect(JSON.parse(out.stdout)).toEqual({ connection: 'rotating', forgotten: 1, token_dir_left: false });
+    expect(await made.otw(['run'])).toMatchObject({ code: 4 });
+    const rows = await made.otw(['query', 'select 1 from raw.raw_event', '--json']);
+    expect(JSON.parse(rows.stdout)).toEqual({ rows: [{ '?column?': 1 }] });
+  });
+
+  test('say that token files are left, which the next run imports again', async () => {
+    made.tokenFile(made.source.session());
+    const { code, stderr } = await made.otw(['logout', '--yes']);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringMatching(/tokens are left as they are/),
+    });
+    expect(await made.otw(['run'])).toMatchObject({ code: 0 });
+  });
+
+  test('take a code without a terminal, ask for a person where one is needed, and name the exit codes', async () => {
+    expect(await made.otw(['login'])).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(/^needs_user: /m),
+    });
+    expect(made.source.counts).toEqual({});
+    const ticket = await made.otw(['login', '--ticket', 'ST-canary-0123456789', '--json']);
+    expect(ticket).toMatchObject({ code: 4 });
+    expect(ticket.stdout + ticket.stderr).not.toContain('canary');
+    expect(JSON.parse(ticket.stdout)).toMatchObject({ error: { code: 'auth' }, not_before: null });
+    expect(await made.otw(['login', '--code', '123456'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Signed in to rotating as account [0-9a-f]{12}: 1 datasets/),
+    });
+    expect(await made.otw(['login', '--code', '1', '--ticket'])).toMatchObject({ code: 2 });
+    expect(await made.otw(['login', 'nobody'])).toMatchObject({ code: 2 });
+  });
+
+  test('refuse what is no token file with 78, without quoting it', async () => {
+    const { code, stderr } = await made.otw(['login', '--import', tokens().slice(0, -2)]);
+    expect({ code, stderr }).toEqual({ code: 78, stderr: expect.stringMatching(/not JSON \(not shown\)/) });
+    expect(stderr).not.toContain('canary');
+  });
+
+  test('a refusal is kept: 5 and the time, and the next try is not even sent', async () => {
+    made.source.signIn = { status: 429, retryAfter: 10_800 };
+    const asked = Date.now();
+    const first = await made.otw(['login', '--code', '123456', '--json']);
+    expect(first.code).toBe(5);
+    const { not_before: until, error } = JSON.parse(first.stdout) as {
+      not_before: string;
+      error: { code: string };
+    };
+    expect(error.code).toBe('rate_limited');
+    expect(Date.parse(until)).toBeGreaterThanOrEqual(Math.floor(asked / 1000) * 1000 + 10_800_000);
+    expect(await made.otw(['logout', '--yes'])).toMatchObject({ code: 0 });
+    const second = await made.otw(['login', '--code', '123456']);
+    expect(second).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining(`do not try before ${until.slice(0, 10)}`),
+    });
+    expect(made.source.counts).toEqual({ '/sign-in': 1 });
+    await imported();
+    made.source.signIn = { status: 200 };
+    expect(await made.otw(['login', '--code', '123456'])).toMatchObject({ code: 0 });
+  });
+
+  test('wait for a run of the connection to end', async () => {
+    const client = new pg.Client(made.databaseUrl);
+    await client.connect();
+    try {
+      const run = `hashtextextended('on-the-way run rotating', 0)`;
+      await client.query(`select pg_advisory_lock(${run})`);
+      const login = made.start(['login', '--code', '123456']);
+      const waiting = `select 1 from pg_locks where locktype = 'advisory' and not granted
+        and database = (select oid from pg_database where datname = current_database())`;
+      const waits = async (): Promise<number | null> => (await client.query(waiting)).rowCount;
+      await expect.poll(waits, { timeout: 20_000 }).toBe(1);
+      expect(made.source.counts).toEqual({});
+      await client.query(`select pg_advisory_unlock(${run})`);
+      expect(await login.finished).toMatchObject({ code: 0 });
+    } finally {
+      await client.end();
+    }
+  });
+});
+
+describe('the pause after a refused sign-in', () => {
+  const ask: SignIn = { way: 'ask', code: '123456' };
+  const hourMs = 3_600_000;
+  let made: RotatingConnection;
+  let host: TestHost | undefined;
+  const clock = fakeClock('2026-02-26T12:00:00+08:00');
+  beforeEach(async () => {
+    made = await createRotatingConnection();
+    made.source.signIn = { status: 429 };
+    clock.set('2026-02-26T12:00:00+08:00');
+  });
+  afterEach(async () => {
+    await host?.close();
+    host = undefined;
+    await made.close();
+  });
+
+  /** A sign-in on a host that starts for it; resolves with the milliseconds to wait, if it was refused. */
+  async function signIn(wanted: SignIn = ask): Promise<number | undefined> {
+    host = await createTestHost({
+      clock,
+      databaseUrl: made.databaseUrl,
+      connection: {
+        plugin: join(import.meta.dirname, 'fixtures', 'rotating.ts'),
+        config: { origin: made.source.origin },
+      },
+      sessionKey: { value: Buffer.from('0123456789abcdef0123456789abcdef').toString('base64') },
+    });
+    const { signal } = new AbortController();
+    try {
+      await host.host.signIns.signIn(host.connection, { signIn: wanted, signal });
+      return undefined;
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'rate_limited' });
+      return (error as { retryAfterMs: number }).retryAfterMs;
+    } finally {
+      await host.close();
+      host = undefined;
+    }
+  }
+
+  test('is two hours, doubles with each refusal up to a day, and is gone after one that goes well', async () => {
+    for (const hours of [2, 4, 8, 16, 24, 24]) {
+      expect(await signIn()).toBe(hours * hourMs);
+      clock.advance({ hours: hours - 1 });
+      expect(await signIn()).toBe(hourMs);
+      clock.advance({ hours: 1 });
+    }
+    expect(made.source.counts).toEqual({ '/sign-in': 6 });
+    made.source.signIn = { status: 200 };
+    expect(await signIn()).toBeUndefined();
+    made.source.signIn = { status: 429 };
+    expect(await signIn()).toBe(2 * hourMs);
+  });
+
+  test('is as long as the source says where that is longer', async () => {
+    made.source.signIn = { status: 429, retryAfter: 5 * 3600 };
+    expect(await signIn()).toBe(5 * hourMs);
+    clock.advance({ hours: 5 });
+    made.source.signIn = { status: 429, retryAfter: 60 };
+    expect(await signIn()).toBe(4 * hourMs);
+  });
+
+  test('keeps nobody from importing tokens, and that ends it', async () => {
+    expect(await signIn()).toBe(2 * hourMs);
+    expect(await signIn({ way: 'import', files: { session: made.source.session() } })).toBeUndefined();
+    made.source.signIn = { status: 200 };
+    expect(await signIn()).toBeUndefined();
+  });
+
+  test('a sign-in that goes well forgets what the source asked of runs before', async () => {
+    made.source.signIn = { status: 200 };
+    expect(await signIn()).toBeUndefined();
+    const client = new pg.Client(made.databaseUrl);
+    await client.connect();
+    await client.query(
+      `update app.connection_state set not_before = now(), pause_ms = 1, last_change = 'x', login_pause_ms = 1`,
+    );
+    expect(await signIn()).toBeUndefined();
+    const { rows } = await client.query(
+      `select signed_in_at = '2026-02-26T12:00:00+08:00' as now, not_before, pause_ms, last_change, login_not_before, login_pause_ms
+       from app.connection_state where connection = 'garmin'`,
+    );
+    await client.end();
+    const none = {
+      not_before: null,
+      pause_ms: null,
+      last_change: null,
+      login_not_before: null,
+      login_pause_ms: null,
+    };
+    expect(rows).toEqual([{ now: true, ...none }]);
+  });
+});
+
+test('tokens of Garmin are imported with otw login, and of two commands that find them expired one renews them', async () => {
+  const folder = temporaryFolder();
+  const simulator = await startGarminSimulator({ timeZone: 'Asia/Shanghai' });
+  try {
+    const env = {
+      OTW_DATA_DIR: folder.path,
+      GARMIN_EMAIL: 'runner@example.com',
+      GARMIN_API_ORIGIN: simulator.origin,
+      GARMIN_METRICS: 'sleep',
+    };
+    const clientId = 'GARMIN_CONNECT_MOBILE_ANDROID_DI';
+    const { access_token: access, refresh_token: refresh } = simulator.issueTokens({ clientId });
+    const file = JSON.stringify({ di_token: access, di_refresh_token: refresh, di_client_id: clientId });
+    const login = await otw(['login', 'garmin', '--import', file], { env });
+    expect(login).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Signed in to garmin/) });
+    expect(existsSync(join(folder.path, 'tokens'))).toBe(false);
+    simulator.expireAccess();
+    simulator.forgetRequests();
+    const both = await Promise.all([otw(['run', 'garmin'], { env }), otw(['check', 'garmin'], { env })]);
+    expect(both).toMatchObject([{ code: 0 }, { code: 0 }]);
+    const renewals = simulator.requests.filter(({ path }) => path.includes('oauth/token'));
+    expect(renewals).toHaveLength(1);
+  } finally {
+    await simulator.close();
+    folder.remove();
+  }
+});
+
+test('Ctrl-C ends a sign-in that waits for a run, and nobody is signed in', async () => {
+  const made = await createRotatingConnection();
+  const client = new pg.Client(made.databaseUrl);
+  try {
+    await client.connect();
+    await client.query(`select pg_advisory_lock(hashtextextended('on-the-way run rotating', 0))`);
+    const login = made.start(['login', '--code', '123456']);
+    const waiting = `select 1 from pg_locks where locktype = 'advisory' and not granted
+      and database = (select oid from pg_database where datname = current_database())`;
+    const waits = async (): Promise<number | null> => (await client.query(waiting)).rowCount;
+    await expect.poll(waits, { timeout: 20_000 }).toBe(1);
+    login.process.kill('SIGINT');
+    expect(await login.finished).toMatchObject({ code: 130, stderr: expect.stringContaining('Stopped') });
+    expect(made.source.counts).toEqual({});
+  } finally {
+    await client.end();
+    await made.close();
+  }
+});
