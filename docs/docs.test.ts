@@ -91,6 +91,7 @@ describe('errors.md', () => {
     'plugin_bug',
     'process_died',
     'breaker_open',
+    'budget_spent',
     'slices_failed',
     'interrupted',
     'host_ended',

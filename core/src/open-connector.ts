@@ -53,22 +53,17 @@ export function parsePluginConfig(plugin: Pick<Connector, 'name' | 'config'>, co
   );
 }
 
-/**
- * Logs a connector in, within this process, and makes it answer for windows with wrapped events.
- * The child process of a run calls this; so does `--in-process`.
- *
- * @throws ConnectorError as `login` throws it; PluginBug for anything else that escapes the plugin.
- */
-export async function openConnector(options: OpenOptions): Promise<OpenConnector> {
+type Call = <T>(method: string, code: () => T | Promise<T>) => Promise<T>;
+
+/** Calls the connector's verbs, under its name, until the signal is aborted. */
+function callsOf({ connector }: OpenOptions, signal: AbortSignal): Call {
+  return (method, code) => callPlugin({ plugin: connector.name, method }, signal, code);
+}
+
+function logIn(options: OpenOptions, call: Call): Promise<unknown> {
   const { connector, signal, tokens, prompt, signIn, record, meter, log } = options;
   const config = parsePluginConfig(connector, options.config);
-  const call = <T>(method: string, code: () => T | Promise<T>, dataset?: string): Promise<T> =>
-    callPlugin(
-      { plugin: connector.name, method, ...(dataset === undefined ? {} : { dataset }) },
-      signal,
-      code,
-    );
-  const session = await call('login', () =>
+  return call('login', () =>
     connector.login({
       config,
       tokens,
@@ -80,6 +75,18 @@ export async function openConnector(options: OpenOptions): Promise<OpenConnector
       ...(record && { record }),
     }),
   );
+}
+
+/**
+ * Logs a connector in, within this process, and makes it answer for windows with wrapped events.
+ * The child process of a run calls this; so does `--in-process`.
+ *
+ * @throws ConnectorError as `login` throws it; PluginBug for anything else that escapes the plugin.
+ */
+export async function openConnector(options: OpenOptions): Promise<OpenConnector> {
+  const { connector, log } = options;
+  const call = callsOf(options, options.signal);
+  const session = await logIn(options, call);
   const account = await call('account', () => connector.account(session));
   if (typeof account !== 'string' || account.trim() === '') {
     throw new PluginBug(`Expected account of ${connector.name} to name whose data it is, got nothing`);
@@ -97,21 +104,12 @@ export async function openConnector(options: OpenOptions): Promise<OpenConnector
     accountRef: identity.accountRef,
     datasets,
     version: identity.version,
-    fetch: (slice, sliceSignal) => fetchEvents(options, identity, session, slice, sliceSignal),
-    check: (checkSignal) =>
-      callPlugin({ plugin: connector.name, method: 'check' }, checkSignal, () =>
-        connector.check?.({ session, signal: checkSignal }),
-      ),
-    lastChange: (askSignal) =>
-      callPlugin({ plugin: connector.name, method: 'lastChange' }, askSignal, () =>
-        connector.lastChange?.({ session, signal: askSignal }),
-      ),
-    dayMarks: (window, askSignal) =>
-      callPlugin(
-        { plugin: connector.name, method: 'dayMarks' },
-        askSignal,
-        () => connector.dayMarks?.({ session, window, signal: askSignal }) ?? {},
-      ),
+    fetch: (slice, signal) => fetchEvents(options, identity, session, slice, signal),
+    check: (signal) => callsOf(options, signal)('check', () => connector.check?.({ session, signal })),
+    lastChange: (signal) =>
+      callsOf(options, signal)('lastChange', () => connector.lastChange?.({ session, signal })),
+    dayMarks: (window, signal) =>
+      callsOf(options, signal)('dayMarks', () => connector.dayMarks?.({ session, window, signal }) ?? {}),
     isAlive: () => true,
     settled: async () => undefined,
     async close() {

@@ -8,7 +8,7 @@ import type { Database } from './storage/database.ts';
 import { createSignInPauses, type SignInPauses } from './storage/sign-in-pauses.ts';
 
 /** What a person brings to sign in anew. */
-export interface SignInRequest {
+interface SignInRequest {
   readonly signIn: SignIn;
   /** Present when the person can be asked. */
   readonly prompt?: Prompt;
@@ -16,7 +16,7 @@ export interface SignInRequest {
 }
 
 /** What a sign-in brought. */
-export interface SignedIn {
+interface SignedIn {
   readonly accountRef: string;
   /** Datasets that can be read. */
   readonly datasets: number;

@@ -42,7 +42,7 @@ const isSignIn = (path: string): boolean =>
   /^\/(mobile\/api\/login|sso\/signin|portal\/api\/login)/.test(path);
 
 function signInsOf({ made }: Life): number {
-  return made.simulator.requests.filter(({ method, path }) => method === "POST" && isSignIn(path)).length;
+  return made.simulator.requests.filter(({ method, path }) => method === 'POST' && isSignIn(path)).length;
 }
 
 async function signIn({ made }: Life, password: string): Promise<void> {

@@ -118,7 +118,7 @@ test('without credentials the host stays up, the connection reports error and wh
       connections: [
         {
           simulated: false,
-          last_error: { code: 'needs_user', message: expect.stringMatching(/GARMIN_TOKEN_DIR/) },
+          last_error: { code: 'needs_user', message: expect.stringMatching(/npx otw login garmin/) },
         },
       ],
     });

@@ -92,10 +92,16 @@ test('an error code outside the list does not compile', () => {
 
 const signal = new AbortController().signal;
 const log = { debug() {}, info() {}, warn() {} };
-const tokens = { load: async () => undefined, save: async () => {} };
+const tokens = { load: async () => undefined, save: async () => {}, update: async () => undefined };
 
 test('the host reads datasets and records through three verbs without type parameters', async () => {
-  const session = await weather.login({ config: { station: 'north' }, tokens, log, signal });
+  const session = await weather.login({
+    config: { station: 'north' },
+    tokens,
+    countRequest() {},
+    log,
+    signal,
+  });
   expect(weather.account(session)).toBe('north');
   expect(await weather.listDatasets(session)).toEqual([
     { name: 'temperature', granularity: 'day', spanDays: 1, settleDays: 2, description: 'Mean temperature.' },

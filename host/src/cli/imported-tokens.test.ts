@@ -82,6 +82,7 @@ test.each([
   ['holds a text', '"canary"'],
   ['holds nothing', ''],
   ['holds a list of something else', '["canary"]'],
+  ['holds an empty list', '[]'],
 ])('what %s is refused without a word of it', async (_what, text) => {
   const refusal = { exitCode: 78, message: expect.not.stringContaining('canary') };
   await expect(read(write('garmin_tokens.json', text))).rejects.toMatchObject(refusal);

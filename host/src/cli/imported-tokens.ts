@@ -64,7 +64,8 @@ function filesOf(value: JsonValue, where: string, name?: string): TokenFiles {
   if (name !== undefined && knownNames.includes(name) && isObject(value)) return { [name]: value };
   const shape = nameByShape(value);
   if (shape !== undefined) return { [shape]: value };
-  if (Array.isArray(value)) return Object.assign({}, ...value.map((item) => filesOf(item, where)));
+  if (Array.isArray(value) && value.length > 0)
+    return Object.assign({}, ...value.map((item) => filesOf(item, where)));
   const together = isObject(value)
     ? Object.entries(value).map(([key, inner]) => [exportedNames[key] ?? key, inner] as const)
     : [];

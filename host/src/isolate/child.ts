@@ -102,15 +102,11 @@ const tokens: Tokens = {
   },
 };
 
-/** Told before each result, so that the host knows the count by the time it has the result. */
-function sendRequests(): void {
-  send({ type: 'requests', made: meter.made });
-}
-
 async function open(request: Extract<ToChild, { type: 'open' }>): Promise<void> {
   const plugin = await load(request.plugin);
   send({ type: 'secrets', values: secretsOf(plugin.config, request.config) });
-  meter = createRequestMeter(request.requestBudget);
+  // Told request by request, so that one that takes the process down is counted too.
+  meter = createRequestMeter(request.requestBudget, (made) => send({ type: 'requests', made }));
   connector = await openConnector({
     connector: plugin,
     config: request.config,
@@ -126,7 +122,6 @@ async function open(request: Extract<ToChild, { type: 'open' }>): Promise<void> 
     signal: lifetime.signal,
   });
   const { accountRef, datasets, version } = connector;
-  sendRequests();
   send({ type: 'opened', accountRef, datasets, version });
 }
 
@@ -140,10 +135,8 @@ async function perform(
   work.set(id, fetching);
   try {
     const value = await job(fetching);
-    sendRequests();
     send({ type: 'done', id, ...(value !== undefined && { value }) });
   } catch (error) {
-    sendRequests();
     send({ type: 'failed', id, error: wire(error) });
   } finally {
     work.delete(id);
@@ -184,7 +177,6 @@ function receive(message: ToChild): void {
   switch (message.type) {
     case 'open':
       open(message).catch((error: unknown) => {
-        sendRequests();
         send({ type: 'failed', error: wire(error) });
       });
       return;

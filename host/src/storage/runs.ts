@@ -45,6 +45,32 @@ export interface RunStore {
 const columns = `run_id as "runId", connection, trigger, status, started_at as "startedAt", finished_at as "finishedAt",
   slices_planned as "slicesPlanned", datasets, requests, skipped, error_code as "errorCode", error_message as "errorMessage"`;
 
+async function beginRun(
+  database: Database,
+  { runId, connection, trigger, startedAt }: Parameters<RunStore['begin']>[0],
+): Promise<void> {
+  const when = new Date(startedAt).toISOString();
+  await database.transaction(async (transaction) => {
+    await transaction.raw(
+      `update app.run set status = 'interrupted', finished_at = ?::timestamptz, error_code = 'host_ended',
+         error_message = 'The host ended before the run did' where connection = ? and status = 'running'`,
+      [when, connection],
+    );
+    await transaction.raw(
+      `insert into app.run (run_id, connection, trigger, status, started_at) values (?, ?, ?, 'running', ?)`,
+      [runId, connection, trigger, when],
+    );
+  });
+}
+
+async function requestsSince(database: Database, connection: string, at: number): Promise<number> {
+  const { rows } = await database.raw<{ rows: { made: number }[] }>(
+    `select coalesce(sum(requests), 0)::int as made from app.run where connection = ? and started_at >= ?::timestamptz`,
+    [connection, new Date(at).toISOString()],
+  );
+  return rows[0]?.made ?? 0;
+}
+
 /** The store; `clean` takes secrets out of error messages. */
 export function createRunStore(database: Database, clean: (text: string) => string): RunStore {
   const select = async (where: string, values: readonly unknown[]): Promise<StoredRun[]> => {
@@ -52,20 +78,7 @@ export function createRunStore(database: Database, clean: (text: string) => stri
     return (await database.raw<{ rows: StoredRun[] }>(sql, [...values] as string[])).rows;
   };
   return {
-    async begin({ runId, connection, trigger, startedAt }) {
-      const when = new Date(startedAt).toISOString();
-      await database.transaction(async (transaction) => {
-        await transaction.raw(
-          `update app.run set status = 'interrupted', finished_at = ?::timestamptz, error_code = 'host_ended',
-             error_message = 'The host ended before the run did' where connection = ? and status = 'running'`,
-          [when, connection],
-        );
-        await transaction.raw(
-          `insert into app.run (run_id, connection, trigger, status, started_at) values (?, ?, ?, 'running', ?)`,
-          [runId, connection, trigger, when],
-        );
-      });
-    },
+    begin: (run) => beginRun(database, run),
     async finish(summary) {
       const { error } = summary;
       await database.raw(
@@ -102,13 +115,7 @@ export function createRunStore(database: Database, clean: (text: string) => stri
         ],
       );
     },
-    async requestsSince(connection, at) {
-      const { rows } = await database.raw<{ rows: { made: number }[] }>(
-        `select coalesce(sum(requests), 0)::int as made from app.run where connection = ? and started_at >= ?::timestamptz`,
-        [connection, new Date(at).toISOString()],
-      );
-      return rows[0]?.made ?? 0;
-    },
+    requestsSince: (connection, at) => requestsSince(database, connection, at),
     async get(runId) {
       return (await select('where run_id = ?', [runId]))[0];
     },

@@ -1,7 +1,7 @@
 import type { Database } from './database.ts';
 
 /** How long a source that refused a sign-in is left alone. */
-export interface SignInPause {
+interface SignInPause {
   readonly until: Date;
   /** How long this pause was to be without a time the source stated; the next one is twice that. */
   readonly pauseMs: number;

@@ -23,7 +23,10 @@ function splitStatistics(answer: JsonValue, path: string): (readonly [Day, JsonV
   });
 }
 
-/** The datasets of every day. */
+/**
+ * The datasets of every day. Ranges settle after four weeks, since a watch can sync that late and one request
+ * covers them; single days settle sooner, and are asked for again when their mark changes.
+ */
 export const daily = {
   user_summary: {
     granularity: 'day',
@@ -66,7 +69,7 @@ export const daily = {
   resting_heart_rate: {
     granularity: 'range',
     spanDays: 365,
-    settleDays: 3,
+    settleDays: 27,
     request: {
       path: '/userstats-service/wellness/daily/{displayName}',
       params: { fromDate: '{start}', untilDate: '{end}', metricId: '60' },
@@ -91,7 +94,7 @@ export const daily = {
   body_battery: {
     granularity: 'range',
     spanDays: 28,
-    settleDays: 3,
+    settleDays: 27,
     request: {
       path: '/wellness-service/wellness/bodyBattery/reports/daily',
       params: { startDate: '{start}', endDate: '{end}' },
@@ -137,7 +140,7 @@ export const daily = {
   intensity_minutes: {
     granularity: 'range',
     spanDays: 28,
-    settleDays: 3,
+    settleDays: 27,
     request: { path: '/usersummary-service/stats/im/daily/{start}/{end}' },
     split: oneRowADay('calendarDate'),
     description: 'Moderate and vigorous minutes of a day.',

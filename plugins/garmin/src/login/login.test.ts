@@ -107,7 +107,7 @@ test('with nothing at hand the message says what to do', async () => {
   const server = await startServer();
   await expect(login(localConfig(server.origin), { tokens: memoryTokens() })).rejects.toMatchObject({
     code: 'needs_user',
-    message: expect.stringMatching(/nothing that is saved.*npx otw login garmin.*--import/s),
+    message: expect.stringMatching(/no saved session.*npx otw login garmin.*--import/s),
   });
   expect(server.seen).toEqual([]);
 });

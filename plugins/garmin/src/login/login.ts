@@ -56,16 +56,17 @@ async function signInUnattended(parts: LoginParts, hadSession: boolean): Promise
     if (pending) return finishPending(parts, { pending, code: mfaCode });
     return signInWithPassword(parts, { email, password: password ?? '', code: mfaCode });
   }
-  if (!client.origins.areLoopback || password === undefined) return undefined;
+  // On this machine alone, for demo and tests; a session that died is left dead there too.
+  if (!client.origins.areLoopback || password === undefined || hadSession) return undefined;
   const session = await signInByForm(client, { email, password, signal: context.signal });
   return accept(parts, session, 'password');
 }
 
 function whatIsMissing({ context }: LoginParts): string {
   const { email, password, mfaCode } = context.config;
-  if (email === undefined || password === undefined) return 'nothing that is saved';
-  if (mfaCode === undefined) return 'nothing that is saved (a scheduled run never uses the password)';
-  return 'nothing that is saved, and the code in GARMIN_MFA_CODE was used before';
+  if (email === undefined || password === undefined) return 'no saved session';
+  if (mfaCode === undefined) return 'no saved session (a scheduled run never uses the password)';
+  return 'no saved session, and the code in GARMIN_MFA_CODE was used before';
 }
 
 async function openConnect(parts: LoginParts): Promise<Attempt> {

@@ -108,3 +108,13 @@ test('a run never signs in with the password, not even with a person there', asy
   await expect(attempt).rejects.toMatchObject({ code: 'needs_user' });
   expect(server.seen).toEqual([]);
 });
+
+test('a session that died is not replaced by a sign-in without a person, not even against a simulator', async () => {
+  const server = await startServer((seen) => signInService(success)(seen) ?? { status: 401, json: {} });
+  const tokens = memoryTokens({ session: { kind: 'di', region: 'garmin.cn', dead: 'it ended' } });
+  await expect(login(localConfig(server.origin, credentials), { tokens })).rejects.toMatchObject({
+    code: 'needs_user',
+    message: 'it ended',
+  });
+  expect(server.seen).toEqual([]);
+});

@@ -6,7 +6,7 @@ export const signInAgain = 'sign in with `npx otw login garmin`';
 /** Every way in; the end of a `needs_user` message where nothing is there yet. */
 export const describeSignIn =
   'Run `npx otw login garmin` at a terminal; with --ticket to sign in with your own browser, or with --import and the ' +
-  'token files of python-garminconnect, garth or garmin-connect.';
+  'token files of python-garminconnect, garth or garmin-connect, which may also lie in GARMIN_TOKEN_DIR.';
 
 /** The way in that no limit on sign-ins stands before. */
 export const ticketWay = 'sign in with your own browser: `npx otw login garmin --ticket`';
