@@ -112,6 +112,29 @@ describe('days with a mark', () => {
     expect(asks(settledAt + dayMs, [{ ...old[0]!, lastAttemptAt: settledAt }])).toEqual([]);
   });
 
+  test('that is another one are asked for again, final or not: a watch can sync weeks late', () => {
+    const final = entry('2026-02-17', { mark: 'a', outcome: 'no_data' });
+    const asks = (known: LedgerEntry, marks: Record<Day, string>) =>
+      told(plan({ entries: [known], marks })).filter((line) => line.endsWith('2026-02-17'));
+    expect(asks(final, { '2026-02-17': 'b' })).toEqual(['changed 2026-02-17']);
+    expect(asks({ ...final, outcome: 'ok' }, { '2026-02-17': 'b' })).toEqual(['changed 2026-02-17']);
+    expect(asks(final, { '2026-02-17': 'a' })).toEqual([]);
+    expect(asks(final, {})).toEqual([]);
+  });
+
+  test('that came to be after nothing was found are asked for again, an answer without one is believed', () => {
+    const { mark: _, ...unmarked } = entry('2026-02-17', { lastAttemptAt: now - dayMs });
+    const asks = (known: LedgerEntry) =>
+      told(plan({ entries: [known], marks: { '2026-02-17': 'b' } })).filter((line) => line.endsWith('02-17'));
+    expect(asks({ ...unmarked, outcome: 'no_data' })).toEqual(['changed 2026-02-17']);
+    expect(asks({ ...unmarked, outcome: 'ok' })).toEqual([]);
+  });
+
+  test('are asked for in the window, marks or not, when a person started the run', () => {
+    const lines = told(plan({ entries: known, marks: all, rereadLive: true }));
+    expect(lines).toEqual(['live 2026-02-26', 'live 2026-02-25', 'live 2026-02-24']);
+  });
+
   test('are asked for as ever where the dataset is not watched, or a person names it', () => {
     const plain = { ...sleep, watched: false };
     expect(plan({ datasets: [plain], entries: known, marks: all })).toHaveLength(3);

@@ -14,9 +14,9 @@ import type { LedgerEntry } from './ports.ts';
 /**
  * Why a slice is there, in the order they are worked off: `absent` is recorded as not supported without
  * being asked for, `asked` was named by a person, `live` lies in the trailing window that is read each
- * run, `retry` failed before, `gap` was never asked for, `unsettled` may still have changed.
+ * run, `changed` has another mark than when it was answered, `retry` failed before, `gap` was never asked for, `unsettled` may still have changed.
  */
-export type SliceReason = 'absent' | 'asked' | 'live' | 'retry' | 'gap' | 'unsettled';
+export type SliceReason = 'absent' | 'asked' | 'live' | 'changed' | 'retry' | 'gap' | 'unsettled';
 
 /** What a plan is made from. Everything is given, so the same question has the same answer. */
 export interface PlanInput {
@@ -36,6 +36,8 @@ export interface PlanInput {
   readonly onlyDatasets?: readonly string[];
   /** What the connector's `dayMarks` says. */
   readonly marks?: Readonly<Record<Day, string>>;
+  /** A person is waiting: days of the trailing window are asked for whatever their marks say. */
+  readonly rereadLive?: boolean;
   /** When a person last signed in, milliseconds since 1970. */
   readonly signedInAt?: number;
 }
@@ -48,9 +50,10 @@ export const urgency: Record<SliceReason, number> = {
   absent: 0,
   asked: 1,
   live: 1,
-  retry: 2,
-  gap: 3,
-  unsettled: 4,
+  changed: 2,
+  retry: 3,
+  gap: 4,
+  unsettled: 5,
 };
 
 function hasSettled(day: Day, settleDays: number, at: number, timeZone: string): boolean {
@@ -75,6 +78,16 @@ function isUnchanged(input: PlanInput, dataset: DatasetInfo, { day, mark, outcom
   return mark !== undefined && input.marks?.[day] === mark && (outcome === 'ok' || outcome === 'no_data');
 }
 
+/**
+ * The day's mark is another one than when it was answered, so there is more to be had, however old the day
+ * is: a watch can sync weeks late. An answer from before marks were known is believed, unless it was none.
+ */
+function hasChanged(input: PlanInput, dataset: DatasetInfo, { day, mark, outcome }: LedgerEntry): boolean {
+  const now = input.marks?.[day];
+  if (dataset.watched !== true || dataset.granularity !== 'day' || now === undefined) return false;
+  return mark === undefined ? outcome === 'no_data' : mark !== now;
+}
+
 function reasonFor(
   input: PlanInput,
   dataset: DatasetInfo,
@@ -83,9 +96,11 @@ function reasonFor(
   const { now, timeZone } = input;
   const unchanged = entry !== undefined && isUnchanged(input, dataset, entry);
   const askedLately = entry !== undefined && now - entry.lastAttemptAt < onceADayMs;
-  if (day >= liveFrom) return unchanged && askedLately && day < dayAt(now, timeZone) ? undefined : 'live';
+  const spared = unchanged && askedLately && day < dayAt(now, timeZone) && input.rereadLive !== true;
+  if (day >= liveFrom) return spared ? undefined : 'live';
   if (!entry) return day >= input.backfillFrom ? 'gap' : undefined;
   if (entry.outcome === 'failed') return 'retry';
+  if (entry.outcome !== 'not_supported' && hasChanged(input, dataset, entry)) return 'changed';
   if (isFinal(entry, dataset.settleDays, timeZone) || askedLately) return undefined;
   return unchanged && !hasSettled(day, dataset.settleDays, now, timeZone) ? undefined : 'unsettled';
 }

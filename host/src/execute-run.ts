@@ -207,5 +207,6 @@ function planOf(
     ...(state.signedInAt && { signedInAt: state.signedInAt.getTime() }),
     ...(request.only && { only: request.only }),
     ...(request.onlyDatasets && { onlyDatasets: request.onlyDatasets }),
+    ...(request.trigger === 'person' && { rereadLive: true }),
   };
 }

@@ -32,6 +32,8 @@ const longestSleepMs = 3_600_000;
 // After a run that could not even begin (database away, another host at work).
 const lookAgainMs = 15_000;
 const afterTransientMs = 300_000;
+// A person who has just signed in, in another process, waits for the first run to begin.
+const lookForSignInMs = 10_000;
 const longestJitterMs = 60_000;
 
 /** The interval and up to 2 % more, so that hosts that were started together do not stay in step. */
@@ -72,12 +74,36 @@ async function sleepUntil(at: number, clock: Clock, signal: AbortSignal): Promis
   }
 }
 
+/** Resolves at the time, or soon after a person has signed in anew. */
+async function sleepUntilSignIn(
+  { states, clock }: SchedulerParts,
+  connection: string,
+  due: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const signedInAt = async (): Promise<number> => {
+    // With the database away nobody has signed in.
+    const state = await states.state(connection).catch(() => undefined);
+    return state?.signedInAt?.getTime() ?? 0;
+  };
+  const before = await signedInAt();
+  while (!signal.aborted && clock.now() < due && (await signedInAt()) <= before) {
+    await sleepUntil(Math.min(due, clock.now() + lookForSignInMs), clock, signal);
+  }
+}
+
+interface Next {
+  readonly dueAt: number;
+  /** The run ended for want of a person. */
+  readonly needsUser: boolean;
+}
+
 /** Runs once; resolves with when to run again. */
 async function runOnce(
   parts: SchedulerParts,
   connection: ConnectionConfig,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<Next> {
   const { name } = connection;
   const interval = intervalMs(parts, connection);
   const startedAt = parts.clock.now();
@@ -85,15 +111,17 @@ async function runOnce(
     const summary = await parts.service.execute(connection, { trigger: 'schedule', signal });
     const code = summary.error?.code;
     if (code === 'rate_limited') {
-      return Math.max(startedAt + interval, parts.clock.now() + (summary.error?.retryAfterMs ?? 0));
+      const pausedUntil = parts.clock.now() + (summary.error?.retryAfterMs ?? 0);
+      return { dueAt: Math.max(startedAt + interval, pausedUntil), needsUser: false };
     }
     // The network was away before the run could log in: do not wait out a long interval for that.
-    return startedAt + (code === 'transient' ? Math.min(afterTransientMs, interval) : interval);
+    const waitMs = code === 'transient' ? Math.min(afterTransientMs, interval) : interval;
+    return { dueAt: startedAt + waitMs, needsUser: code === 'needs_user' || code === 'auth' };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const level = error instanceof AlreadyRunning ? 'info' : 'error';
     parts.log[level]({ connection: name, error: message }, 'run could not begin');
-    return parts.clock.now() + lookAgainMs;
+    return { dueAt: parts.clock.now() + lookAgainMs, needsUser: false };
   }
 }
 
@@ -114,13 +142,15 @@ export function createScheduler(
       parts.log.warn({ connection: name, error: String(error) }, 'last run unknown');
       return parts.clock.now();
     });
+    let needsUser = false;
     while (!signal.aborted) {
       nextAt.set(name, due);
-      await sleepUntil(due, parts.clock, signal);
+      if (needsUser) await sleepUntilSignIn(parts, name, due, signal);
+      else await sleepUntil(due, parts.clock, signal);
       if (signal.aborted) return;
       nextAt.delete(name);
       running.add(name);
-      due = await runOnce(parts, connection, signal);
+      ({ dueAt: due, needsUser } = await runOnce(parts, connection, signal));
       running.delete(name);
     }
   }
