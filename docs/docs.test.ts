@@ -63,6 +63,28 @@ describe('every page', () => {
   });
 });
 
+describe('pages in Chinese', () => {
+  const chinese = pages.filter(({ path }) => path.startsWith('docs/zh/'));
+
+  test.each(chinese.map((page) => [page.path, page] as const))(
+    '%s says the same as its English page: the same headings and fences',
+    (path, page) => {
+      const english = readPage(path.replace('docs/zh/', 'docs/'));
+      expect(page.headings.map(({ level }) => level)).toEqual(english.headings.map(({ level }) => level));
+      expect(page.fences.map(({ text }) => text)).toEqual(english.fences.map(({ text }) => text));
+    },
+  );
+
+  test('stand beside every page about signing in', () => {
+    const english = pages.filter(({ path }) => path.startsWith('docs/sign-in'));
+    const missing = english.filter(({ path }) =>
+      chinese.every((page) => page.path !== path.replace('docs/', 'docs/zh/')),
+    );
+    expect(english.length).toBeGreaterThan(5);
+    expect(missing).toEqual([]);
+  });
+});
+
 describe('README', () => {
   const english = readPage('README.md');
   const chinese = readPage('README.zh-CN.md');

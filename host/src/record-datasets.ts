@@ -3,7 +3,7 @@ import { failureOf, type OpenConnector, type Policies } from '@on-the-way/core';
 import { daysOf, spansOf, type DatasetInfo, type Day, type Window } from '@on-the-way/sdk';
 
 /** A slice that could not be recorded, and why. */
-export interface RecordingFailure {
+interface RecordingFailure {
   readonly dataset: string;
   readonly window: Window;
   readonly code: string;

@@ -67,3 +67,27 @@ test('the interval is stretched by chance, by 2 % and a minute at most, so that 
   expect(await minutesAfter({}, { intervalSeconds: 600, random: 0.999 })).toBeCloseTo(10 + 0.2, 2);
   expect(await minutesAfter({}, { intervalSeconds: 86_400, random: 0.999 })).toBeCloseTo(1441, 2);
 });
+
+test('a run that wanted a person is followed by one soon after the person has signed in', async () => {
+  let signedInAt: Date | null = null;
+  const execute = vi.fn(async () =>
+    summary({ status: 'failed', error: { code: 'needs_user', message: '' } }),
+  );
+  const parts = {
+    connections: [{ name: 'garmin', intervalSeconds: 3600 }],
+    service: { execute },
+    runs: { list: async () => [] },
+    states: { state: async () => ({ backfillFrom: null, signedInAt }) },
+    clock: { now: () => Date.now() },
+    random: () => 0,
+    log: createLog({ redactor: createRedactor(), level: 'error', pretty: false, write: () => undefined }),
+  } as unknown as SchedulerParts;
+  const scheduler = createScheduler(parts, () => '2026-03-18');
+  scheduler.start();
+  await vi.advanceTimersByTimeAsync(10 * minuteMs);
+  expect(execute).toHaveBeenCalledTimes(1);
+  signedInAt = new Date();
+  await vi.advanceTimersByTimeAsync(minuteMs / 4);
+  expect(execute).toHaveBeenCalledTimes(2);
+  await scheduler.stop();
+});

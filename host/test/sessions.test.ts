@@ -103,7 +103,7 @@ describe('tokens', () => {
     await tokens.save('count', 0);
     const add = (by: SessionTokens) => by.update('count', async (count) => Number(count) + 1);
     const seen = await Promise.all([tokens, others, tokens, others, tokens].map(add));
-    expect(seen.toSorted()).toEqual([1, 2, 3, 4, 5]);
+    expect(seen.map(Number).toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5]);
     expect(await tokens.load('count')).toBe(5);
   });
 
