@@ -50,6 +50,8 @@ export interface TestHostOptions {
   readonly metrics?: readonly string[];
   readonly connection?: Partial<ConnectionConfig>;
   readonly databaseUrl?: string;
+  /** More for the plugin's configuration. */
+  readonly config?: Readonly<Record<string, unknown>>;
   /** What is configured of the account; default the simulator's address and password. */
   readonly account?: { readonly email?: string; readonly password?: string };
   /** For hosts that share a database; else a key of its own. */
@@ -76,6 +78,7 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
       authOrigin: origin,
       minRequestIntervalMs: 0,
       ...(options.metrics && { metrics: options.metrics }),
+      ...options.config,
     },
     intervalSeconds: 3600,
     windowDays: 3,
