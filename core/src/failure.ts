@@ -6,17 +6,20 @@ export interface Failure {
   readonly message: string;
   readonly status?: number;
   readonly retryAfterMs?: number;
+  /** It was a sign-in that was refused. */
+  readonly refusedSignIn?: true;
 }
 
 /** Reads code, message and status off whatever was thrown. */
 export function failureOf(error: unknown): Failure {
   if (ConnectorError.is(error)) {
-    const { code, message, status, retryAfterMs } = error;
+    const { code, message, status, retryAfterMs, refusedSignIn } = error;
     return {
       code,
       message,
       ...(status !== undefined && { status }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(refusedSignIn && { refusedSignIn }),
     };
   }
   if (error instanceof Error) {

@@ -29,6 +29,7 @@ export interface OpenOptions {
   readonly tokens: Tokens;
   readonly prompt?: Prompt;
   readonly signIn?: SignIn;
+  readonly signInPausedUntil?: number;
   readonly meter: RequestMeter;
   readonly record?: (answer: RecordedAnswer) => void;
   readonly log: Log;
@@ -61,7 +62,7 @@ function callsOf({ connector }: OpenOptions, signal: AbortSignal): Call {
 }
 
 function logIn(options: OpenOptions, call: Call): Promise<unknown> {
-  const { connector, signal, tokens, prompt, signIn, record, meter, log } = options;
+  const { connector, signal, tokens, prompt, signIn, signInPausedUntil, record, meter, log } = options;
   const config = parsePluginConfig(connector, options.config);
   return call('login', () =>
     connector.login({
@@ -72,6 +73,7 @@ function logIn(options: OpenOptions, call: Call): Promise<unknown> {
       countRequest: () => meter.count(),
       ...(prompt && { prompt }),
       ...(signIn && { signIn }),
+      ...(signInPausedUntil !== undefined && { signInPausedUntil }),
       ...(record && { record }),
     }),
   );

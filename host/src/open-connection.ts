@@ -43,6 +43,8 @@ export interface OpenRequest {
   readonly onlyDatasets?: readonly string[];
   /** A person wants to sign in anew. */
   readonly signIn?: SignIn;
+  /** Milliseconds since 1970: the source wants no sign-in before it. */
+  readonly signInPausedUntil?: number;
   /** Requests to the source that may still be made. */
   readonly requestBudget?: number;
   /** Told how many requests were made so far, also when opening fails. */
@@ -68,7 +70,8 @@ export async function openConnection(
   signal: AbortSignal,
 ): Promise<OpenConnector> {
   const { redactor, clock } = parts;
-  const { prompt, inProcess, onlyDatasets, signIn, requestBudget, onRequests, record } = request;
+  const { prompt, inProcess, onlyDatasets, signIn, signInPausedUntil, requestBudget, onRequests, record } =
+    request;
   const plugin = resolvePlugin(connection.plugin, parts.baseDir);
   const log = parts.log.child({ connection: connection.name });
   const shared = {
@@ -86,6 +89,7 @@ export async function openConnection(
     }),
     ...(prompt && { prompt }),
     ...(signIn && { signIn }),
+    ...(signInPausedUntil !== undefined && { signInPausedUntil }),
     ...(record && { record }),
     signal,
   };

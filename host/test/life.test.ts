@@ -12,7 +12,7 @@ const dayMs = 24 * hourMs;
 const zone = 'Asia/Shanghai';
 const start = Date.parse('2026-01-10T09:00:00+08:00');
 const days = 90;
-const everyHours = 4;
+const everyHours = 8;
 
 const email = 'canary.runner@example.com';
 const passwords = ['canary-password-one', 'canary-password-two'] as const;

@@ -8,7 +8,11 @@ import type { Day, Window } from './windows.ts';
 export interface Tokens {
   /** The field's value, or undefined if it was never saved. */
   load(field: string): Promise<JsonValue | undefined>;
-  /** Resolves when the value is durable. Await it before the first use of a rotated token. Null forgets the field. */
+  /**
+   * Resolves when the value is durable. Await it before the first use of a rotated token. Null forgets the field.
+   * A field whose name begins with `kept_` outlives `otw logout`: what must not be forgotten with a session, e.g. that
+   * a sign-in was used up.
+   */
   save(field: string, value: JsonValue): Promise<void>;
   /**
    * Replaces a field while nobody else can: no other call here, no command, no other host. `change` is given
@@ -61,6 +65,11 @@ export interface LoginContext<Config> {
   readonly prompt?: Prompt;
   /** Present when a person wants to sign in anew, whatever is saved. A run never has it. */
   readonly signIn?: SignIn;
+  /**
+   * Milliseconds since 1970. Present while the source wants no sign-in: throw `rate_limited` with
+   * `refusedSignIn` instead of sending a password or a code before that time. Renewing tokens is no sign-in.
+   */
+  readonly signInPausedUntil?: number;
   /**
    * Call it before each request to the source: the host counts them and keeps to the budget of the run and
    * of the day. What it throws when that is spent must pass through as it is.

@@ -36,6 +36,8 @@ export interface ConnectorErrorOptions {
   readonly retryAfterMs?: number;
   /** HTTP status of the answer that led here, for the log line of a failed slice. */
   readonly status?: number;
+  /** With `rate_limited`: it was a sign-in that was refused, not a question for data. The host pauses the two apart. */
+  readonly refusedSignIn?: boolean;
 }
 
 /**
@@ -54,6 +56,8 @@ export class ConnectorError extends Error {
   readonly retryAfterMs: number | undefined;
   /** HTTP status of the answer that led here, if there was one. */
   readonly status: number | undefined;
+  /** True when a sign-in was refused, not a question for data. */
+  readonly refusedSignIn: boolean;
 
   /** Makes the error; `code` decides what the host does with it. */
   constructor(code: ConnectorErrorCode, message: string, options: ConnectorErrorOptions = {}) {
@@ -61,6 +65,7 @@ export class ConnectorError extends Error {
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.status = options.status;
+    this.refusedSignIn = options.refusedSignIn === true;
   }
 
   /** True for a ConnectorError of any copy of this package, so that two installed versions get on. */

@@ -56,12 +56,13 @@ interface Pending {
   failed(error: Error): void;
 }
 
-function errorOf({ code, message, status, retryAfterMs }: WireError): Error {
+function errorOf({ code, message, status, retryAfterMs, refusedSignIn }: WireError): Error {
   const known = connectorErrorCodes.find((candidate) => candidate === code);
   if (known) {
     return new ConnectorError(known, message, {
       ...(status !== undefined && { status }),
       ...(retryAfterMs !== undefined && { retryAfterMs }),
+      ...(refusedSignIn && { refusedSignIn }),
     });
   }
   return code === 'plugin_bug' ? new PluginBug(message) : Object.assign(new Error(message), { code });

@@ -116,6 +116,7 @@ async function open(request: Extract<ToChild, { type: 'open' }>): Promise<void> 
     meter,
     ...(request.interactive && { prompt }),
     ...(request.signIn && { signIn: request.signIn }),
+    ...(request.signInPausedUntil !== undefined && { signInPausedUntil: request.signInPausedUntil }),
     ...(request.recording && { record: (answer) => void send({ type: 'recorded', answer }) }),
     log,
     clock: { now: () => Date.now() },

@@ -15,6 +15,7 @@ export interface ProcessConnectorOptions extends ChannelOptions {
   readonly timeZone: string;
   readonly versionOverride?: string;
   readonly signIn?: SignIn;
+  readonly signInPausedUntil?: number;
   readonly requestBudget?: number;
   readonly signal: AbortSignal;
 }
@@ -131,7 +132,17 @@ async function lastChange(channel: Channel, signal: AbortSignal): Promise<string
  */
 export async function openInProcess(options: ProcessConnectorOptions): Promise<OpenConnector> {
   const channel = new Channel(spawnChild(options.plugin, options.privateFolder), options);
-  const { plugin, config, timeZone, versionOverride, prompt, signIn, requestBudget, signal } = options;
+  const {
+    plugin,
+    config,
+    timeZone,
+    versionOverride,
+    prompt,
+    signIn,
+    signInPausedUntil,
+    requestBudget,
+    signal,
+  } = options;
   const onAbort = (): void => channel.kill();
   signal.addEventListener('abort', onAbort, { once: true });
   channel.send({
@@ -143,6 +154,7 @@ export async function openInProcess(options: ProcessConnectorOptions): Promise<O
     interactive: prompt !== undefined,
     recording: options.record !== undefined,
     ...(signIn && { signIn }),
+    ...(signInPausedUntil !== undefined && { signInPausedUntil }),
     ...(requestBudget !== undefined && { requestBudget }),
   });
   const timer = setTimeout(

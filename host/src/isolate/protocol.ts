@@ -13,6 +13,8 @@ export type ToChild =
       readonly interactive: boolean;
       /** A person wants to sign in anew. */
       readonly signIn?: SignIn;
+      /** Milliseconds since 1970; no sign-in before it. */
+      readonly signInPausedUntil?: number;
       /** Requests to the source that may still be made; no limit where it is missing. */
       readonly requestBudget?: number;
       /** Whether answers are recorded. */
@@ -41,6 +43,7 @@ const wireError = z.object({
   message: z.string(),
   status: z.number().optional(),
   retryAfterMs: z.number().optional(),
+  refusedSignIn: z.literal(true).exactOptional(),
 });
 
 const event = z.object({
