@@ -19,6 +19,7 @@ import { createRunStore, type RunStore } from './storage/runs.ts';
 import { sessionKeyIn } from './storage/session-key.ts';
 import { createSessionStore, type SessionStore } from './storage/session-store.ts';
 import type { OpenParts } from './open-connection.ts';
+import { createSignInPauses } from './storage/sign-in-pauses.ts';
 
 /** What the graph is built on; tests bring other ones. */
 export interface Leaves {
@@ -112,6 +113,7 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
     baseDir: config.baseDir,
     dataDir: config.dataDir,
     sessions: get(tokens.sessions),
+    signInPauses: createSignInPauses(get(tokens.database)),
     clock,
     log,
     redactor,
@@ -129,7 +131,6 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
   provide(tokens.signIns, () =>
     createSignInService({
       ...openParts(),
-      database: get(tokens.database),
       connections: get(tokens.connections),
     }),
   );

@@ -22,6 +22,7 @@ import { openConnection, type OpenParts } from './open-connection.ts';
 import type { ConnectionState, ConnectionStore } from './storage/connections.ts';
 import type { LedgerStore } from './storage/ledger.ts';
 import type { RunStore, Trigger } from './storage/runs.ts';
+import { rememberPause } from './use-connector.ts';
 
 /** What a person may ask of a run. */
 export interface RunRequest {
@@ -82,7 +83,7 @@ export async function executeRun(
   await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt });
   const summary = await runWithin(parts, { runId, startedAt, connection, request });
   await parts.runs.finish(summary);
-  const pauseMs = await parts.connections.finish(summary);
+  const pauseMs = (await parts.connections.finish(summary)) ?? (await signInPauseOf(parts, summary));
   const wish = request.only !== undefined || request.onlyDatasets !== undefined;
   if (summary.status === 'succeeded' && summary.skipped === undefined && !wish) {
     await parts.connections.rememberPass(name, { change: summary.lastChange ?? null, at: startedAt });
@@ -91,6 +92,14 @@ export async function executeRun(
   return error && pauseMs !== undefined
     ? { ...summary, error: { ...error, retryAfterMs: pauseMs } }
     : summary;
+}
+
+/** A refused sign-in pauses sign-ins alone: what a saved session can read goes on being read. */
+async function signInPauseOf(
+  parts: ExecuteParts,
+  { connection, error }: RunSummary,
+): Promise<number | undefined> {
+  return error?.refusedSignIn === true ? rememberPause(parts, connection, error) : undefined;
 }
 
 /** Runs with what is left of the day's budget. */
@@ -124,13 +133,15 @@ async function runWithin(parts: ExecuteParts, run: Run): Promise<RunSummary> {
 
 /** Requests a run that begins now may make; none are left at 0 and below. */
 export async function budgetOf(
-  { runs }: ExecuteParts,
+  { runs, connections }: ExecuteParts,
   { connection, startedAt }: Pick<Run, 'connection' | 'startedAt'>,
 ): Promise<number> {
   const { name, timeZone, requestsPerRun = Infinity, requestsPerDay = Infinity } = connection;
   if (requestsPerDay === Infinity) return requestsPerRun;
-  const midnight = startOfDay(dayAt(startedAt, timeZone), timeZone);
-  return Math.min(requestsPerRun, requestsPerDay - (await runs.requestsSince(name, midnight)));
+  const today = dayAt(startedAt, timeZone);
+  const inRuns = await runs.requestsSince(name, startOfDay(today, timeZone));
+  const beside = await connections.requestsBesideRuns(name, today);
+  return Math.min(requestsPerRun, requestsPerDay - inRuns - beside);
 }
 
 function daySpent({ connection: { requestsPerDay, timeZone }, startedAt }: Run): Failure {

@@ -34,3 +34,26 @@ test('a secret with quotes and line breaks is found in its JSON form too', () =>
   const [line = ''] = logged([secret], (log) => log.info({ inner: JSON.stringify({ secret }) }, 'x'));
   expect(line).not.toContain('quoted');
 });
+
+test('of a session tokens alone are taken out: not its reasons, times, addresses, names and digests', () => {
+  const readable = {
+    dead: 'Garmin ended it: npx otw login garmin',
+    account: '8c2a47d3bdb8',
+    verified_at: '2026-03-18T04:00:00.000Z',
+    service: 'https://connect.example/app',
+    client: 'GARMIN_CONNECT_MOBILE_ANDROID_DI_2025Q2',
+  };
+  const cookie = 'ticket-granting-0123456789';
+  const inAddress = 'ST-0123456-abcdefghij';
+  const redactor = createRedactor();
+  redactor.addAllIn([
+    readable,
+    { access: 'an.access-token_0123', cookies: [`a=1; CASTGC=${cookie}`] },
+    `https://connect.example/app?ticket=${inAddress}`,
+  ]);
+  const clean = JSON.stringify(readable);
+  expect(redactor.redact(clean)).toBe(clean);
+  expect(redactor.redact(`an.access-token_0123 ${cookie} ${inAddress}`)).toBe(
+    '[redacted] [redacted] [redacted]',
+  );
+});

@@ -7,6 +7,7 @@ import type { HostLog } from './log.ts';
 import type { Redactor } from './redact.ts';
 import { createSessionTokens } from './storage/session-tokens.ts';
 import type { SessionStore } from './storage/session-store.ts';
+import type { SignInPauses } from './storage/sign-in-pauses.ts';
 
 function pluginLog(log: HostLog): Log {
   return {
@@ -28,6 +29,7 @@ export interface OpenParts {
   readonly databaseUrl: string;
   readonly databaseTimeZone: string;
   readonly sessions: SessionStore;
+  readonly signInPauses: SignInPauses;
   readonly clock: Clock;
   readonly log: HostLog;
   readonly redactor: Redactor;
@@ -43,8 +45,6 @@ export interface OpenRequest {
   readonly onlyDatasets?: readonly string[];
   /** A person wants to sign in anew. */
   readonly signIn?: SignIn;
-  /** Milliseconds since 1970: the source wants no sign-in before it. */
-  readonly signInPausedUntil?: number;
   /** Requests to the source that may still be made. */
   readonly requestBudget?: number;
   /** Told how many requests were made so far, also when opening fails. */
@@ -70,10 +70,11 @@ export async function openConnection(
   signal: AbortSignal,
 ): Promise<OpenConnector> {
   const { redactor, clock } = parts;
-  const { prompt, inProcess, onlyDatasets, signIn, signInPausedUntil, requestBudget, onRequests, record } =
-    request;
+  const { prompt, inProcess, onlyDatasets, signIn, requestBudget, onRequests, record } = request;
   const plugin = resolvePlugin(connection.plugin, parts.baseDir);
   const log = parts.log.child({ connection: connection.name });
+  const pause = await parts.signInPauses.read(connection.name);
+  const signInPausedUntil = pause?.until.getTime() ?? 0;
   const shared = {
     config: connection.config,
     timeZone: connection.timeZone,
@@ -89,7 +90,7 @@ export async function openConnection(
     }),
     ...(prompt && { prompt }),
     ...(signIn && { signIn }),
-    ...(signInPausedUntil !== undefined && { signInPausedUntil }),
+    ...(signInPausedUntil > clock.now() && { signInPausedUntil }),
     ...(record && { record }),
     signal,
   };

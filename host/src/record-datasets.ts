@@ -9,6 +9,7 @@ interface RecordingFailure {
   readonly code: string;
   readonly message: string;
   readonly retryAfterMs?: number;
+  readonly refusedSignIn?: true;
 }
 
 /** What a recording asks for. */
@@ -74,7 +75,7 @@ export async function recordDatasets(
         await ask(connector, request, { dataset, window });
       } catch (error) {
         signal.throwIfAborted();
-        const { code, message, retryAfterMs } = failureOf(error);
+        const { code, message, retryAfterMs, refusedSignIn } = failureOf(error);
         if (code === 'not_supported') {
           notSupported.add(dataset);
           continue;
@@ -85,6 +86,7 @@ export async function recordDatasets(
           code,
           message,
           ...(retryAfterMs !== undefined && { retryAfterMs }),
+          ...(refusedSignIn && { refusedSignIn }),
         };
         failures.push(failure);
         if (stopping.includes(code)) return { failures, notSupported: [...notSupported], stoppedBy: failure };

@@ -2,7 +2,7 @@
 export interface Redactor {
   /** Remembers values that must never be shown. Shorter than 4 characters they would hide everything. */
   add(values: Iterable<string>): void;
-  /** Remembers every string inside a value, e.g. a token file. */
+  /** Remembers every string inside a value, e.g. a token file, that can be a secret; words and addresses stay readable. */
   addAllIn(value: unknown): void;
   /** The text with each secret replaced. */
   redact(text: string): string;
@@ -16,6 +16,26 @@ function* stringsIn(value: unknown): Generator<string> {
   else if (typeof value === 'object' && value !== null) {
     for (const member of Object.values(value)) yield* stringsIn(member);
   }
+}
+
+const shortestToken = 16;
+
+/** A token is long and of one piece; sentences, times, addresses and names such as CLIENT_ID_2 are no secrets. */
+function canBeToken(text: string): boolean {
+  return (
+    text.length >= shortestToken &&
+    !/\s/.test(text) &&
+    !/^\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)$/.test(text) &&
+    !/^https?:\/\//i.test(text) &&
+    !/^[A-Z]+(_[A-Z0-9]+)+$/.test(text)
+  );
+}
+
+/** The text, what stands in it as cookies, and what an address carries in its query. */
+function tokensIn(text: string): string[] {
+  const cookies = text.split(/;\s*/).flatMap((part) => [part, part.slice(part.indexOf('=') + 1)]);
+  const inAddress = URL.parse(text)?.searchParams.values() ?? [];
+  return [text, ...cookies, ...inAddress].filter(canBeToken);
 }
 
 /** Makes a redactor that knows nothing yet. */
@@ -32,8 +52,7 @@ export function createRedactor(): Redactor {
   };
   return {
     add,
-    // Tokens are long; words such as "bearer" beside them must stay readable.
-    addAllIn: (value) => add([...stringsIn(value)].filter((text) => text.length >= 12)),
+    addAllIn: (value) => add([...stringsIn(value)].flatMap(tokensIn)),
     redact(text) {
       let clean = text;
       for (const secret of secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, replacement);

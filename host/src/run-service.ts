@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { failureOf, type OpenConnector, type RunSummary } from '@on-the-way/core';
+import type { Failure, OpenConnector, RunSummary } from '@on-the-way/core';
 import { ConnectorError, formatInstant } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { budgetOf, endedEarly, executeRun, type ExecuteParts, type RunRequest } from './execute-run.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
-import { openConnection, type OpenParts, type OpenRequest } from './open-connection.ts';
+import type { OpenParts, OpenRequest } from './open-connection.ts';
 import { takeAdvisoryLock, type AdvisoryLock } from './storage/advisory-lock.ts';
+import { rememberPause, useConnector } from './use-connector.ts';
 
 export type { RunRequest } from './execute-run.ts';
 
@@ -19,14 +20,17 @@ export class AlreadyRunning extends Error {
 export interface RunService {
   /** One run of a connection, start to finish. Rejects with AlreadyRunning, or when the database is away. */
   execute(connection: ConnectionConfig, request: RunRequest): Promise<RunSummary>;
-  /** Logs in and lets `use` ask; for check and the like. */
+  /** Logs in and lets `use` ask; for check and the like. Rejects with `rate_limited` in a pause, without asking. */
   withConnector<T>(
     connection: ConnectionConfig,
     request: Pick<RunRequest, 'signal' | 'prompt' | 'inProcess' | 'onlyDatasets'>,
     use: (connector: OpenConnector) => Promise<T>,
   ): Promise<T>;
-  /** The same with every answer handed to `record`. Rejects with AlreadyRunning, or `rate_limited` in a pause. */
-  withRecording<T>(
+  /**
+   * The same with every answer handed to `record`; the pause that `stoppedBy` asks for is remembered. Rejects
+   * with AlreadyRunning, or `rate_limited` in a pause.
+   */
+  withRecording<T extends { readonly stoppedBy?: Failure }>(
     connection: ConnectionConfig,
     request: Pick<RunRequest, 'signal' | 'prompt' | 'inProcess' | 'onlyDatasets'> &
       Required<Pick<OpenRequest, 'record'>>,
@@ -84,41 +88,26 @@ function pausedSummary(
   return endedEarly(connection.name, runId, at, { code: 'rate_limited', message, retryAfterMs });
 }
 
-/** Opens for a recording, within the budget a run would have; keeps the pause where the source asks for one. */
-async function openRecording(
-  parts: ExecuteParts,
-  connection: ConnectionConfig,
-  request: Parameters<RunService['withRecording']>[1],
-): Promise<OpenConnector> {
-  const startedAt = parts.clock.now();
-  const budget = await budgetOf(parts, { connection, startedAt });
-  const limit = Number.isFinite(budget) && { requestBudget: Math.max(0, budget) };
-  try {
-    return await openConnection(parts, connection, { ...request, ...limit }, request.signal);
-  } catch (error) {
-    const failure = failureOf(error);
-    if (failure.code === 'rate_limited')
-      await parts.connections.pause(connection.name, parts.clock.now(), failure);
-    throw error;
-  }
+/** A source that asked for a pause is not asked. */
+async function refuseDuringPause(parts: ExecuteParts, connection: ConnectionConfig): Promise<void> {
+  const retryAfterMs = await pausedFor(parts, connection.name);
+  if (retryAfterMs === 0) return;
+  const message = pauseUntil(parts.clock.now() + retryAfterMs, connection);
+  throw new ConnectorError('rate_limited', message, { retryAfterMs });
 }
 
+/** Within the budget a run would have, and without a run beside it. */
 const withRecording =
   (parts: ExecuteParts): RunService['withRecording'] =>
   async (connection, request, use) => {
-    const retryAfterMs = await pausedFor(parts, connection.name);
-    if (retryAfterMs > 0) {
-      const message = pauseUntil(parts.clock.now() + retryAfterMs, connection);
-      throw new ConnectorError('rate_limited', message, { retryAfterMs });
-    }
+    await refuseDuringPause(parts, connection);
     const unlock = await lockConnection(parts, connection.name);
     try {
-      const connector = await openRecording(parts, connection, request);
-      try {
-        return await use(connector);
-      } finally {
-        await connector.close();
-      }
+      const budget = await budgetOf(parts, { connection, startedAt: parts.clock.now() });
+      const limit = Number.isFinite(budget) && { requestBudget: Math.max(0, budget) };
+      const outcome = await useConnector(parts, connection, { ...request, ...limit }, use);
+      if (outcome.stoppedBy) await rememberPause(parts, connection.name, outcome.stoppedBy);
+      return outcome;
     } finally {
       await unlock();
     }
@@ -141,12 +130,8 @@ export function createRunService(parts: ExecuteParts): RunService {
       }
     },
     async withConnector(connection, request, use) {
-      const connector = await openConnection(parts, connection, request, request.signal);
-      try {
-        return await use(connector);
-      } finally {
-        await connector.close();
-      }
+      await refuseDuringPause(parts, connection);
+      return useConnector(parts, connection, request, use);
     },
     withRecording: withRecording(parts),
   };

@@ -57,6 +57,14 @@ test.each<[string, Partial<RunSummary>, number]>([
   ['has spent its budget', { status: 'partial', error: { code: 'budget_spent', message: '' } }, 60],
   ['was limited for longer', { error: { code: 'rate_limited', message: '', retryAfterMs: 7_200_000 } }, 120],
   ['was limited for less', { error: { code: 'rate_limited', message: '', retryAfterMs: 60_000 } }, 60],
+  [
+    'had its sign-in refused, for a saved session may be there by then',
+    {
+      status: 'failed',
+      error: { code: 'rate_limited', message: '', retryAfterMs: 7_200_000, refusedSignIn: true },
+    },
+    60,
+  ],
   ['found no network', { status: 'failed', error: { code: 'transient', message: '' } }, 5],
 ])('after a run that %s', async (_how, ended, minutes) => {
   expect(await minutesAfter(ended)).toBe(minutes);

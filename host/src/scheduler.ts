@@ -110,6 +110,8 @@ async function runOnce(
   try {
     const summary = await parts.service.execute(connection, { trigger: 'schedule', signal });
     const code = summary.error?.code;
+    // The source may be asked, but nobody is signed in until the pause is over or a person does it.
+    if (summary.error?.refusedSignIn === true) return { dueAt: startedAt + interval, needsUser: true };
     if (code === 'rate_limited') {
       const pausedUntil = parts.clock.now() + (summary.error?.retryAfterMs ?? 0);
       return { dueAt: Math.max(startedAt + interval, pausedUntil), needsUser: false };

@@ -4,7 +4,8 @@ import { startGarminSimulator } from '@on-the-way/garmin-simulator';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SignIn } from '@on-the-way/sdk';
-import { otw, temporaryFolder } from './otw.ts';
+import { otw, temporaryFolder, type Finished } from './otw.ts';
+import { createTestDatabase } from './postgres.ts';
 import { createRotatingConnection, type RotatingConnection } from './rotating-connection.ts';
 import { createTestHost, fakeClock, type TestHost } from './test-host.ts';
 
@@ -169,6 +170,16 @@ describe('the pause after a refused sign-in', () => {
     }
   }
 
+  async function state(sql: string): Promise<unknown[]> {
+    const client = new pg.Client(made.databaseUrl);
+    await client.connect();
+    try {
+      return (await client.query<pg.QueryResultRow>(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
   test('is two hours, doubles with each refusal up to a day, and is gone after one that goes well', async () => {
     for (const hours of [2, 4, 8, 16, 24, 24]) {
       expect(await signIn()).toBe(hours * hourMs);
@@ -198,29 +209,65 @@ describe('the pause after a refused sign-in', () => {
     expect(await signIn()).toBeUndefined();
   });
 
-  test('a sign-in that goes well forgets what the source asked of runs before', async () => {
+  test('ends with a sign-in that goes well; what the source asked of questions holds', async () => {
     made.source.signIn = { status: 200 };
     expect(await signIn()).toBeUndefined();
-    const client = new pg.Client(made.databaseUrl);
-    await client.connect();
-    await client.query(
-      `update app.connection_state set not_before = now(), pause_ms = 1, last_change = 'x', login_pause_ms = 1`,
-    );
+    await state(`update app.connection_state set not_before = '2026-02-26T05:00:00Z', pause_ms = 1, last_change = 'x',
+      login_not_before = '2026-02-26T01:00:00Z', login_pause_ms = 1 returning 1`);
     expect(await signIn()).toBeUndefined();
-    const { rows } = await client.query(
-      `select signed_in_at = '2026-02-26T12:00:00+08:00' as now, not_before, pause_ms, last_change, login_not_before, login_pause_ms
-       from app.connection_state where connection = 'garmin'`,
-    );
-    await client.end();
-    const none = {
-      not_before: null,
-      pause_ms: null,
-      last_change: null,
-      login_not_before: null,
-      login_pause_ms: null,
-    };
-    expect(rows).toEqual([{ now: true, ...none }]);
+    expect(
+      await state(
+        `select signed_in_at = '2026-02-26T12:00:00+08:00' as now, not_before = '2026-02-26T05:00:00Z' as paused,
+           pause_ms, last_change, login_not_before, login_pause_ms from app.connection_state`,
+      ),
+    ).toEqual([
+      {
+        now: true,
+        paused: true,
+        pause_ms: '1',
+        last_change: null,
+        login_not_before: null,
+        login_pause_ms: null,
+      },
+    ]);
   });
+
+  test('is not for a renewal that was refused: that pauses the questions', async () => {
+    made.source.expire();
+    made.source.renewal = 429;
+    const halfAnHour = 1_800_000;
+    expect(await signIn({ way: 'import', files: { session: made.source.session() } })).toBe(halfAnHour);
+    expect(
+      await state(
+        `select not_before = '2026-02-26T12:30:00+08:00' as paused, login_not_before, login_pause_ms
+         from app.connection_state`,
+      ),
+    ).toEqual([{ paused: true, login_not_before: null, login_pause_ms: null }]);
+  });
+});
+
+test('while the source wants to be left alone, otw check and a dry run ask nothing and end with 5', async () => {
+  const made = await createRotatingConnection();
+  const client = new pg.Client(made.databaseUrl);
+  try {
+    made.tokenFile(made.source.session());
+    expect(await made.otw(['run'])).toMatchObject({ code: 0 });
+    await client.connect();
+    await client.query(`update app.connection_state set not_before = '2999-01-01T00:00:00Z'`);
+    const before = { ...made.source.counts };
+    expect(await made.otw(['check'])).toMatchObject({
+      code: 5,
+      stdout: expect.stringMatching(/rate_limited: The source asked for a pause until 2999-01-01/),
+    });
+    expect(await made.otw(['run', '--dry-run'])).toMatchObject({
+      code: 5,
+      stderr: expect.stringMatching(/^rate_limited: The source asked for a pause until 2999-01-01/m),
+    });
+    expect(made.source.counts).toEqual(before);
+  } finally {
+    await client.end();
+    await made.close();
+  }
 });
 
 test('tokens of Garmin are imported with otw login, and of two commands that find them expired one renews them', async () => {
@@ -268,5 +315,49 @@ test('Ctrl-C ends a sign-in that waits for a run, and nobody is signed in', asyn
   } finally {
     await client.end();
     await made.close();
+  }
+});
+
+test('after a changed password every command says in clear what to do, and tokens still never show', async () => {
+  const made = await createTestDatabase();
+  const folder = temporaryFolder();
+  const simulator = await startGarminSimulator({ timeZone: 'Asia/Shanghai' });
+  try {
+    const env = {
+      OTW_DATA_DIR: folder.path,
+      DATABASE_URL: made.url,
+      GARMIN_EMAIL: 'runner@example.com',
+      GARMIN_API_ORIGIN: simulator.origin,
+      GARMIN_METRICS: 'sleep',
+    };
+    const clientId = 'GARMIN_CONNECT_MOBILE_ANDROID_DI';
+    const { access_token: access, refresh_token: refresh } = simulator.issueTokens({ clientId });
+    const file = JSON.stringify({ di_token: access, di_refresh_token: refresh, di_client_id: clientId });
+    const said: string[] = [];
+    const say = async (...args: string[]): Promise<Finished> => {
+      const finished = await otw([...args, '--verbose'], { env });
+      said.push(finished.stdout, finished.stderr);
+      return finished;
+    };
+    expect(await say('login', 'garmin', '--import', file)).toMatchObject({ code: 0 });
+    // Opening what is saved learns it anew, whoever it belongs to.
+    expect((await say('check')).stdout).toMatch(/logged in as account [0-9a-f]{12},/);
+    simulator.changePassword('another');
+    simulator.expireAccess();
+    const remedy = expect.stringContaining('npx otw login garmin');
+    for (const command of ['run', 'run', 'check']) {
+      expect(await say(command)).toMatchObject({ code: 4, stdout: remedy });
+    }
+    expect(await say('status', '--json')).toMatchObject({ code: 0, stdout: remedy });
+    const runs = await say('query', 'select error_message from app.run', '--json');
+    const { rows } = JSON.parse(runs.stdout) as { rows: { error_message: string }[] };
+    expect(rows).toEqual([{ error_message: remedy }, { error_message: remedy }]);
+    const all = said.join('\n');
+    expect(all).not.toContain('[redacted]');
+    for (const token of [access, refresh]) expect(all).not.toContain(token);
+  } finally {
+    await simulator.close();
+    await made.drop();
+    folder.remove();
   }
 });

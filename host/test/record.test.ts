@@ -261,6 +261,7 @@ test('while a recording is made no run may begin, and nothing is stored', async 
   const { signal } = new AbortController();
   await made.host.service.withRecording(made.connection, { signal, record: () => undefined }, async () => {
     await expect(made.run()).rejects.toMatchObject({ code: 'already_running' });
+    return {};
   });
   await record(made, join(folder(), 'recording'), window);
   expect(await made.query('select 1 from raw.raw_event union all select 1 from app.slice_ledger')).toEqual(

@@ -1,4 +1,4 @@
-import { addDays, daysOf } from '@on-the-way/sdk';
+import { addDays, ConnectorError, daysOf } from '@on-the-way/sdk';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ConnectionConfig } from '../src/config/host-config.ts';
 import { createSignInPauses } from '../src/storage/sign-in-pauses.ts';
@@ -266,6 +266,20 @@ describe('a budget of requests', () => {
     expect((await made.run()).status).toBe('succeeded');
   });
 
+  test('of a day has the requests of sign-in, check and recording counted in', async () => {
+    const made = await setUp({ steps: {} }, { requestsPerDay: 15 });
+    const { service, signIns } = made.host;
+    const { signal } = new AbortController();
+    await service.withConnector(made.connection, { signal }, async () => undefined);
+    await signIns.signIn(made.connection, { signal, signIn: { way: 'ask' } });
+    await service.withRecording(made.connection, { signal, record: () => undefined }, async () => ({}));
+    expect(made.source.requests()).toEqual(['login', 'login', 'login']);
+    expect(await made.run()).toMatchObject({ status: 'succeeded', requests: 12 });
+    expect(await made.run()).toMatchObject({ requests: 0, error: { code: 'budget_spent' } });
+    made.clock.set('2026-03-19T00:00:00+08:00');
+    expect((await made.run()).status).toBe('succeeded');
+  });
+
   test('is one budget though the connector is opened again', async () => {
     const made = await setUp({ dies: {}, steps: {} }, { requestsPerRun: 6, backfillDays: 3 });
     made.source.answer = (name, window) =>
@@ -357,4 +371,58 @@ test('a note of the source stands in the ledger beside its day', async () => {
     window.from === '' ? {} : { records: [{ day: window.from, data: 1, note: 'offloaded' }] };
   await made.run();
   expect(await made.query('select note from app.slice_ledger')).toEqual([{ note: 'offloaded' }]);
+});
+
+describe('a sign-in that is refused', () => {
+  const refusal = { code: 'rate_limited', message: 'HTTP 429', status: 429, refusedSignIn: true } as const;
+  const twoHours = 2 * 3_600_000;
+  const { signal } = new AbortController();
+  const doors: Readonly<Record<string, (made: Made) => Promise<unknown>>> = {
+    'a run': async (made) => (await made.run(scheduled)).error,
+    'a check': (made) => made.host.service.withConnector(made.connection, { signal }, async () => undefined),
+    'a recording': (made) =>
+      made.host.service.withRecording(made.connection, { signal, record: () => undefined }, async () => ({})),
+    'a recording under way': (made) =>
+      made.host.service.withRecording(made.connection, { signal, record: () => undefined }, async () => {
+        throw new ConnectorError('rate_limited', 'HTTP 429', { refusedSignIn: true });
+      }),
+    'a sign-in': (made) => made.host.signIns.signIn(made.connection, { signal, signIn: { way: 'ask' } }),
+  };
+  const pause = async ({ host, clock }: Made): Promise<number> =>
+    ((await createSignInPauses(host.database).read('garmin'))?.until.getTime() ?? 0) - clock.now();
+
+  test.each(Object.keys(doors))('by %s pauses sign-ins and not questions', async (name) => {
+    const made = await setUp({ steps: {} });
+    const { answer } = made.source;
+    made.source.answer = () => ({ error: refusal });
+    const failed = await doors[name]?.(made).catch((error: unknown) => error);
+    expect(failed).toMatchObject({ code: 'rate_limited', refusedSignIn: true, retryAfterMs: twoHours });
+    expect(await pause(made)).toBe(twoHours);
+    expect((await made.host.connections.state('garmin')).notBefore).toBeNull();
+    made.source.requests();
+    made.source.answer = answer;
+    expect((await made.run(scheduled)).status).toBe('succeeded');
+    expect(made.source.requests()[0]).toBe('login-paused');
+    await made.host.service.withConnector(made.connection, { signal }, async () => undefined);
+    await made.host.service.withRecording(
+      made.connection,
+      { signal, record: () => undefined },
+      async () => ({}),
+    );
+    expect(made.source.requests()).toEqual(['login-paused', 'login-paused']);
+  });
+
+  test('by the connector itself in a pause does not make it longer; after the pause a refusal doubles it', async () => {
+    const made = await setUp({ steps: {} });
+    made.source.answer = () => ({ error: refusal });
+    await made.run(scheduled);
+    made.clock.advance({ hours: 1 });
+    made.source.answer = () => ({ error: { ...refusal, retryAfterMs: twoHours / 2 } });
+    expect(await made.run(scheduled)).toMatchObject({ error: { retryAfterMs: twoHours / 2 } });
+    expect(await pause(made)).toBe(twoHours / 2);
+    made.clock.advance({ hours: 1 });
+    made.source.requests();
+    expect(await made.run(scheduled)).toMatchObject({ error: { retryAfterMs: 2 * twoHours } });
+    expect(made.source.requests()).toEqual(['login']);
+  });
 });

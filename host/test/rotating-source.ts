@@ -17,6 +17,8 @@ export interface RotatingSource {
   rotated: () => Promise<void> | void;
   /** How sign-ins are answered. */
   signIn: { readonly status: number; readonly retryAfter?: number };
+  /** Status that renewals are answered with. */
+  renewal: number;
   close(): Promise<void>;
 }
 
@@ -33,6 +35,7 @@ function tokensOf({ generation }: State) {
 
 async function answerToken(request: IncomingMessage, state: State, source: RotatingSource): Promise<Answer> {
   const { refresh } = (await json(request)) as { refresh?: string };
+  if (source.renewal !== 200) return [source.renewal, {}];
   if (refresh !== tokensOf(state).refresh) return [400, { error: 'invalid_grant' }];
   state.generation += 1;
   state.isExpired = false;
@@ -76,6 +79,7 @@ export async function startRotatingSource(): Promise<RotatingSource> {
     before: () => undefined,
     rotated: () => undefined,
     signIn: { status: 200 },
+    renewal: 200,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -10,6 +10,7 @@ export interface ScriptedAnswer {
     readonly message: string;
     readonly status?: number;
     readonly retryAfterMs?: number;
+    readonly refusedSignIn?: boolean;
   };
   /** The connector's process ends. */
   readonly exit?: boolean;
@@ -21,7 +22,7 @@ export interface ScriptedAnswer {
 /** A source of which a test decides what it answers, for the connector in fixtures/scripted.ts. */
 export interface ScriptedSource {
   readonly origin: string;
-  /** Replace it to change what is answered: `dataset` is the name, or `login`, `last-change` or `marks`. */
+  /** Replace it to change what is answered: `dataset` is the name, or `login` (`login-paused` while no sign-in is wanted), `last-change` or `marks`. */
   answer: (dataset: string, window: Window) => ScriptedAnswer;
   /** Requests since it was last called, as `sleep 2026-02-26` or `weight 2026-02-01..2026-02-28`. */
   requests(): string[];

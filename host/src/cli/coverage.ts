@@ -103,12 +103,14 @@ function remarkRows({ datasets }: Coverage): GapRow[] {
 
 function printGaps(coverage: Coverage): void {
   const missing = missingRows(coverage);
-  const rows = [...missing, ...remarkRows(coverage)];
+  const remarks = remarkRows(coverage);
+  const rows = [...missing, ...remarks];
   if (rows.length > 0) print(formatTable(['dataset', 'day', 'state', 'tries', 'why'], rows));
+  if (missing.length > 0) return say(`${missing.length} days are missing.`);
   say(
-    missing.length === 0
-      ? 'No gaps: every day that is wanted has an answer.'
-      : `${missing.length} days are missing.`,
+    remarks.length > 0
+      ? 'No gaps beside these: every other day that is wanted has an answer.'
+      : 'No gaps: every day that is wanted has an answer.',
   );
 }
 

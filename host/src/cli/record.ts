@@ -114,9 +114,6 @@ async function fill(
       return recordDatasets(connector, { window, today, ...only, policies, signal, onDataset });
     },
   );
-  const { stoppedBy } = outcome;
-  if (stoppedBy?.code === 'rate_limited')
-    await host.connections.pause(connection.name, clock.now(), stoppedBy);
   folder.finish(readme(connection.plugin, countDays(window.from, window.to)));
   return outcome;
 }

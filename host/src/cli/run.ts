@@ -1,5 +1,5 @@
 import { planSlices, type Slice } from '@on-the-way/core';
-import { addDays, dayAt, isDay, type Window } from '@on-the-way/sdk';
+import { addDays, ConnectorError, dayAt, isDay, type Window } from '@on-the-way/sdk';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import { exitCodes, HostError } from '../host-error.ts';
 import { AlreadyRunning, type RunRequest } from '../run-service.ts';
@@ -71,6 +71,12 @@ async function dryRun(
   );
 }
 
+/** A pause is no defect: a script is told of it as by a run. */
+function refuseInPause(error: unknown): never {
+  if (!ConnectorError.is(error) || error.code !== 'rate_limited') throw error;
+  throw new HostError(exitCodes.rateLimited, `rate_limited: ${error.message}`, { cause: error });
+}
+
 function showPlan(slices: readonly Slice[], json: boolean): void {
   if (json) return printJson({ slices });
   const asked = slices.filter(({ reason }) => reason !== 'absent');
@@ -106,7 +112,7 @@ async function runOne(
   };
   const json = options.json === true;
   if (options.dryRun === true) {
-    showPlan(await dryRun(context, connection, request), json);
+    showPlan(await dryRun(context, connection, request).catch(refuseInPause), json);
     return exitCodes.done;
   }
   if (config.demo) say(simulatedNote);

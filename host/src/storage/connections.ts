@@ -43,10 +43,17 @@ export interface ConnectionStore {
     connection: string,
     pass: { readonly change: string | null; readonly at: number },
   ): Promise<void>;
-  /** Counts a finished run; resolves with how long the source is left alone, in milliseconds, if it is. */
+  /**
+   * Counts a finished run; resolves with how long the source is left alone, in milliseconds, if it is. A
+   * refused sign-in asks for no such pause.
+   */
   finish(summary: RunSummary): Promise<number | undefined>;
   /** Keeps a pause the source asked for outside of a run; resolves with how long it is, in milliseconds. */
   pause(connection: string, at: number, error: Failure): Promise<number | undefined>;
+  /** Adds requests made outside of runs on a day of the connection's time zone. */
+  countRequests(connection: string, day: Day, requests: number): Promise<void>;
+  /** Requests made outside of runs on the day; of the newest day only, 0 for others. */
+  requestsBesideRuns(connection: string, day: Day): Promise<number>;
 }
 
 // Where a source says "too many requests" and not for how long: longer each time, in milliseconds.
@@ -116,6 +123,8 @@ async function keepPause(
   database: Database,
   { connection, finishedAt, error }: Pick<RunSummary, 'connection' | 'finishedAt' | 'error'>,
 ): Promise<number | undefined> {
+  // Nothing was learned of how the source takes questions.
+  if (error?.refusedSignIn === true) return undefined;
   if (error?.code !== 'rate_limited') {
     await database.raw(
       `update app.connection_state set not_before = null, pause_ms = null where connection = ?`,
@@ -142,6 +151,19 @@ async function keepPause(
     ] as string[],
   );
   return Number(rows[0]?.pauseMs ?? stated ?? shortestPauseMs);
+}
+
+async function countRequests(
+  database: Database,
+  [connection, day, requests]: Parameters<ConnectionStore['countRequests']>,
+): Promise<void> {
+  await database.raw(
+    `insert into app.connection_state as state (connection, other_requests_on, other_requests) values (?, ?::date, ?)
+     on conflict (connection) do update set other_requests_on = excluded.other_requests_on,
+       other_requests = excluded.other_requests
+         + case when state.other_requests_on = excluded.other_requests_on then state.other_requests else 0 end`,
+    [connection, day, requests] as string[],
+  );
 }
 
 /** The store; `clean` takes secrets out of error messages. */
@@ -195,5 +217,13 @@ export function createConnectionStore(database: Database, clean: (text: string) 
       return keepPause(database, summary);
     },
     pause: (connection, at, error) => keepPause(database, { connection, finishedAt: at, error }),
+    countRequests: (...counted) => countRequests(database, counted),
+    async requestsBesideRuns(connection, day) {
+      const { rows } = await database.raw<{ rows: { made: number }[] }>(
+        `select other_requests as made from app.connection_state where connection = ? and other_requests_on = ?::date`,
+        [connection, day],
+      );
+      return rows[0]?.made ?? 0;
+    },
   };
 }

@@ -22,6 +22,7 @@ test('eight hosts that start at once migrate once', () =>
     expect(await query('select name, count(*)::int as n from app.migration group by 1 order by 1')).toEqual([
       { name: '0001-contract', n: 1 },
       { name: '0002-ledger', n: 1 },
+      { name: '0003-sessions-and-changes', n: 1 },
     ]);
   }));
 

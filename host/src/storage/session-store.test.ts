@@ -184,3 +184,35 @@ test('forgetting a connection needs no key, and leaves other connections alone',
   expect(await store.load(at)).toBeUndefined();
   expect(await store.load({ ...at, connection: 'other' })).toBe('token of another');
 });
+
+describe('what outlives a session', () => {
+  const kept = { ...at, field: 'kept_device' };
+
+  test('stays when the session is forgotten, and so does the key it needs', async () => {
+    const store = storeWith(key);
+    await store.save(at, 'token');
+    await store.save(kept, 'device');
+    expect(await store.forget('garmin')).toBe(1);
+    expect(await store.load(at)).toBeUndefined();
+    expect(await store.load(kept)).toBe('device');
+    await expect(storeWith(someKey()).checkKey()).rejects.toMatchObject({ exitCode: 78 });
+  });
+
+  test('is forgotten where the key is lost, so that a new one can be made', async () => {
+    const place = sessionKeyIn(folder.path);
+    await createSessionStore(database, place).save(kept, 'device');
+    rmSync(join(folder.path, 'session.key'));
+    const again = createSessionStore(database, place);
+    expect(await again.forget('garmin')).toBe(1);
+    await expect(again.checkKey()).resolves.toBeUndefined();
+  });
+
+  test('is forgotten under another key, and where it does not decrypt', async () => {
+    const store = storeWith(key);
+    await store.save(kept, 'device');
+    expect(await storeWith(someKey()).forget('garmin')).toBe(1);
+    await store.save(kept, 'device');
+    await change('update app.connector_session set ciphertext = substring(ciphertext for 7)');
+    expect(await store.forget('garmin')).toBe(1);
+  });
+});

@@ -33,7 +33,10 @@ export interface SessionStore {
   save(at: SessionField, value: JsonValue): Promise<void>;
   /** Removes a field; nothing happens when it is not there. */
   remove(at: SessionField): Promise<void>;
-  /** Removes all of a connection's fields, for which no key is needed; resolves with how many. */
+  /**
+   * Removes a connection's fields but for those that outlive a session, whose names begin with `kept_`.
+   * Without the key they were encrypted with those go as well. Resolves with how many were removed.
+   */
   forget(connection: string): Promise<number>;
 }
 
@@ -139,12 +142,32 @@ async function saveSealed(
   });
 }
 
-async function forget(database: Database, connection: string): Promise<number> {
+/** The key that is there, for a person who may have lost it. */
+function keyIfThere(place: SessionKeyPlace, known: Known): SessionKey | undefined {
+  try {
+    return findKey(place, known, () => undefined);
+  } catch (error) {
+    if (error instanceof HostError) return undefined;
+    throw error;
+  }
+}
+
+async function forget(database: Database, place: SessionKeyPlace, connection: string): Promise<number> {
+  const key = keyIfThere(place, await readKnown(database));
   return database.transaction(async (transaction) => {
     await transaction.raw('select from app.session_key for update');
+    const { rows: saved } = await transaction.raw<{ rows: (Sealed & { readonly field: string })[] }>(
+      `select field, nonce, ciphertext from app.connector_session where connection = ? and starts_with(field, 'kept_')
+         and key_id = ? for update`,
+      [connection, key?.id ?? ''],
+    );
+    // What does not decrypt would stand in the way of every later sign-in.
+    const kept = saved.filter(
+      (row) => key && unseal(key, placeOf({ connection, field: row.field }), row) !== undefined,
+    );
     const { rows } = await transaction.raw<{ rows: unknown[] }>(
-      'delete from app.connector_session where connection = ? returning field',
-      [connection],
+      'delete from app.connector_session where connection = ? and not field = any(?) returning field',
+      [connection, kept.map(({ field }) => field)],
     );
     // With the last session goes the reason to insist on the key.
     await transaction.raw('delete from app.session_key where not exists (select from app.connector_session)');
@@ -204,6 +227,6 @@ export function createSessionStore(database: Database, place: SessionKeyPlace): 
         field,
       ]);
     },
-    forget: (connection) => forget(database, connection),
+    forget: (connection) => forget(database, place, connection),
   };
 }

@@ -11,9 +11,30 @@ interface SignInPause {
 export interface SignInPauses {
   /** The last pause, which may be over; undefined since the last sign-in that went well. */
   read(connection: string): Promise<SignInPause | undefined>;
-  pause(connection: string, pause: SignInPause): Promise<void>;
-  /** A sign-in went well: nothing the source asked for before it holds any more. */
+  /**
+   * Remembers, across restarts, that a sign-in was refused at `at`: for two hours, twice as long as the last
+   * time, or for `statedMs` where that is longer. While a pause lasts nothing was sent, so it stays as it is
+   * but for a longer time stated. Resolves with how long to wait, in milliseconds.
+   */
+  refused(connection: string, at: number, statedMs?: number): Promise<number>;
+  /** A sign-in went well: the pause of sign-ins is over. What the source asked of questions holds. */
   signedIn(connection: string, at: Date): Promise<void>;
+}
+
+const hourMs = 3_600_000;
+// Garmin refuses for hours after one or two sign-ins too many, and for longer the more it is tried.
+const firstPauseMs = 2 * hourMs;
+const longestPauseMs = 24 * hourMs;
+// A time stated wrongly must not shut a person out for good.
+const longestStatedMs = 7 * 24 * hourMs;
+
+function nextPause(last: SignInPause | undefined, at: number, statedMs = 0): SignInPause {
+  const stated = Number.isFinite(statedMs) ? Math.min(statedMs, longestStatedMs) : 0;
+  if (last && last.until.getTime() > at) {
+    return { until: new Date(Math.max(last.until.getTime(), at + stated)), pauseMs: last.pauseMs };
+  }
+  const pauseMs = last ? Math.min(2 * last.pauseMs, longestPauseMs) : firstPauseMs;
+  return { until: new Date(at + Math.max(pauseMs, stated)), pauseMs };
 }
 
 interface Row {
@@ -23,28 +44,32 @@ interface Row {
 
 /** The store over app.connection_state. */
 export function createSignInPauses(database: Database): SignInPauses {
+  async function read(connection: string): Promise<SignInPause | undefined> {
+    const { rows } = await database.raw<{ rows: Row[] }>(
+      `select login_not_before as until, login_pause_ms as "pauseMs" from app.connection_state where connection = ?`,
+      [connection],
+    );
+    const { until = null, pauseMs = null } = rows[0] ?? {};
+    return until === null ? undefined : { until, pauseMs: Number(pauseMs) };
+  }
+
   return {
-    async read(connection) {
-      const { rows } = await database.raw<{ rows: Row[] }>(
-        `select login_not_before as until, login_pause_ms as "pauseMs" from app.connection_state where connection = ?`,
-        [connection],
-      );
-      const { until = null, pauseMs = null } = rows[0] ?? {};
-      return until === null ? undefined : { until, pauseMs: Number(pauseMs) };
-    },
-    async pause(connection, { until, pauseMs }) {
+    read,
+    async refused(connection, at, statedMs) {
+      const { until, pauseMs } = nextPause(await read(connection), at, statedMs);
       await database.raw(
         `insert into app.connection_state (connection, login_not_before, login_pause_ms) values (?, ?::timestamptz, ?)
          on conflict (connection) do update set login_not_before = excluded.login_not_before,
            login_pause_ms = excluded.login_pause_ms`,
         [connection, until.toISOString(), pauseMs],
       );
+      return until.getTime() - at;
     },
     async signedIn(connection, at) {
       await database.raw(
         `insert into app.connection_state (connection, signed_in_at) values (?, ?::timestamptz)
          on conflict (connection) do update set signed_in_at = excluded.signed_in_at, login_not_before = null,
-           login_pause_ms = null, not_before = null, pause_ms = null, last_change = null`,
+           login_pause_ms = null, last_change = null`,
         [connection, at.toISOString()],
       );
     },

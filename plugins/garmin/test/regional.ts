@@ -104,6 +104,7 @@ export interface OpenOptions {
   readonly prompt?: NonNullable<LoginContext<GarminConfig>['prompt']>;
   readonly config?: Record<string, unknown>;
   readonly countRequest?: () => void;
+  readonly signInPausedUntil?: number;
 }
 
 /** A simulated Garmin of one region behind its real names, and a way to open connections to it. */
@@ -117,7 +118,7 @@ export async function startRegion(isChina: boolean, options: GarminSimulatorOpti
     void logged.push(`${message} ${JSON.stringify(fields ?? '')}`);
 
   async function open(given: OpenOptions = {}): Promise<OpenedApis> {
-    const { tokens = memoryTokens(), signIn, prompt, countRequest = () => {} } = given;
+    const { tokens = memoryTokens(), signIn, prompt, countRequest = () => {}, signInPausedUntil } = given;
     const config = configSchema.parse({ isChina, minRequestIntervalMs: 0, ...account, ...given.config });
     const client = createClient(config, countRequest);
     onTestFinished(() => client.close());
@@ -132,6 +133,7 @@ export async function startRegion(isChina: boolean, options: GarminSimulatorOpti
         signal: never,
         ...(signIn && { signIn }),
         ...(prompt && { prompt }),
+        ...(signInPausedUntil !== undefined && { signInPausedUntil }),
       },
       makeApi: (credential, origin) =>
         createGarminApi({ client, credential, pace: async (_, send) => send(), origin }),

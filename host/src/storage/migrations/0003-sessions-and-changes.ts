@@ -30,7 +30,10 @@ export async function up(knex: Knex): Promise<void> {
       add column signed_in_at timestamptz,
       -- What the connector's lastChange said before the last run that went through, and when that began.
       add column last_change text,
-      add column last_pass_at timestamptz;
+      add column last_pass_at timestamptz,
+      -- Requests made outside of runs, and on which day: they count into the day's budget.
+      add column other_requests integer not null default 0,
+      add column other_requests_on date;
 
     alter table app.run
       add column requests integer not null default 0,

@@ -2,7 +2,7 @@ import { ConnectorError, type LoginContext, type Tokens } from '@on-the-way/sdk'
 import type { GarminClient } from '../client.ts';
 import { sendCode } from './mobile-sign-in.ts';
 import { signInAgain } from './remedy.ts';
-import { loadMemory, pendingMs, updateMemory, type PendingSignIn } from './sign-in-memory.ts';
+import { loadPending, pendingMs, savePending, type PendingSignIn } from './sign-in-memory.ts';
 
 const retries = 3;
 
@@ -21,20 +21,10 @@ export async function findPending(
   tokens: Tokens,
   { region, account }: { readonly region: string; readonly account: string | undefined },
 ): Promise<PendingSignIn | undefined> {
-  const { pending } = await loadMemory(tokens);
+  const pending = await loadPending(tokens);
   if (!pending || pending.region !== region) return undefined;
   if (account !== undefined && pending.account !== account) return undefined;
   return Date.now() - pending.began_at < pendingMs ? pending : undefined;
-}
-
-/** Makes a sign-in that waits for a code durable. */
-export async function savePending(tokens: Tokens, pending: PendingSignIn): Promise<void> {
-  await updateMemory(tokens, () => ({ pending }));
-}
-
-/** Forgets the sign-in that waited. */
-export async function forgetPending(tokens: Tokens): Promise<void> {
-  await updateMemory(tokens, () => ({ pending: null }));
 }
 
 /** Where the code is to be found. */
@@ -61,7 +51,7 @@ function codeRefused(pending: PendingSignIn): ConnectorError {
 }
 
 async function startOver(tokens: Tokens, found: string): Promise<never> {
-  await forgetPending(tokens);
+  await savePending(tokens, undefined);
   throw new ConnectorError('needs_user', `Expected a code, ${found}: to begin again, ${signInAgain}`);
 }
 

@@ -2,7 +2,7 @@ import { ConnectorError, type Tokens } from '@on-the-way/sdk';
 import type { GarminClient } from '../client.ts';
 import { renewDi } from './di-token.ts';
 import { renewOauth } from './oauth-token.ts';
-import { signInAgain } from './remedy.ts';
+import { describeEnd, signInAgain } from './remedy.ts';
 import { updateSession, type SavedSession } from './saved-session.ts';
 
 /** A session's bearer, and how to get the next one. */
@@ -85,7 +85,7 @@ function createRenewal(client: GarminClient, tokens: Tokens) {
       return { session, save: session };
     } catch (error) {
       if (!isRefusal(error)) return { error, save: afterFailure(saved, error, wasCutOff) };
-      const reason = wasCutOff ? `${error.message}. ${cutOff}` : error.message;
+      const reason = describeEnd(wasCutOff ? `${error.message}. ${cutOff}` : error.message);
       const { renewal_began_at: _, ...rest } = saved;
       return { error: deadError(reason, error.status), save: { ...rest, dead: reason } };
     }
@@ -96,7 +96,7 @@ function createRenewal(client: GarminClient, tokens: Tokens) {
     let outcome: Outcome = { error: deadError(`Expected a saved session, got none: ${signInAgain}`) };
     await updateSession(tokens, async (saved) => {
       if (!saved) return undefined;
-      if (saved.dead !== undefined) outcome = { error: deadError(saved.dead) };
+      if (saved.dead !== undefined) outcome = { error: deadError(describeEnd(saved.dead)) };
       else if (isNewer(saved, refused)) outcome = { session: saved };
       else {
         const { save, ...rest } = await renewSaved(saved, wasCutOff);

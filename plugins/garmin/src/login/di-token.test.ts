@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JsonValue } from '@on-the-way/sdk';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { localConfig, login, makeJwt, memoryTokens, read, startServer } from '../../test/server.ts';
+import { createClient } from '../client.ts';
+import { renewDi } from './di-token.ts';
 import { claimsOf } from './jwt.ts';
 
 const tokenPath = '/di-oauth2-service/oauth/token';
@@ -259,4 +261,31 @@ test.each([
   'e30.bnVsbA.x',
 ])('claims of %j that cannot be read are none', (token) => {
   expect(claimsOf(token).exp).toBeUndefined();
+});
+
+test.each([
+  ['answered after 44 s is taken', 44_000, 1],
+  ['not answered for 45 s is given up', 45_000, 1],
+  ['answered within a longer configured time is taken', 59_000, 60],
+])('a renewal %s', async (words, waitedMs, requestTimeoutSeconds) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const arrived = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  const server = await startServer(async () => {
+    arrived.resolve();
+    await answer.promise;
+    return { json: { access_token: makeJwt('late'), refresh_token: 'refresh-1' } };
+  });
+  const client = createClient(localConfig(server.origin, { requestTimeoutSeconds }), () => {});
+  onTestFinished(() => client.close());
+  const renewal = renewDi(client, { kind: 'di', region: 'garmin.cn', refresh_token: 'refresh-0' });
+  const ended = expect(renewal);
+  const settled = words.includes('given up')
+    ? ended.rejects.toMatchObject({ code: 'transient' })
+    : ended.resolves.toMatchObject({ refresh_token: 'refresh-1' });
+  await arrived.promise;
+  vi.advanceTimersByTime(waitedMs);
+  answer.resolve();
+  await settled;
 });

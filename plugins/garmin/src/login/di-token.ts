@@ -10,6 +10,8 @@ import type { DiSession, SavedSession } from './saved-session.ts';
 const path = '/di-oauth2-service/oauth/token';
 // Garmin's clients renew a quarter of an hour early.
 const marginSeconds = 900;
+// The refresh token is spent by the request: the next one is lost with an answer that is given up too early.
+const patientMs = 45_000;
 // Newest first; the app's own, of which an account may know some only.
 const clientIds = [
   'GARMIN_CONNECT_MOBILE_ANDROID_DI_2025Q2',
@@ -33,9 +35,10 @@ interface TokenRequest {
   readonly clientId: string;
   readonly form: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number;
 }
 
-async function send(client: GarminClient, { clientId, form, signal }: TokenRequest): Promise<PlainAnswer> {
+async function send(client: GarminClient, { clientId, form, ...rest }: TokenRequest): Promise<PlainAnswer> {
   return post(client, {
     url: `${client.origins.auth}${path}`,
     body: new URLSearchParams({ client_id: clientId, ...form }).toString(),
@@ -46,7 +49,7 @@ async function send(client: GarminClient, { clientId, form, signal }: TokenReque
       'Content-Type': 'application/x-www-form-urlencoded',
       Authorization: `Basic ${Buffer.from(`${clientId}:`).toString('base64')}`,
     },
-    signal,
+    ...rest,
   });
 }
 
@@ -137,7 +140,8 @@ export async function refresh(
   { refreshToken, clientId }: { readonly refreshToken: string; readonly clientId: string },
 ): Promise<TokenAnswer | { readonly refused: number }> {
   const form = { grant_type: 'refresh_token', refresh_token: refreshToken };
-  const answer = await send(client, { clientId, form });
+  const timeoutMs = Math.max(client.timeoutMs, patientMs);
+  const answer = await send(client, { clientId, form, timeoutMs });
   const token = readToken(answer);
   if (token) return token;
   const failure = limitedRenewal(answer) ?? failureOf(answer, client);

@@ -1,8 +1,6 @@
 import { ConnectorError } from '@on-the-way/sdk';
 import type { GarminApis, Profile } from '../session.ts';
-import { findPending } from './code.ts';
 import {
-  accept,
   acceptFirst,
   isRefusal,
   openSaved,
@@ -10,13 +8,13 @@ import {
   type LoginParts,
   type OpenedSession,
 } from './open-saved.ts';
-import { signInByForm } from './password.ts';
 import { createKeyCredential, warnOfExpiry } from './personal-key.ts';
 import { describeSignIn } from './remedy.ts';
-import { accountOf, loadSession } from './saved-session.ts';
-import { finishPending, signInAnew, signInWithPassword } from './sign-in.ts';
-import { loadMemory, useUpCode } from './sign-in-memory.ts';
+import { loadSession } from './saved-session.ts';
+import { signInAnew } from './sign-in.ts';
+import { loadKept } from './sign-in-memory.ts';
 import { fileNames, readTokenFiles } from './token-files.ts';
+import { signInUnattended } from './unattended.ts';
 
 /** The ways to ask for data, and who is signed in. */
 export interface OpenedApis {
@@ -34,32 +32,11 @@ async function openFiles(parts: LoginParts): Promise<Awaited<ReturnType<typeof a
   const { tokens, log } = context;
   const loaded = await Promise.all(fileNames.map(async (name) => [name, await tokens.load(name)] as const));
   const sessions = readTokenFiles(Object.fromEntries(loaded), { region: client.origins.domain, log });
-  const { dead_files: dead } = await loadMemory(tokens);
+  const { dead_files: dead } = await loadKept(tokens);
   return acceptFirst(
     parts,
     sessions.filter(({ imported = '' }) => !dead.includes(imported)),
   );
-}
-
-/** What may be done without a person and without a session: each of it once. */
-async function signInUnattended(parts: LoginParts, hadSession: boolean): Promise<OpenedSession | undefined> {
-  const { client, context } = parts;
-  const { email, password, mfaCode, personalApiKey } = context.config;
-  if (email === undefined) return undefined;
-  if (mfaCode !== undefined) {
-    const account = accountOf(email);
-    const pending = await findPending(context.tokens, { region: client.origins.domain, account });
-    const maySignIn = password !== undefined && !hadSession && personalApiKey === undefined;
-    if (!pending && !maySignIn) return undefined;
-    // Durable before the request: a code that was tried is not tried again, whatever becomes of this run.
-    if (!(await useUpCode(context.tokens, account, mfaCode))) return undefined;
-    if (pending) return finishPending(parts, { pending, code: mfaCode });
-    return signInWithPassword(parts, { email, password: password ?? '', code: mfaCode });
-  }
-  // On this machine alone, for demo and tests; a session that died is left dead there too.
-  if (!client.origins.areLoopback || password === undefined || hadSession) return undefined;
-  const session = await signInByForm(client, { email, password, signal: context.signal });
-  return accept(parts, session, 'password');
 }
 
 function whatIsMissing({ context }: LoginParts): string {

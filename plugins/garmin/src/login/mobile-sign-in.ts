@@ -4,7 +4,7 @@ import type { GarminClient } from '../client.ts';
 import type { Region } from '../config.ts';
 import { post, type PlainAnswer } from './post.ts';
 import { limitedSignIn, pauseError, refusedPassword } from './refusals.ts';
-import { ticketWay } from './remedy.ts';
+import { otherRegionHint, ticketWay } from './remedy.ts';
 
 /** The sign-in of the phone app: one request, and one more where a code is wanted. */
 export interface MobileAnswer {
@@ -124,10 +124,11 @@ const meanings: readonly {
   },
   {
     fits: () => true,
-    error: ({ status }) =>
+    error: ({ status }, region) =>
       new ConnectorError(
         'bad_data',
-        `Expected a sign-in, got HTTP ${status} with an answer that is not known: ${ticketWay}`,
+        `Expected a sign-in, got HTTP ${status} with an answer that is not known. Where the account is one of the ` +
+          `other region, ${otherRegionHint(region)}; else ${ticketWay}`,
         { status },
       ),
   },

@@ -4,7 +4,7 @@ import type { GarminConfig } from '../config.ts';
 import type { GarminApi } from '../garmin-api.ts';
 import { isSomeoneElse, readProfile, type Profile } from '../session.ts';
 import { createCredential, type Credential } from './credential.ts';
-import { signInAgain } from './remedy.ts';
+import { describeEnd, signInAgain } from './remedy.ts';
 import {
   accountOf,
   checkBinding,
@@ -13,7 +13,7 @@ import {
   updateSession,
   type SavedSession,
 } from './saved-session.ts';
-import { remember, updateMemory } from './sign-in-memory.ts';
+import { remember } from './sign-in-memory.ts';
 
 /** What every way in works with. */
 export interface LoginParts {
@@ -29,26 +29,40 @@ export interface OpenedSession {
   readonly profile: Profile;
 }
 
-/** How a session that is new here came: what others made must be of the configured account. */
-export type NewSessionWay = 'password' | 'handed over';
+/** How a session that is new here came: what others made (a ticket, an import) must be of the configured account. */
+export type NewSessionWay = 'password' | 'ticket' | 'import';
 
 /** Garmin or we refuse the tokens; time does not mend it. */
 export function isRefusal(error: unknown): error is ConnectorError {
   return ConnectorError.is(error) && (error.code === 'needs_user' || error.code === 'auth');
 }
 
-function checkAccount(profile: Profile, { context }: LoginParts, way: NewSessionWay | undefined): void {
+/** Whether others made the tokens, and no profile has shown yet whose they are. */
+function isUntried(saved: SavedSession | undefined): boolean {
+  return saved?.handed_over === true && saved.verified_at === undefined;
+}
+
+/** Throws unless the tokens are of this connection's account; for tokens that others made that is `config`. */
+function checkAccount(saved: SavedSession, profile: Profile, { context }: LoginParts): void {
   const { config, log } = context;
-  if (!isSomeoneElse(config.email, profile.userName)) return;
-  if (way !== 'handed over') {
-    log.warn('the account signed in has another address than GARMIN_EMAIL, under which its rows are filed');
-    return;
+  const isOtherProfile =
+    saved.profileId !== undefined && profile.profileId !== undefined && saved.profileId !== profile.profileId;
+  const isOtherAddress = isSomeoneElse(config.email, profile.userName);
+  if (isUntried(saved) && (isOtherProfile || isOtherAddress)) {
+    throw new ConnectorError(
+      'config',
+      'Expected tokens of the account in GARMIN_EMAIL (email), got tokens of another account: set GARMIN_EMAIL to its ' +
+        'address, or hand over tokens of the right one. These were not kept',
+    );
   }
-  throw new ConnectorError(
-    'config',
-    'Expected tokens of the account in GARMIN_EMAIL (email), got tokens of another account: set GARMIN_EMAIL to its ' +
-      'address, or hand over tokens of the right one. Nothing was saved',
-  );
+  if (isOtherProfile) {
+    throw new ConnectorError(
+      'auth',
+      `Expected the profile this session was made for, got another one: ${signInAgain}`,
+    );
+  }
+  if (isOtherAddress)
+    log.warn('the account signed in has another address than GARMIN_EMAIL, under which its rows are filed');
 }
 
 async function bind(profile: Profile, { context }: LoginParts): Promise<void> {
@@ -63,7 +77,8 @@ async function bind(profile: Profile, { context }: LoginParts): Promise<void> {
       (account.account === undefined || saved.account === account.account);
     if (isBound) return undefined;
     const verified_at = saved.verified_at ?? new Date().toISOString();
-    return { ...saved, ...account, ...(profileId !== undefined && { profileId }), verified_at };
+    const { handed_over: _, ...rest } = saved;
+    return { ...rest, ...account, ...(profileId !== undefined && { profileId }), verified_at };
   });
 }
 
@@ -73,34 +88,35 @@ function needsBinding(saved: SavedSession, profile: Profile, email: string | und
   return saved.account === undefined && email !== undefined;
 }
 
-/**
- * Opens what is saved: checks region and account before a request, reads the profile, and binds what was
- * not bound. Throws `needs_user` for a dead session, `auth` where the profile is someone else's.
- */
-export async function openSaved(
-  parts: LoginParts,
-  saved: SavedSession,
-  way?: NewSessionWay,
-): Promise<OpenedSession> {
+async function open(parts: LoginParts, saved: SavedSession): Promise<OpenedSession> {
   const { client, context, makeApi } = parts;
   const { config, tokens, signal } = context;
   checkBinding(saved, { region: client.origins.domain, email: config.email });
-  if (saved.dead !== undefined) throw new ConnectorError('needs_user', saved.dead);
+  if (saved.dead !== undefined) throw new ConnectorError('needs_user', describeEnd(saved.dead));
   const api = makeApi(createCredential(client, { tokens, start: saved }), client.origins.api);
   const profile = await readProfile(api, { isChina: config.isChina, signal });
-  if (
-    saved.profileId !== undefined &&
-    profile.profileId !== undefined &&
-    saved.profileId !== profile.profileId
-  ) {
-    throw new ConnectorError(
-      'auth',
-      `Expected the profile this session was made for, got another one: ${signInAgain}`,
-    );
-  }
-  checkAccount(profile, parts, way);
+  checkAccount(saved, profile, parts);
   if (needsBinding(saved, profile, config.email)) await bind(profile, parts);
   return { api, profile };
+}
+
+const isConfigError = (error: unknown) => ConnectorError.is(error) && error.code === 'config';
+
+/**
+ * Opens what is saved: checks region and account before a request, reads the profile, and binds what was
+ * not bound. Throws `needs_user` for a dead session, `auth` where the profile is someone else's; `config`
+ * where tokens that others made turn out to be so, and forgets them.
+ */
+export async function openSaved(parts: LoginParts, saved: SavedSession): Promise<OpenedSession> {
+  const { client, context } = parts;
+  checkBinding(saved, { region: client.origins.domain, email: context.config.email });
+  try {
+    return await open(parts, saved);
+  } catch (error) {
+    if (isUntried(saved) && isConfigError(error))
+      await updateSession(context.tokens, async (current) => (isUntried(current) ? null : undefined));
+    throw error;
+  }
 }
 
 async function loadPrevious(parts: LoginParts): Promise<SavedSession | undefined> {
@@ -122,24 +138,39 @@ function inactive(status: number | undefined): ConnectorError {
   );
 }
 
+/** A session that others made: of the profile that the one before had for the same account and region. */
+function markHandedOver(
+  session: SavedSession,
+  { previous, email }: { readonly previous: SavedSession | undefined; readonly email: string | undefined },
+): SavedSession {
+  const { profileId, account, region } = previous ?? {};
+  const isSame = email !== undefined && account === accountOf(email) && region === session.region;
+  const expected = isSame && profileId !== undefined ? { profileId, account } : {};
+  return { ...session, ...expected, handed_over: true };
+}
+
 /**
  * Takes a new session: saved at once, as a sign-in is too precious to be done again, then tried out and
- * bound. One that is refused is removed, and what was there before comes back.
+ * bound. One that is refused is removed, and what was there before comes back; so does a session that
+ * still works where tokens of a file cannot be tried out, as they can be handed over again.
  */
 export async function accept(
   parts: LoginParts,
-  session: SavedSession,
+  given: SavedSession,
   way: NewSessionWay,
 ): Promise<OpenedSession> {
-  const { tokens } = parts.context;
+  const { tokens, config } = parts.context;
   const previous = await loadPrevious(parts);
+  const session = way === 'password' ? given : markHandedOver(given, { previous, email: config.email });
   await replaceSession(tokens, session);
   try {
-    return await openSaved(parts, session, way);
+    return await open(parts, session);
   } catch (error) {
-    const isRefused = isRefusal(error) || (ConnectorError.is(error) && error.code === 'config');
-    if (!isRefused) throw error;
+    const isRefused = isRefusal(error) || isConfigError(error);
+    const isRepeatable = way === 'import' && previous !== undefined && previous.dead === undefined;
+    if (!isRefused && !isRepeatable) throw error;
     await replaceSession(tokens, previous);
+    if (!isRefusal(error)) throw error;
     throw error.code === 'auth' && error.status === 401 ? inactive(error.status) : error;
   }
 }
@@ -155,7 +186,7 @@ export async function acceptFirst(
   let refusal: ConnectorError | undefined;
   for (const session of sessions) {
     try {
-      return await accept(parts, session, 'handed over');
+      return await accept(parts, session, 'import');
     } catch (error) {
       if (!isRefusal(error)) throw error;
       refusal ??= error;
@@ -169,7 +200,5 @@ export async function acceptFirst(
 /** Remembers that the file a session was read from is of no more use. */
 export async function rememberDead({ context }: LoginParts, { imported }: SavedSession): Promise<void> {
   if (imported === undefined) return;
-  await updateMemory(context.tokens, ({ dead_files: dead }) =>
-    dead.includes(imported) ? undefined : { dead_files: remember(dead, imported) },
-  );
+  await remember(context.tokens, 'dead_files', imported);
 }

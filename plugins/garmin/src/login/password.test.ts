@@ -50,7 +50,8 @@ test.each([
   ['refuses the password with 401', form, 401, 'auth', 'refused'],
   ['is locked', `${form}<script>var status = "ACCOUNT_LOCKED";</script>`, 200, 'needs_user', 'browser'],
   ['wants a phone number', '<title>Update Phone Number</title>', 200, 'needs_user', 'browser'],
-  ['says 429 in the page', '{"error":{"status-code":"429"}}', 200, 'rate_limited', '2 hours'],
+  ['says 429 in the page', '{"error":{"status-code":"429"}}', 200, 'rate_limited', 'for hours'],
+  ['wants a captcha', '<title>captcha</title>', 200, 'rate_limited', 'captcha'],
   ['says 429', 'slow down', 429, 'rate_limited', '429'],
   ['checks for bots', '<html>Just a moment...</html>', 403, 'rate_limited', '403'],
   ['is down', '<html>', 502, 'transient', '502'],
@@ -58,7 +59,10 @@ test.each([
   const server = await startServer(signInService(page, status));
   const attempt = login(localConfig(server.origin, credentials), { tokens: memoryTokens() });
   await expect(attempt).rejects.toMatchObject({ code, message: expect.stringContaining(word) });
-  if (code === 'rate_limited') await expect(attempt).rejects.toMatchObject({ retryAfterMs: 7_200_000 });
+  await expect(attempt).rejects.toMatchObject({
+    refusedSignIn: code === 'rate_limited',
+    retryAfterMs: undefined,
+  });
   expect(server.seen.filter(({ method }) => method === 'POST')).toHaveLength(1);
 });
 
@@ -114,7 +118,7 @@ test('a session that died is not replaced by a sign-in without a person, not eve
   const tokens = memoryTokens({ session: { kind: 'di', region: 'garmin.cn', dead: 'it ended' } });
   await expect(login(localConfig(server.origin, credentials), { tokens })).rejects.toMatchObject({
     code: 'needs_user',
-    message: 'it ended',
+    message: 'it ended. To go on, sign in with `npx otw login garmin`',
   });
   expect(server.seen).toEqual([]);
 });

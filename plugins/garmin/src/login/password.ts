@@ -49,16 +49,15 @@ const meanings: readonly {
   },
   {
     fits: ({ html }) => /"status-code"\s*:\s*"429"/.test(html),
-    error: () =>
-      pauseError('Expected a sign-in, got HTTP 429 in the page', {
-        status: 429,
-        headers: {},
-        text: '',
-        json: undefined,
-      }),
+    error: () => pauseError('Expected a sign-in, got HTTP 429 in the page', { status: 429, headers: {} }),
   },
   {
-    fits: ({ html, title }) => /phone number|locked|captcha/.test(title) || html.includes('ACCOUNT_LOCKED'),
+    fits: ({ title }) => title.includes('captcha'),
+    error: () =>
+      pauseError('Expected a sign-in, but Garmin wants a captcha solved', { status: 200, headers: {} }),
+  },
+  {
+    fits: ({ html, title }) => /phone number|locked/.test(title) || html.includes('ACCOUNT_LOCKED'),
     error: () =>
       new ConnectorError(
         'needs_user',

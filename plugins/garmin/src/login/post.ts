@@ -19,6 +19,8 @@ export interface PlainRequest {
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal | undefined;
+  /** Default: the client's. Bounds the request as a whole. */
+  readonly timeoutMs?: number;
 }
 
 function parseJson(text: string): unknown {
@@ -32,8 +34,8 @@ function parseJson(text: string): unknown {
 
 /** Sends one POST and resolves with the answer, whatever its status. Without an answer: `transient`. */
 export async function post(client: GarminClient, request: PlainRequest): Promise<PlainAnswer> {
-  const { url, body, signal } = request;
-  const { library, timeoutMs } = client;
+  const { url, body, signal, timeoutMs = client.timeoutMs } = request;
+  const { library } = client;
   const answer = await withDeadline({ signal, timeoutMs }, async (giveUp) =>
     library.client.post<string>(url, body, {
       headers: { ...request.headers },

@@ -1,11 +1,8 @@
-import { ConnectorError } from '@on-the-way/sdk';
+import { ConnectorError, type LoginContext } from '@on-the-way/sdk';
 import { parseRetryAfter } from '../map-error.ts';
 import type { PlainAnswer } from './post.ts';
 import { describeSpan, otherRegionHint, ticketWay } from './remedy.ts';
 import type { Region } from '../config.ts';
-
-/** A further sign-in within hours makes Garmin's block longer. */
-const signInPauseMs = 2 * 3_600_000;
 
 function isPage({ headers, text }: PlainAnswer): boolean {
   return /html/i.test(JSON.stringify(headers['content-type'] ?? '')) || /^\s*</.test(text);
@@ -53,13 +50,36 @@ export function limitedRenewal(answer: PlainAnswer): ConnectorError | undefined 
   );
 }
 
-/** `rate_limited` with the time Garmin states, or two hours, and the way around. */
-export function pauseError(said: string, { status, headers }: PlainAnswer): ConnectorError {
-  const retryAfterMs = parseRetryAfter(headers['retry-after'], Date.now()) ?? signInPauseMs;
+/** `rate_limited` for a refused sign-in, with the time where Garmin states one, and the way around. */
+export function pauseError(
+  said: string,
+  { status, headers }: Pick<PlainAnswer, 'status' | 'headers'>,
+): ConnectorError {
+  const stated = parseRetryAfter(headers['retry-after'], Date.now()) ?? 0;
+  const time = stated > 0 ? describeSpan(stated) : 'for hours';
   return new ConnectorError(
     'rate_limited',
-    `${said}. Wait ${describeSpan(retryAfterMs)}, as each further try makes it longer, or ${ticketWay}`,
-    { status, retryAfterMs, cause: new Error(`HTTP ${status}`) },
+    `${said}. Wait ${time}, as each further try makes it longer, or ${ticketWay}`,
+    {
+      status,
+      refusedSignIn: true,
+      ...(stated > 0 && { retryAfterMs: stated }),
+      cause: new Error(`HTTP ${status}`),
+    },
+  );
+}
+
+/** Throws `rate_limited` while no password and no code may be sent. Call it before either, and before asking for one. */
+export function checkPause({
+  signInPausedUntil: until = 0,
+}: Pick<LoginContext<unknown>, 'signInPausedUntil'>): void {
+  const retryAfterMs = until - Date.now();
+  if (retryAfterMs <= 0) return;
+  throw new ConnectorError(
+    'rate_limited',
+    `Expected to sign in, but Garmin refused a sign-in before. Wait ${describeSpan(retryAfterMs)}, as each further ` +
+      `try makes it longer, or ${ticketWay}`,
+    { retryAfterMs, refusedSignIn: true },
   );
 }
 

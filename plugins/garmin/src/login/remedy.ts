@@ -3,6 +3,11 @@ import type { Region } from '../config.ts';
 /** What a person does to sign in anew; within a sentence. */
 export const signInAgain = 'sign in with `npx otw login garmin`';
 
+/** Why a session ended, with what to do where the reason does not say so. */
+export function describeEnd(reason: string): string {
+  return reason.includes('npx otw login garmin') ? reason : `${reason}. To go on, ${signInAgain}`;
+}
+
 /** Every way in; the end of a `needs_user` message where nothing is there yet. */
 export const describeSignIn =
   'Run `npx otw login garmin` at a terminal; with --ticket to sign in with your own browser, or with --import and the ' +

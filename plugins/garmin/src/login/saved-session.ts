@@ -12,12 +12,14 @@ const instant = z.string().optional();
 const common = {
   /** The tokens belong to this region alone. */
   region: z.enum(['garmin.com', 'garmin.cn']),
-  /** Whose tokens they are; absent until the profile was read. */
+  /** Whose tokens they are; until the profile was read, whose they must be, where that is known. */
   profileId: z.string().optional(),
   /** {@link accountOf} the e-mail address that was configured then. */
   account: z.string().optional(),
   /** When the profile was first read with them; absent until then. */
   verified_at: instant,
+  /** Others made them; there until the profile has shown whose they are. */
+  handed_over: z.literal(true).optional(),
   /** A renewal was begun then, and is not known to have ended. */
   renewal_began_at: instant,
   /** Why Garmin will never renew them again. */

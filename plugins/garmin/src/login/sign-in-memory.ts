@@ -1,9 +1,11 @@
-import { createHash } from 'node:crypto';
+import { createHash, scryptSync } from 'node:crypto';
 import type { JsonValue, Tokens } from '@on-the-way/sdk';
 import { z } from 'zod';
 
-/** The field of the token store that remembers sign-ins. */
+/** The field of the token store that holds the sign-in that waits for a code. */
 const field = 'sign_in';
+/** The field that remembers what must not be tried again, also after the session was forgotten. */
+const keptField = 'kept_sign_ins';
 
 /** Codes are asked for this long; then Garmin has forgotten the sign-in. */
 export const pendingMs = 10 * 60_000;
@@ -23,52 +25,49 @@ const pendingSchema = z.object({
   service_url: z.string(),
 });
 
-const schema = z.object({
-  pending: pendingSchema.nullish().catch(undefined),
-  used_codes: z.array(z.string()).catch([]).default([]),
-  dead_files: z.array(z.string()).catch([]).default([]),
-});
+const pendingField = z.object({ pending: pendingSchema });
+
+const list = z.array(z.string()).catch([]).default([]);
+const keptSchema = z.object({ used_codes: list, dead_files: list, refused_passwords: list });
 
 /** A sign-in that waits for a code. */
 export type PendingSignIn = z.output<typeof pendingSchema>;
-/** What is remembered of sign-ins: the one that waits, codes that were used up, token files that are dead. */
-export type SignInMemory = z.output<typeof schema>;
+/** What outlives the session: digests of codes that were used up, of dead token files, of refused passwords. */
+export type KeptSignIns = z.output<typeof keptSchema>;
 
-function parse(value: JsonValue | undefined): SignInMemory {
-  return schema.safeParse(value ?? {}).data ?? { used_codes: [], dead_files: [] };
+/** The sign-in that waits for a code, if one does. */
+export async function loadPending(tokens: Tokens): Promise<PendingSignIn | undefined> {
+  return pendingField.safeParse(await tokens.load(field)).data?.pending;
+}
+
+/** Makes a sign-in that waits for a code durable; undefined forgets it. */
+export async function savePending(tokens: Tokens, pending: PendingSignIn | undefined): Promise<void> {
+  await tokens.update(field, async () => (pending ? { pending } : null));
+}
+
+function parse(value: JsonValue | undefined): KeptSignIns {
+  return keptSchema.safeParse(value ?? {}).data ?? keptSchema.parse({});
 }
 
 /** What is remembered now; nothing where nothing readable is. */
-export async function loadMemory(tokens: Tokens): Promise<SignInMemory> {
-  return parse(await tokens.load(field));
+export async function loadKept(tokens: Tokens): Promise<KeptSignIns> {
+  return parse(await tokens.load(keptField));
 }
 
-/** Changes what is remembered, durably; undefined leaves it as it is. */
-export async function updateMemory(
-  tokens: Tokens,
-  change: (current: SignInMemory) => Partial<SignInMemory> | undefined,
-): Promise<void> {
-  await tokens.update(field, async (value) => {
-    const current = parse(value);
-    const changed = change(current);
-    return changed && z.json().parse({ ...current, ...changed });
-  });
-}
-
-/** Adds to a list what is not in it; the oldest fall out. */
-export function remember(list: readonly string[], added: string): string[] {
-  return [...list.filter((item) => item !== added), added].slice(-mostRemembered);
-}
-
-/** Remembers that a code was used for an account; false where it was before. */
-export async function useUpCode(tokens: Tokens, account: string, code: string): Promise<boolean> {
-  const used = digestOf([account, code]);
+/** Adds to one of the lists, durably; false where it was there before. The oldest fall out. */
+export async function remember(tokens: Tokens, name: keyof KeptSignIns, added: string): Promise<boolean> {
   let isNew = false;
-  await updateMemory(tokens, ({ used_codes }) => {
-    isNew = !used_codes.includes(used);
-    return { used_codes: remember(used_codes, used) };
+  await tokens.update(keptField, async (value) => {
+    const kept = parse(value);
+    isNew = !kept[name].includes(added);
+    return isNew ? { ...kept, [name]: [...kept[name], added].slice(-mostRemembered) } : undefined;
   });
   return isNew;
+}
+
+/** A digest of a code or a password, by which neither can be found: it is slow, and each account has its own. */
+export function secretDigestOf(account: string, secret: string): string {
+  return scryptSync(secret, account, 12).toString('hex');
 }
 
 /** A digest of a value, to know it again. */

@@ -5,8 +5,8 @@ import { memoryTokens } from '../../test/server.ts';
 
 describe.each(regions)('with isChina $isChina', ({ isChina, other }) => {
   test.each([
-    ['a captcha', { fault: 'captcha' }, 'rate_limited', /captcha.*2 hours.*--ticket/, 7_200_000],
-    ['429', { fault: 'rate-limited' }, 'rate_limited', /429.*2 hours.*--ticket/, 7_200_000],
+    ['a captcha', { fault: 'captcha' }, 'rate_limited', /captcha.*for hours.*--ticket/, undefined],
+    ['429', { fault: 'rate-limited' }, 'rate_limited', /429.*for hours.*--ticket/, undefined],
     [
       '429 with a time',
       { fault: 'rate-limited', headers: { 'retry-after': '900' } },
@@ -19,14 +19,20 @@ describe.each(regions)('with isChina $isChina', ({ isChina, other }) => {
       { fault: 'rate-limited-hidden' },
       'rate_limited',
       /429 within HTTP 200/,
-      7_200_000,
+      undefined,
     ],
-    ['a bot check', { fault: 'bot-check' }, 'rate_limited', /bot check.*--ticket/, 7_200_000],
+    ['a bot check', { fault: 'bot-check' }, 'rate_limited', /bot check.*--ticket/, undefined],
     ['a service that is down', { fault: 'unavailable' }, 'transient', /503/, undefined],
-    ['a page instead of an answer', { fault: 'html-page' }, 'bad_data', /not known.*--ticket/, undefined],
+    [
+      'a page instead of an answer',
+      { fault: 'html-page' },
+      'bad_data',
+      /not known.*IS_CN.*--ticket/,
+      undefined,
+    ],
     ['consent', { fault: 'consent-missing' }, 'needs_user', /consent.*browser/, undefined],
     ['a locked account', { fault: 'account-locked' }, 'needs_user', /locked.*password/, undefined],
-    ['an answer nobody knows', { status: 418, body: {} }, 'bad_data', /418.*--ticket/, undefined],
+    ['an answer nobody knows', { status: 418, body: {} }, 'bad_data', /418.*IS_CN.*--ticket/, undefined],
   ] as const)('a sign-in that ends at %s is not tried again', async (_, answer, expected, words, pause) => {
     const region = await startRegion(isChina);
     region.simulator.answer('/mobile/api/login', { ...answer } as never);
@@ -37,6 +43,7 @@ describe.each(regions)('with isChina $isChina', ({ isChina, other }) => {
       code: expected,
       message: expect.stringMatching(words),
       retryAfterMs: pause,
+      refusedSignIn: expected === 'rate_limited',
     });
     expect(region.asked).toHaveLength(1);
     expect(tokens.stored.has('session')).toBe(false);
@@ -46,6 +53,16 @@ describe.each(regions)('with isChina $isChina', ({ isChina, other }) => {
     const region = await startRegion(isChina, { password: 'another' });
     expect(await failureOf(region, { signIn: ask, ...answers() })).toMatchObject({
       code: 'auth',
+      message: expect.stringContaining(`set GARMIN_IS_CN (isChina), now ${isChina}, to ${!isChina}`),
+    });
+    expect(region.asked).toHaveLength(1);
+  });
+
+  test('at the service of the other region the setting is named, and no other way is offered', async () => {
+    const region = await startRegion(isChina, { region: other });
+    expect(await failureOf(region, { signIn: ask, ...answers() })).toMatchObject({
+      code: 'bad_data',
+      status: 400,
       message: expect.stringContaining(`set GARMIN_IS_CN (isChina), now ${isChina}, to ${!isChina}`),
     });
     expect(region.asked).toHaveLength(1);

@@ -1,16 +1,18 @@
 import { ConnectorError, type SignIn } from '@on-the-way/sdk';
-import { findPending, finishWithCode, forgetPending, savePending } from './code.ts';
+import { findPending, finishWithCode } from './code.ts';
 import { exchangeTicket } from './di-token.ts';
 import { mobileService, sendPassword } from './mobile-sign-in.ts';
 import { accept, acceptFirst, type LoginParts, type OpenedSession } from './open-saved.ts';
 import { signInByForm } from './password.ts';
+import { checkPause } from './refusals.ts';
 import { describeSignIn } from './remedy.ts';
 import { accountOf, type SavedSession } from './saved-session.ts';
-import type { PendingSignIn } from './sign-in-memory.ts';
+import { savePending, type PendingSignIn } from './sign-in-memory.ts';
 import { signInByTicket } from './ticket.ts';
 import { readTokenFiles } from './token-files.ts';
 
-interface Credentials {
+/** What a password signs in with. */
+export interface Credentials {
   readonly email: string;
   readonly password: string;
 }
@@ -22,20 +24,29 @@ export async function finishPending(
 ): Promise<OpenedSession> {
   const { client, context } = parts;
   const { prompt, tokens, signal } = context;
+  checkPause(context);
   const ticket = await finishWithCode(client, { pending, code, prompt, tokens, signal });
   // The ticket is spent by the next request, whatever comes of it.
-  await forgetPending(tokens);
+  await savePending(tokens, undefined);
   const session = await exchangeTicket(client, { ticket, serviceUrl: pending.service_url, signal });
   return accept(parts, session, 'password');
+}
+
+/** What a sign-in by password is given beside the password. */
+export interface PasswordSignIn extends Credentials {
+  readonly code?: string | undefined;
+  /** Called where Garmin refuses the password, before that is thrown. */
+  readonly onRefused?: () => Promise<unknown>;
 }
 
 /** Signs in as the phone app does: once, and with the code where Garmin wants one. */
 export async function signInWithPassword(
   parts: LoginParts,
-  { email, password, code }: Credentials & { readonly code?: string | undefined },
+  { email, password, code, onRefused }: PasswordSignIn,
 ): Promise<OpenedSession> {
   const { client, context } = parts;
   const { tokens, signal } = context;
+  checkPause(context);
   const region = client.origins.domain;
   const serviceUrl = mobileService(region);
   const {
@@ -43,7 +54,10 @@ export async function signInWithPassword(
     method = 'email',
     sentTo,
     cookies,
-  } = await sendPassword(client, { email, password, signal });
+  } = await sendPassword(client, { email, password, signal }).catch(async (error: unknown) => {
+    if (ConnectorError.is(error) && error.code === 'auth') await onRefused?.();
+    throw error;
+  });
   if (ticket !== undefined) {
     return accept(parts, await exchangeTicket(client, { ticket, serviceUrl, signal }), 'password');
   }
@@ -79,7 +93,9 @@ async function askForCredentials({ context }: LoginParts): Promise<Credentials> 
 
 /** Failures of the app's way that say nothing against e-mail, password or account. */
 function mayTryForm(error: unknown): error is ConnectorError {
-  return ConnectorError.is(error) && ['transient', 'bad_data', 'source'].includes(error.code);
+  if (!ConnectorError.is(error) || !['transient', 'bad_data', 'source'].includes(error.code)) return false;
+  // So answers the other region, where the form would be refused too.
+  return error.code !== 'bad_data' || error.status !== 400;
 }
 
 async function offerForm(
@@ -99,6 +115,7 @@ async function offerForm(
 async function signInByAsking(parts: LoginParts, code: string | undefined): Promise<OpenedSession> {
   const { client, context } = parts;
   const { config, tokens } = context;
+  checkPause(context);
   const account = config.email === undefined ? undefined : accountOf(config.email);
   const pending = await findPending(tokens, { region: client.origins.domain, account });
   if (pending) return finishPending(parts, { pending, code });
@@ -137,7 +154,7 @@ export async function signInAnew(parts: LoginParts, signIn: SignIn): Promise<Ope
     case 'ticket': {
       const { prompt, signal } = parts.context;
       const session = await signInByTicket(parts.client, { ticket: signIn.ticket, prompt, signal });
-      return accept(parts, session, 'handed over');
+      return accept(parts, session, 'ticket');
     }
     case 'ask':
       return signInByAsking(parts, signIn.code);

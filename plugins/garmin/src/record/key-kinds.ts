@@ -1,3 +1,5 @@
+import { isPublicName, wordsOf } from './key-words.ts';
+
 /** What a member's name says about its value. */
 export type KeyKind =
   /** Tells a person, a device or an activity apart. */
@@ -52,18 +54,13 @@ const ends: Readonly<Record<string, KeyKind>> = {
 };
 const places =
   /^(?:lat|lon|lng|latitude|longitude|location|place|city|country|province|address|street|postal|zip|coordinate|coordinates|geo|gps|course)$/;
+// These are also words of measurements and of enumerations; the names that are public are known to be those.
+const morePlaces =
+  /^(?:(?:lat|lon|lng|long|north|south|east|west)\d*|points?|positions?|bbox|bounds|bounding|centroid|center|centre|coords?|gps|waypoints?|semicircles?|plz|zipcode|postcode)$/;
+const ids = /(?:sn|imei|ssid|wifi|serial|iccid)\d*$|^(?:sn|serial|imei|mac|ssid|wifi)|^mac$|^phone$/;
 const owned = /^(?:user|owner|profile|activity|device|sample|gear|workout|unit|serial|account)$/;
 // Kinds of things are the same for everybody, whatever they are kinds of.
 const shared = /^(?:type|category|status|format|level|sport)$/;
-
-function wordsOf(key: string): string[] {
-  return key
-    .replace(/([a-z\d])([A-Z])/g, '$1 $2')
-    .replace(/([A-Z])([A-Z][a-z])/g, '$1 $2')
-    .toLowerCase()
-    .split(/[^a-z\d]+/)
-    .filter((word) => word !== '');
-}
 
 const wholeKeys: readonly (readonly [RegExp, KeyKind])[] = [
   [/^(?:connections|players)$/i, 'others'],
@@ -76,12 +73,23 @@ const wholeKeys: readonly (readonly [RegExp, KeyKind])[] = [
   [personPattern, 'person'],
 ];
 
+/** The age that the watch reckons is a measurement; the person's own tells the year they were born in. */
+function isAge(words: readonly string[]): boolean {
+  if (words.some((word) => /^(?:dob|yob|born)/.test(word))) return true;
+  return words.includes('age') && !words.some((word) => /^(?:fitness|metabolic)$/.test(word));
+}
+
 function find(key: string): KeyKind {
   const whole = wholeKeys.find(([pattern]) => pattern.test(key));
   if (whole) return whole[1];
   const words = wordsOf(key);
   const [first = ''] = words;
   const end = ends[words.at(-1) ?? ''];
+  const isPublic = isPublicName(key);
+  if (!isPublic && isAge(words)) return 'birth';
+  if (!isPublic && words.some((word) => morePlaces.test(word))) return 'place';
+  if (words.some((word) => ids.test(word))) return 'own-id';
+  if (!isPublic && /^(?:no|nr|number)\d*$/.test(words.at(-1) ?? '')) return 'own-id';
   if (end === 'id') return owned.test(first) && !words.some((word) => shared.test(word)) ? 'own-id' : 'id';
   if (words.some((word) => places.test(word))) return 'place';
   if (words.some((word) => /^(?:url|uri|image|images|avatar|photo|picture)$/.test(word))) return 'link';

@@ -23,9 +23,9 @@ export function timeShiftOf(secret: Uint8Array): TimeShift {
 function redactParameter(name: string, value: string, redaction: Redaction): string {
   const shift = { ...redaction.shift, minutes: 0 };
   const kind = kindOfKey(name);
-  if (kind !== 'own-id' && /^-?\d{1,6}$/.test(value)) return value;
+  if ((kind === 'other' || kind === 'id') && /^-?\d{1,6}$/.test(value)) return value;
   // A question of GraphQL is the plugin's own text around values in quotes.
-  if (/^(?:query)?\s*\{[^]*\}$/.test(value)) {
+  if (name === 'query' && /^(?:query)?\s*\{[^]*\}$/.test(value)) {
     return value.replace(/(\\?")(.*?)\1/g, (_, quote: string, text: string) => {
       return `${quote}${redactText(name, text, { kind: 'name', shift }, redaction)}${quote}`;
     });

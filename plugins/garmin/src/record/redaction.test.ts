@@ -59,7 +59,11 @@ describe('what tells a person never comes out, under whatever name and however d
   test.each(canaries)('%s', (canary, parts) => {
     fc.assert(
       fc.property(secrets, around(fc.constant(canary)), (seed, body) => {
-        const text = JSON.stringify(createRedaction(seed)(answer(body)).body);
+        // The digits of inventions may be any.
+        const text = JSON.stringify(createRedaction(seed)(answer(body)).body).replace(
+          /redacted-[\da-f]{8}/g,
+          '',
+        );
         for (const part of [canary, ...parts]) expect(text).not.toContain(part);
       }),
     );
@@ -134,10 +138,8 @@ describe('what tells a person never comes out, under whatever name and however d
     redact(
       answer({ fullName: 'Zofia Kowalska', displayName: 'zk-runs' }, '/userprofile-service/socialProfile'),
     );
-    const { body } = redact(
-      answer({ typeKey: 'kowalska', other: 'ZOFIA', third: 'runs', fourth: 'running' }),
-    );
-    expect(body).toEqual({ typeKey: 'redacted', other: 'redacted', third: 'redacted', fourth: 'running' });
+    const { body } = redact(answer({ typeKey: 'kowalska', other: 'ZOFIA', text: 'runs', sport: 'running' }));
+    expect(body).toEqual({ typeKey: 'redacted', other: 'redacted', text: 'redacted', sport: 'running' });
   });
 
   test('in the path and in the question', () => {
@@ -183,11 +185,11 @@ describe('what stays the same', () => {
     fc.constant(null),
     fc.boolean(),
     fc.integer({ min: -1000, max: 999_999 }),
-    fc.double({ min: -1000, max: 1_000_000, noNaN: true }).map((value) => value + 0),
+    fc.integer({ min: -1_000_000, max: 1_000_000_000 }).map((value) => value / 1000 + 0),
     fc.constantFrom(
       'VERY_GOOD',
       'PRODUCTIVE_4',
-      'SCOPE_DI_OAUTH_2_READ',
+      'SCOPE_DI_OAUTH_2_CLIENT_READ',
       'VO2MAX',
       'stand_up_paddleboarding_v2',
       'running',
@@ -248,12 +250,12 @@ describe('what stays the same', () => {
         for (const { deviceId, userId } of out) expect(userId).toBe(String(deviceId));
       }),
     );
-    const { uuid, hex } = redacted({
+    const { uuid, data } = redacted({
       uuid: '765c99e8-c15a-422d-8165-adf7740f2e1c',
-      hex: '1ABBDECBBEF240B793F13E8B5ECE8516',
+      data: '1ABBDECBBEF240B793F13E8B5ECE8516',
     }) as Record<string, string>;
     expect(uuid).toMatch(/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/);
-    expect(hex).toMatch(/^[\dA-F]{32}$/);
+    expect(data).toMatch(/^[\dA-F]{32}$/);
   });
 
   test('each answer says how much was replaced, by kind', () => {

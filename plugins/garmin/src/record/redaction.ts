@@ -1,9 +1,10 @@
 import type { JsonValue } from '@on-the-way/sdk';
 import { isObject, type JsonObject } from '../json-shape.ts';
 import { kindOfKey, type KeyKind } from './key-kinds.ts';
+import { isMeasurementName, isMemberName } from './key-words.ts';
+import { shiftDayList, shiftDayMembers, shiftDayNumber } from './number-dates.ts';
 import { isHex, type Pseudonyms } from './pseudonyms.ts';
 import { holdsOwnWord, redactText, type TextRedaction } from './redact-text.ts';
-import { isMemberName } from './safe-text.ts';
 import { mayMoveByMinutes, shiftNumber, type TimeShift } from './time-shift.ts';
 
 /** What one answer is redacted with. */
@@ -31,6 +32,9 @@ const inventedWeightGrams = 70_000;
 const smallestLargeId = 1_000_000_000;
 const smallestId = 1_000_000;
 
+/** Four decimals of a degree are some meters. */
+const isLikeCoordinate = (value: number): boolean => Math.abs(value) <= 180 && /\.\d{4}/.test(String(value));
+
 function redactNumber(value: number, { key, kind, shift }: Place, redaction: Redaction): number {
   const { pseudonyms, isProfile, count } = redaction;
   const counted = (name: string, replacement: number): number => {
@@ -43,8 +47,10 @@ function redactNumber(value: number, { key, kind, shift }: Place, redaction: Red
   if (isProfile && key === 'weight') return counted('trait', inventedWeightGrams);
   const isId = kind === 'own-id' || (kind === 'id' && Math.abs(value) >= smallestId);
   if (isId && value !== 0 && value !== -1) return counted('id', pseudonyms.number(value));
-  const shifted = shiftNumber(key, value, shift);
+  const isMeasured = isMeasurementName(key);
+  const shifted = shiftNumber(key, value, shift) ?? (isMeasured ? undefined : shiftDayNumber(value, shift));
   if (shifted !== undefined) return counted('time', shifted);
+  if (!isMeasured && isLikeCoordinate(value)) return counted('place', 0);
   if (Number.isInteger(value) && Math.abs(value) >= smallestLargeId)
     return counted('id', pseudonyms.number(value));
   return value;
@@ -56,14 +62,19 @@ function redactKey(key: string, shift: TimeShift, redaction: Redaction): string 
   return redactText('', key, { kind: isHex(key) ? 'id' : 'name', shift }, redaction);
 }
 
+// What all members are that stand within.
+const inherited: ReadonlySet<KeyKind> = new Set(['place', 'time-zone', 'birth']);
+
 function redactObject(object: JsonObject, place: Place, redaction: Redaction): JsonObject {
   const may = place.isDecided ? undefined : mayMoveByMinutes(object, place.shift.minutes);
   const isDecided = place.isDecided || may !== undefined;
   const shift = may === false ? { ...place.shift, minutes: 0 } : place.shift;
-  const entries = Object.entries(object).map(([key, value]) => {
+  const members = place.kind === 'birth' ? object : shiftDayMembers(object, shift);
+  if (members !== object) redaction.count('time');
+  const entries = Object.entries(members).map(([key, value]) => {
     // Whoever chose it may have chosen their name.
     const own = redaction.isProfile && key === 'displayName' ? 'person' : kindOfKey(key);
-    const isWithin = place.kind === 'place' || place.kind === 'time-zone';
+    const isWithin = inherited.has(place.kind);
     const kind = isWithin ? place.kind : own;
     return [
       redactKey(key, shift, redaction),
@@ -88,7 +99,9 @@ function walk(value: JsonValue, place: Place, redaction: Redaction): JsonValue {
     if (rows.length > 0) redaction.count('others');
     return [];
   }
-  return rows.map((row) => walk(row, place, redaction));
+  const day = kind === 'other' && !isMeasurementName(key) ? shiftDayList(rows, shift) : undefined;
+  if (day) redaction.count('time');
+  return day ?? rows.map((row) => walk(row, place, redaction));
 }
 
 /** An answer with everything taken out that names the person, where they are, and when it was. */

@@ -57,14 +57,14 @@ export function shiftText(key: string, text: string, { days, minutes }: TimeShif
   return `${iso.slice(0, 10)}${separator}${iso.slice(11, hasSeconds ? 19 : 16)}${rest}`;
 }
 
-/** A number that can be nothing but a time, in milliseconds or seconds since 1970, moved; undefined for any other. */
+/** A number that can be nothing but a time, in milliseconds or seconds since 1970, moved with its fraction; undefined for any other. */
 export function shiftNumber(key: string, value: number, { days, minutes }: TimeShift): number | undefined {
-  if (!Number.isInteger(value)) return undefined;
   if (value >= firstMs && value < lastMs) {
     return value + days * dayMs + (isBound(value) && isDayKey(key) ? 0 : minutes * minuteMs);
   }
   if (value < firstSecond || value >= lastSecond) return undefined;
-  return value + (days * dayMs + minutes * minuteMs) / 1000;
+  // Adding must not lengthen the fraction, which a double holds to the microsecond.
+  return Number((value + (days * dayMs + minutes * minuteMs) / 1000).toFixed(6));
 }
 
 /** The times of the person's own clock that stand directly in an object, read as if in UTC. */

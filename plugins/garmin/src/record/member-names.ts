@@ -1,0 +1,191 @@
+/**
+ * Names of members in answers that are public: the answers to recorded requests that others published, and
+ * those of the simulator. A name that is neither here nor put together of words from here may be data.
+ */
+const split = (text: string): readonly string[] => text.trim().split(/\s+/);
+
+/** Members whose numbers are measurements, counts or scores. */
+export const measurements: ReadonlySet<string> = new Set(
+  split(`
+  acclimationPercentage activeKilocalories activeSeconds activeSets activityIntakeInML activityLevel
+  activityStressDuration activityStressPercentage activityTrainingLoad actual acuteLoad acwrFactorPercent
+  acwrPercent aerobicTrainingEffect altitudeAcclimation anaerobicTrainingEffect averageElevationGain averageHR
+  averageMonitoringEnvironmentAltitude averageRespirationValue averageRunningCadenceInStepsPerMinute averageSPO2
+  averageSleepScore averageSleepSeconds averageSpO2 averageSpO2HR averageSpO2HRSleep averageSpO2Value
+  averageSpeed averageSpo2 averageStressLevel averageSwimCadenceInStrokesPerMinute averageSwolf avg
+  avgGradeAdjustedSpeed avgGroundContactTime avgOvernightHrv avgPower avgRespirationRate avgSkinTempDeviationC
+  avgSkinTempDeviationF avgSleepRespirationValue avgSleepSpO2 avgSleepStress avgStress avgStressLevel
+  avgStrideLength avgStrokeDistance avgVerticalOscillation avgVerticalRatio avgWakingRespirationValue
+  avgWeeklyWorkouts awakeCount awakeSleepSeconds awakeTime badgeEarnedNumber badgeLimitCount badgePoints
+  badgeProgressValue badgeTargetValue balancedLow balancedUpper baseline bmi bmrCalories bmrKilocalories
+  bodyBatteryAtWakeTime bodyBatteryChange bodyBatteryChargedValue bodyBatteryDrainedValue bodyBatteryDuringSleep
+  bodyBatteryHighestValue bodyBatteryImpact bodyBatteryLowestValue bodyBatteryMostRecentValue
+  bodyBatteryValueDescriptorIndex bodyBatteryValuesArray bodyFat bodyWater boneMass calories category charged
+  classification classificationLowerLimitElite classificationLowerLimitExpert
+  classificationLowerLimitIntermediate classificationLowerLimitSuperior classificationLowerLimitTrained
+  classificationLowerLimitWellTrained contribution currentAltitude dailyAcuteChronicWorkloadRatio dailyStepGoal
+  dailyTrainingLoadAcute dailyTrainingLoadChronic deepSleepSeconds deepTime differenceBodyBattery
+  differenceStress displayOrder distance drained duration durationInMilliseconds durationInWeeks elapsedDuration
+  elevationGain elevationLoss endStress enduranceScore estimatedDistanceInMeters estimatedDurationInSecs factor
+  fastestSplit_1000 fastestSplit_1609 feedbackPhrase fertileWindowStart fitnessTrend floorsAscended
+  floorsAscendedInMeters floorsDescended floorsDescendedInMeters gaugeLowerLimit gaugeUpperLimit goalInML group
+  groupAverage groupMax heartRateValues heatAcclimationPercentage highStressDuration highStressPercentage
+  highestRespirationValue highestSpO2Value highlyActiveSeconds hrTimeInZone_1 hrTimeInZone_2 hrTimeInZone_3
+  hrTimeInZone_4 hrTimeInZone_5 hrvFactorPercent hrvValue hrvWeeklyAverage idealEndInSeconds idealStartInSeconds
+  index intensityMinutesGoal inviteeCount lactateThresholdHeartRateUsed lapCount lastNight5MinHigh lastNightAvg
+  lastSevenDaysAvgRestingHeartRate lastSevenDaysAvgSpO2 latestRespirationValue latestSpO2 latestSpo2
+  lengthOfFertileWindow lightSleepSeconds lightTime lowStressDuration lowStressPercentage lowUpper
+  lowestRespirationValue lowestSPO2 lowestSpO2 lowestSpO2Value lowestSpo2 lutealPhaseStart markerValue max
+  maxAvgHeartRate maxDistance maxDoubleCadence maxElevation maxElevationGain maxHR maxHeartRate maxHeartRateUsed
+  maxMetCategory maxPower maxRespirationRate maxRunningCadenceInStepsPerMinute maxScore maxSpeed maxStress
+  maxStressLevel maxStrokeCadence maxSwimCadenceInStrokesPerMinute maxTemperature maxTrainingLoadChronic
+  maxVerticalSpeed maxWeight maximumMeters measurableAsleepDuration measurableAwakeDuration mediumStressDuration
+  mediumStressPercentage minActivityLapDuration minAvgHeartRate minElevation minHR minHeartRate
+  minRespirationRate minTemperature minTrainingLoadChronic minWeight moderateIntensityMinutes moderateValue
+  monthlyLoadAerobicHigh monthlyLoadAerobicHighTargetMax monthlyLoadAerobicHighTargetMin monthlyLoadAerobicLow
+  monthlyLoadAerobicLowTargetMax monthlyLoadAerobicLowTargetMin monthlyLoadAnaerobic
+  monthlyLoadAnaerobicTargetMax monthlyLoadAnaerobicTargetMin movingDuration muscleMass napTimeSeconds
+  netRemainingKilocalories noOfSplits normPower numClimbSends numFalls numOfWeightEntries optimalEnd
+  optimalStart overallScore overallStressLevel periodLength playerCount poolLength powerTimeInZone_1
+  powerTimeInZone_2 powerTimeInZone_3 powerTimeInZone_4 powerTimeInZone_5 predictedCycleLength
+  previousAcclimationPercentage previousAltitude previousAltitudeAcclimation previousHeatAcclimationPercentage
+  recoveryTime recoveryTimeFactorPercent remSleepSeconds remTime respiration respirationAverageValue
+  respirationAveragesValueDescriptorIndex respirationAveragesValuesArray respirationHighValue
+  respirationLowValue respirationValuesArray restStressDuration restStressPercentage restingCaloriesFromActivity
+  restingHeartRate restingHeartRateUsed restlessMomentsCount score sedentarySeconds skinTempCalibrationDays
+  sleepHistoryFactorPercent sleepScore sleepScoreFactorPercent sleepTimeSeconds sleepingSeconds
+  socialChallengeType sortOrder spO2 spO2HourlyAverages spo2ValueDescriptorIndex startStress stepGoal steps
+  strengthScore stressChartValueOffset stressChartYAxisOrigin stressDuration stressHistoryFactorPercent
+  stressPercentage stressValuesArray strokes sweatLossInML time10K time5K timeHalfMarathon timeMarathon
+  totalAscent totalDistance totalDistanceMeters totalKilocalories totalSleepTimeInSeconds totalSteps
+  totalStressDuration trainingEffect uncategorizedStressDuration uncategorizedStressPercentage
+  unmeasurableSleepSeconds userFloorsAscendedGoal userRanking vO2MaxValue value valueInML
+  vigorousIntensityMinutes vigorousValue vo2Max vo2MaxPreciseValue vo2MaxValue waterEstimated weeklyAvg
+  weeklyGoal weight weightDelta wellnessActiveKilocalories wellnessDistanceMeters wellnessKilocalories
+  zone1Floor zone2Floor zone3Floor zone4Floor zone5Floor`),
+);
+
+/** Members that hold anything else. */
+export const otherMembers: ReadonlySet<string> = new Set(
+  split(`
+  ACTIVITY_VO2_MAX WELLNESS_RESTING_HEART_RATE abnormalHeartRateAlertsCount accessControlRuleDTO achieved
+  activities activity activityId activityImages activityName activitySeconds activityStress activityType
+  activityTypeDTO activityTypeId activityTypePk activityUUID acute acuteTrainingLoadDTO acwr acwrFactorFeedback
+  acwrFactorFeedbackPhrase acwrStatus acwrStatusFeedback adHoc adHocChallenge adHocChallengeDesc
+  adHocChallengeName aerobicTrainingEffectMessage ageGroup agentApplicationInstallationId agentString
+  alertThresholdValue allMetrics allWeightMetrics altitudeAcclimationDate altitudeAcclimationLocalTimestamp
+  altitudeTrend anaerobicTrainingEffectMessage applicationKey applicationNumber associatedCourseId
+  associatedWorkoutId atFifty atpActivity atpPlanId author autoCalcCalories autoSleepEndTimestampGMT
+  autoSleepStartTimestampGMT average averageBikingCadenceInRevPerMinute avgTomorrowSleepRespirationValue
+  avgTomorrowSleepSpO2 badgeAssocDataId badgeAssocDataName badgeAssocType badgeAssocTypeId badgeCategoryId
+  badgeChallengeName badgeChallengeStatusId badgeDifficultyId badgeEarnedDate badgeEndDate badgeId badgeIsViewed
+  badgeKey badgeName badgePromotionCodeTypeList badgeSeriesId badgeStartDate badgeTypeIds badgeUnitId badgeUuid
+  batteryStatus beginTimestamp bio birthDate bluetoothClassicDevice bluetoothLowEnergyDevice body
+  bodyBatteryActivityEvent bodyBatteryActivityEventList bodyBatteryCapable bodyBatteryDynamicFeedbackEvent
+  bodyBatteryLevel bodyBatteryStatus bodyBatteryValueDescriptorDTOList bodyBatteryValueDescriptorKey
+  bodyBatteryValueDescriptorsDTOList bodyBatteryVersion bodyCompositionCapable breathingDisruptionSeverity
+  burnedKilocalories calendarDate calendarEventInfo calendarWorkouts categories categoryName categoryStats
+  challengeCategoryId challengeCategoryImageId changeState childActivityTypes childIds chronic client
+  cloudPositioningStatus code consumedKilocalories consumer continuousReadingDTOList contributors createDate
+  createTimeStamp createdDate currentFirmwareVersion currentPlayerType customMakeModel cycleSummaries cycleType
+  cycling dailyAverageinML dailyNapDTOS dailySleepDTO dailyWeightSummaries data date dateBegin dateEnd
+  dateFormat dateWeightList day dayId dayName dayOfGoalMet days decoDive deepPercentage defaultSleepTime
+  defaultWakeTime description descriptionI18nKey deviceApplicationInstallationId deviceCategories deviceId
+  deviceMetaDataDTO deviceName deviceRemCapable deviceStatus deviceTypePk deviceVersionPk devices diastolic
+  displayName displayedForTheDay displayname distanceMeters diveNumber durationOfEventsBelowThreshold
+  durationTypeId eBikeAssistModeInfoDTOList eBikeBatteryRemaining eBikeBatteryUsage eBikeMaxAssistModes
+  earnedBadges earnedByMe elevationCorrected end endDate endGMT endLatitude endLongitude
+  endOfDayBodyBatteryDynamicFeedbackEvent endTimeGMT endTimestampGMT endTimestampLocal
+  enduranceContributorDTOList enduranceScoreCapable enduranceScoreDTO epochEndTimestampGmt error errorMessage
+  errorType error_description errors estimateType estimated eventStartTimeGmt eventTimestampGmt eventType
+  eventTypeDTO eventUpdateTimeGmt extensions favorite favoriteActivityTypes feedback feedbackLong
+  feedbackLongType feedbackShort feedbackShortType feedbackType fileFormat filter first firstDayOfWeek
+  fitnessAge fitnessAgeDescription fitnessTrendSport formatId formatKey from fromCalendarDate fromDate fullName
+  fullname functionalThresholdPower garminGUID gcj02 gear gearMakeName gearModelName gearPk gearStatusName
+  gearTypeName gender generic gmtSleepEndTimeInMillis gmtSleepStartTimeInMillis goalName goalProgress goalValue
+  goals groupMap groupRideUUID groupedMetrics hasChartData hasHeatMap hasHrTimeInZones hasImages
+  hasIntensityIntervals hasPolyline hasPowerTimeInZones hasRunPowerWindData hasSplits hasVideo headers
+  heartRateCapable heartRateValueDescriptors heatAcclimationDate heatAltitudeAcclimation
+  heatAltitudeAcclimationDTO heatTrend height high highDiastolic highRespirationValue highSeconds highStress
+  highSystolic highest hillScoreCapable hillScoreClassificationId hillScoreDTOList hillScoreFeedbackPhraseId hrv
+  hrvAdjustment hrvData hrvFactorFeedback hrvFactorFeedbackPhrase hrvReadings hrvStatus hrvStatusCapable
+  hrvSummaries hrvSummary httpStatus hydrationMeasurementUnit id ideal imValueDescriptorsDTOList imValuesArray
+  imageNameLarge imageNameMedium imageNameSmall imageURL imageUrl includeAll includes includesActivityData
+  includesCalorieConsumedData includesWellnessData individualStats inputContext isAtpActivity
+  isChallengeCommentDisabled isHidden isMultiSportParent isOriginal isPromotional joinDateLocal joinable key
+  kilometersRun lactateThreshold lactateThresholdHeartRate lactateThresholdSpeed lastEntryTimestampLocal
+  lastPrimarySyncDate lastSyncTimestampGMT lastUpdateDate lastUsedDevice lastUsedDeviceApplicationKey
+  lastUsedDeviceName lastUsedDeviceUploadTime latest latestRespirationTimeGMT latestSpO2TimestampGMT
+  latestSpO2TimestampLocal latestSpo2ReadingTimeGmt latestSpo2ReadingTimeLocal latestTrainingStatusData
+  latestWeight length level levelId levelKey lightPercentage limit list load loadLevelTrend loadTunnelMax
+  loadTunnelMin localSleepEndTimeInMillis localSleepStartTimeInMillis locale location locationName
+  loggedNoteDays loggedOvulationDays loggedSymptomDays low lowDiastolic lowRespirationValue lowSeconds lowStress
+  lowSystolic lowest make manualActivity manufacturer map measured measurementSummaries measurementSystem
+  measurementTimestampGMT measurementTimestampLocal measurements mediumSeconds mediumStress menstrualCalendar
+  menstrualCycleCapable message metabolicAge metadataDTO meters metricId metricsMap
+  metricsTrainingLoadBalanceDTOMap min minutes model moderate moderateMinutes monthlyTrainingStatus months
+  mostRecentHeatAltitudeAcclimation mostRecentTrainingLoadBalance mostRecentTrainingStatus mostRecentVO2Max
+  motivation ms multiMeasurement name nameApproved napAdjustment netCalorieGoal nextDateWeight nextSleepNeed
+  night notes notified numOfMeasurements numberFormat numberOfEventsBelowThreshold only overall overallStats
+  ownerDisplayName ownerFullName ownerId ownerProfileImageUrlLarge ownerProfileImageUrlMedium
+  ownerProfileImageUrlSmall ownerUserProfileId page paged params parent parentTypeId partNumber payload percent
+  periodAvgScore person personalRecord phrase physiqueRating plan players points pr predictedCycle
+  preferredActivityTracker preferredLocale pregnancySnapshot premium previousAltitudeAcclimationDate
+  previousDateWeight previousHeatAcclimationDate primary primaryActivity primaryActivityTracker
+  primaryActivityTrackerIndicator primaryTrainingDevice privacy privacyProtected productDisplayName productSku
+  profileId profileImageType profileImageUrlLarge profileImageUrlMedium profileImageUrlSmall profileVisibility
+  pulse pulseOxCapable purposeful qualifierKey qualifyingDive quality query range ratio readingTimeGMT
+  readingTimeLocal recordedDevices recoveryTimeChangePhrase recoveryTimeFactorFeedback
+  recoveryTimeFactorFeedbackPhrase registeredDate released remPercentage remSleepData remainingKilocalories
+  reportData requestUrl respirationAlgorithmVersion respirationAveragesValueDescriptionKey
+  respirationAveragesValueDescriptorDTOList respirationCapable respirationValueDescriptorsDTOList
+  respirationVersion response restSeconds restStress restingHrAutoUpdateUsed restlessness restricted retro rule
+  rulePk runPowerWindDataEnabled running samplePk samples searchFilter seconds sensors serialNumber series
+  service settings shared shortFeedback showSelector sinceDate singleReadingPlottable skinTempDataExists
+  sleepBodyBattery sleepEndTimestampGMT sleepEndTimestampLocal sleepFromDevice sleepHeartRate sleepHistory
+  sleepHistoryAdjustment sleepHistoryFactorFeedback sleepHistoryFactorFeedbackPhrase sleepLevels
+  sleepMeasurementEndGMT sleepMeasurementStartGMT sleepMovement sleepNeed sleepQualityTypePK
+  sleepRestlessMoments sleepResultTypePK sleepScoreFactorFeedback sleepScoreFactorFeedbackPhrase
+  sleepScoreFeedback sleepScoreInsight sleepScorePersonalizedInsight sleepScoreQuality sleepScores
+  sleepStartTimestampGMT sleepStartTimestampLocal sleepStress sleepTime sleepVersion sleepWindowConfirmationType
+  sleepWindowConfirmed socialChallengeActivityTypeId socialChallengeStatusId socialProfile
+  softwareUpdateAvailable source sourceType spO2SingleValues spO2ValueDescriptorsDTOList splitSummaries
+  splitType spo2Reading spo2ValueDescriptorKey sport sportType sportTypeId sportTypeKey start startDate
+  startDateOfWeek startDayMinutes startGMT startLatitude startLongitude startTimeGMT startTimeLocal
+  startTimestampGMT startTimestampLocal statisticsEndDate statisticsStartDate status statusCode stress
+  stressHistory stressHistoryFactorFeedback stressHistoryFactorFeedbackPhrase stressLevel stressQualifier
+  stressValueDescriptorsDTOList subSport subTypeId subTypeKey successful summarizedDiveGases summarizedDiveInfo
+  summary summaryDTO summaryDate systolic text timeFormat timeZone timeZoneId timeZoneUnitDTO timestamp
+  timestampGMT timestampGmt timestampLocal timezoneOffset toCalendarDate totalAverage totalDuration totalStress
+  trackingPeriodType trainingBalanceFeedbackPhrase trainingEffectLabel trainingFeedback trainingLevel
+  trainingMethod trainingPaused trainingPlanCategory trainingPlanId trainingPlanList trainingPlans
+  trainingReadinessCapable trainingReadinessRangeScalar trainingStatus trainingStatusCapable
+  trainingStatusFeedbackPhrase trainingSubType trainingType trainingVersion trimmable trimmed type typeId
+  typeKey uncategorizedSeconds uncategorizedStress unitId unitKey until untilDate updateDate updatedDate
+  uploadedDate userDailySummaryId userData userDeviceId userGoalCategory userGoalCategoryKey userGoalCategoryPk
+  userGoalType userGoalTypeKey userGoalTypePk userId userInfoDto userJoined userName userPro userProfileFullName
+  userProfileId userProfileNumber userProfilePK userProfilePk userRoles userSettings userSleep uuid validSleep
+  values version versionId versionName videoUrl vigorous vigorousMinutes visceralFat vo2MaxCycling
+  vo2MaxMonthlyStatistics vo2MaxRunning vo2MaxWeeklyStatistics wakeTime weekGoal weeklyModerate weeklyTotal
+  weeklyTrainingLoad weeklyTrainingStatus weeklyVigorous weightScaleCapable wellnessDescription
+  wellnessEndTimeGmt wellnessEndTimeLocal wellnessEpochRespirationAveragesList wellnessSpO2SleepSummaryDTO
+  wellnessStartTimeGmt wellnessStartTimeLocal wifi workoutId workoutName workoutNameI18nKey workoutProvider
+  workoutSourceId workouts year`),
+);
+
+/** Words that names of members are made of everywhere. */
+export const commonWords: readonly string[] = split(`
+  alt altitude geo polyline year month day hour minute asc ascent battery blood body bounds cadence change chart client color common config core count
+  counts course current cycle daily deep depth desc descent descriptor descriptors detail details deviation
+  direction display dto energy entries entry equipment estimate event events exercise factor field fields file
+  final flag flight floor format frequency from gain gear goal golf group handed has headers heart hydration
+  info interval intervals is items key keys lap laps lat latitude left length light limits lines list lng load
+  location locale lon longitude low main map mass max mean measure meta method metric metrics min mode moving
+  name names next north number offset option options order other overall owner oxygen pace pages parent path
+  peak percent percentage performance place points position power present previous primary profile progress
+  quality race raw reading readings record records reference remarks repetitions reps request reserve rest
+  result results rider root row rows running sample samples second seconds section segment segments series set
+  sets setting settings short size skin sleep sort source south speed split splits stages standard state steady
+  step stride stroke style summaries sum swim table tags target temperature test threshold time timer title
+  total totals track tracks training trend types units updated upper url user valid values velocity vertical
+  walk water week weeks west width wind window workout x y z zone zones`);
