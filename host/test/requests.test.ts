@@ -74,18 +74,18 @@ describe('a watched dataset', () => {
     );
     made.source.answer = (name, window) =>
       name === 'marks' ? { marks } : window.from === '' ? {} : everyDay(window);
-    await made.run();
+    await made.run({ trigger: 'schedule' });
     expect(dataAsked(made)).toHaveLength(10 + 1);
     made.clock.advance({ hours: 1 });
     marks['2026-03-17'] = 'b';
-    await made.run();
+    await made.run({ trigger: 'schedule' });
     expect(dataAsked(made).toSorted()).toEqual([
       'steps 2026-03-17',
       'steps 2026-03-18',
       'weight 2026-03-16..2026-03-18',
     ]);
     made.clock.advance({ hours: 1 });
-    await made.run();
+    await made.run({ trigger: 'schedule' });
     expect(dataAsked(made)).not.toContain('steps 2026-03-17');
   });
 
