@@ -2,6 +2,7 @@ import { failureOf } from '@on-the-way/core';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import { exitCodes } from '../host-error.ts';
 import { chosenConnection, withContext, type CommandContext, type GlobalOptions } from './context.ts';
+import { exitCodeOfError } from './exit-code.ts';
 import { paint, print, printJson } from './output.ts';
 import { terminalPrompt } from './prompt.ts';
 
@@ -28,12 +29,7 @@ async function checkConnection({ host }: CommandContext, connection: ConnectionC
     return { what, ok: true, detail, exitCode: exitCodes.done };
   } catch (error) {
     const { code, message } = failureOf(error);
-    const exitCode =
-      code === 'needs_user' || code === 'auth'
-        ? exitCodes.loginNeeded
-        : code === 'rate_limited'
-          ? exitCodes.rateLimited
-          : exitCodes.failed;
+    const exitCode = exitCodeOfError(code);
     return { what, ok: false, detail: `${code}: ${message}`, exitCode };
   }
 }

@@ -3,6 +3,7 @@ import { failureOf, type Failure } from '@on-the-way/core';
 import { formatInstant, type SignIn } from '@on-the-way/sdk';
 import { exitCodes, HostError } from '../host-error.ts';
 import { chosenConnection, withContext, type CommandContext, type GlobalOptions } from './context.ts';
+import { exitCodeOfError } from './exit-code.ts';
 import { readImportedTokens } from './imported-tokens.ts';
 import { print, printJson, say, simulatedNote } from './output.ts';
 import { terminalPrompt } from './prompt.ts';
@@ -44,13 +45,6 @@ async function signInOf(options: LoginOptions): Promise<SignIn> {
   return { way: 'ask', ...(code !== undefined && { code }) };
 }
 
-const exitCodeOfFailure: Readonly<Record<string, number>> = {
-  needs_user: exitCodes.loginNeeded,
-  auth: exitCodes.loginNeeded,
-  rate_limited: exitCodes.rateLimited,
-  config: exitCodes.badConfig,
-};
-
 function showFailure(
   { config, redactor }: CommandContext,
   connection: string,
@@ -62,7 +56,7 @@ function showFailure(
   const notBefore = isPaused ? formatInstant(Date.now() + retryAfterMs, config.timeZone) : null;
   if (json) printJson({ connection, error: { code, message: clean }, not_before: notBefore });
   say(`${code}: ${clean}`);
-  return exitCodeOfFailure[code] ?? exitCodes.failed;
+  return exitCodeOfError(code);
 }
 
 async function signIn(

@@ -5,6 +5,7 @@ import { exitCodes, HostError } from '../host-error.ts';
 import { recordDatasets, type RecordingOutcome } from '../record-datasets.ts';
 import { createRecordingFolder, type RecordingFolder } from '../recording-folder.ts';
 import { chosenConnection, withContext, type CommandContext, type GlobalOptions } from './context.ts';
+import { exitCodeOfError } from './exit-code.ts';
 import { formatTable, paint, print, printJson, say, simulatedNote } from './output.ts';
 import { terminalPrompt } from './prompt.ts';
 import { windowOption } from './run.ts';
@@ -21,14 +22,6 @@ export interface RecordOptions extends GlobalOptions {
 const defaultDays = 7;
 const advice =
   'Look through the files before you share them: what was typed in by hand or is new at the source may have come through.';
-
-const exitByCode: Readonly<Record<string, number>> = {
-  auth: exitCodes.loginNeeded,
-  needs_user: exitCodes.loginNeeded,
-  rate_limited: exitCodes.rateLimited,
-  config: exitCodes.badConfig,
-  usage: exitCodes.usage,
-};
 
 const readme = (connector: string, dataDays: number): string => `# A redacted recording
 
@@ -130,16 +123,14 @@ async function recordOne(
   try {
     const outcome = await fill(context, connection, { folder, options, signal });
     show({ folder, outcome, out }, context, options.json === true);
-    if (outcome.stoppedBy) return exitByCode[outcome.stoppedBy.code] ?? exitCodes.incomplete;
+    if (outcome.stoppedBy) return exitCodeOfError(outcome.stoppedBy.code, exitCodes.incomplete);
     return outcome.failures.length > 0 ? exitCodes.incomplete : exitCodes.done;
   } catch (error) {
     if (signal.aborted || error instanceof HostError) throw error;
     const { code, message } = failureOf(error);
-    throw new HostError(
-      exitByCode[code] ?? exitCodes.failed,
-      `${code}: ${context.redactor.redact(message)}`,
-      { cause: error },
-    );
+    throw new HostError(exitCodeOfError(code), `${code}: ${context.redactor.redact(message)}`, {
+      cause: error,
+    });
   } finally {
     folder.discard();
   }

@@ -1,22 +1,15 @@
 import type { RunSummary } from '@on-the-way/core';
 import { formatInstant } from '@on-the-way/sdk';
 import { exitCodes } from '../host-error.ts';
+import { exitCodeOfError } from './exit-code.ts';
 import { formatTable, paint } from './output.ts';
-
-const exitByCode: Readonly<Record<string, number>> = {
-  auth: exitCodes.loginNeeded,
-  needs_user: exitCodes.loginNeeded,
-  rate_limited: exitCodes.rateLimited,
-  config: exitCodes.badConfig,
-  usage: exitCodes.usage,
-};
 
 /** The exit code that tells a script how the run went. */
 export function exitCodeOf({ status, error }: RunSummary): number {
   if (status === 'succeeded') return exitCodes.done;
   if (status === 'partial') return exitCodes.incomplete;
   if (status === 'interrupted') return exitCodes.interrupted;
-  return exitByCode[error?.code ?? ''] ?? exitCodes.failed;
+  return exitCodeOfError(error?.code);
 }
 
 function totals(summary: RunSummary): string {

@@ -75,7 +75,8 @@ const nightMeasures = [
   'awakeSleepSeconds',
   'dailyNapDTOS',
 ];
-const nightDetails = [
+/** The readings of a night in `sleep`; any of them tells that a night was measured. */
+export const nightDetails = [
   'sleepMovement',
   'sleepLevels',
   'sleepHeartRate',

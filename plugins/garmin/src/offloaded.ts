@@ -1,4 +1,5 @@
 import type { JsonValue } from '@on-the-way/sdk';
+import { nightDetails } from './empty.ts';
 import { listOf, isFilled, memberOf } from './json-shape.ts';
 
 /** True when a day's summary values are there and none of its readings. */
@@ -18,15 +19,6 @@ const lacksReadings =
   (summary: readonly string[], series: readonly string[]): OffloadedTest =>
   (data) =>
     summary.some((key) => hasNumber(data, key)) && !series.some((key) => hasReading(memberOf(data, key)));
-
-const nightSeries = [
-  'sleepMovement',
-  'sleepLevels',
-  'sleepHeartRate',
-  'sleepStress',
-  'sleepBodyBattery',
-  'hrvData',
-];
 
 /**
  * One test for each dataset whose readings Garmin puts away after about half a year, while the values
@@ -50,7 +42,7 @@ export const offloadedTests = {
   sleep: (data: JsonValue) => {
     const night = memberOf(data, 'dailySleepDTO');
     return (
-      hasNumber(night, 'sleepTimeSeconds') && !nightSeries.some((key) => hasReading(memberOf(data, key)))
+      hasNumber(night, 'sleepTimeSeconds') && !nightDetails.some((key) => hasReading(memberOf(data, key)))
     );
   },
 } satisfies Record<string, OffloadedTest>;

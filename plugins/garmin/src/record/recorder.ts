@@ -30,7 +30,8 @@ function redactParameter(name: string, value: string, redaction: Redaction): str
       return `${quote}${redactText(name, text, { kind: 'name', shift }, redaction)}${quote}`;
     });
   }
-  return redactText(name, value, { kind, shift }, redaction);
+  // Without the name: a value of a question is kept for being a known word, never for what it stands under.
+  return redactText('', value, { kind, shift }, redaction);
 }
 
 function redactQuery(query: RawAnswer['query'], redaction: Redaction): Record<string, string> {

@@ -24,7 +24,14 @@ const letters = fc.string({
   maxLength: 10,
 });
 const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
-const keys = fc.tuple(letters, letters).map(([one, other]) => `${one}${capital(other)}`);
+// Under a name of an enumeration a single word stays, as docs/recording.md says.
+const isOfEnumeration = (key: string): boolean =>
+  /(?:type|key|status|phrase|level|qualifier|feedback|category|unit|source|sport)$/i.test(key);
+const keys = fc
+  .tuple(letters, letters)
+  .map(([one, other]) => `${one}${capital(other)}`)
+  .filter((key) => !isOfEnumeration(key));
+const lone = letters.filter((key) => !isOfEnumeration(key));
 const textOf = (seed: Uint8Array, body: JsonValue): string =>
   JSON.stringify(createRedaction(seed)(answer(body)).body);
 
@@ -37,7 +44,7 @@ describe('no word of a person comes out', () => {
 
   test('under any name', () => {
     fc.assert(
-      fc.property(secrets, fc.oneof(keys, letters, fc.constantFrom(...named)), words, (seed, key, word) => {
+      fc.property(secrets, fc.oneof(keys, lone, fc.constantFrom(...named)), words, (seed, key, word) => {
         expect(textOf(seed, { [key]: word, calendarDate: [{ [key]: [word] }] })).not.toContain(word);
       }),
       { numRuns: 500 },
@@ -58,7 +65,7 @@ describe('no word of a person comes out', () => {
 
   test('as the value of a question', () => {
     fc.assert(
-      fc.property(secrets, fc.oneof(keys, letters), words, (seed, key, word) => {
+      fc.property(secrets, fc.oneof(keys, letters, fc.constant('aKey')), words, (seed, key, word) => {
         const { query } = createRedaction(seed)(answer(null, { [key]: word, q: `{${word}}` }));
         expect(JSON.stringify(Object.values(query))).not.toContain(word);
       }),
