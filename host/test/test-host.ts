@@ -4,7 +4,15 @@ import {
   type GarminSimulator,
   type GarminSimulatorOptions,
 } from '@on-the-way/garmin-simulator';
-import type { ConnectionConfig, HostConfig } from '../src/config/host-config.ts';
+import {
+  defaultHttp,
+  defaultIngest,
+  defaultMinFreeMb,
+  type ConnectionConfig,
+  type HostConfig,
+  type HttpConfig,
+  type IngestConfig,
+} from '../src/config/host-config.ts';
 import { buildHost, type Host } from '../src/container.ts';
 import { createLog } from '../src/log.ts';
 import { createRedactor } from '../src/redact.ts';
@@ -54,6 +62,8 @@ export interface TestHostOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** What is configured of the account; default the simulator's address and password. */
   readonly account?: { readonly email?: string; readonly password?: string };
+  readonly http?: Partial<HttpConfig>;
+  readonly ingest?: Partial<IngestConfig>;
   /** For hosts that share a database; else a key of its own. */
   readonly sessionKey?: SessionKeyPlace;
 }
@@ -99,6 +109,9 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
     timeZone: 'Asia/Shanghai',
     host: '127.0.0.1',
     port: 0,
+    http: { ...defaultHttp, ...options.http },
+    ingest: { ...defaultIngest, ...options.ingest },
+    minFreeMb: defaultMinFreeMb,
     requestFutureToleranceMinutes: 5,
     connections: [connection],
     sinks: { postgres: { plugin: '@on-the-way/sink-postgres', config: {} } },

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { ConnectorError } from './errors.ts';
+import type { IngestContracts } from './ingest.ts';
 import { isRawJson, type JsonValue, type RawJson } from './json.ts';
 import type { Log } from './log.ts';
 import type { Day, Window } from './windows.ts';
@@ -214,6 +215,11 @@ export interface ConnectorDefinition<Schema extends z.ZodType, Session, Schemas>
     DatasetTable<Session, Schemas> | ((session: Session) => Promise<DatasetTable<Session, Schemas>>);
   /** Called once after the last fetch, also when the run failed. */
   logout?(context: { readonly session: Session }): Promise<void>;
+  /**
+   * What others may post to the host, by its name in `POST /v1/ingest/<name>`. Read in the host's own process,
+   * and only of plugins the operator names for it.
+   */
+  readonly ingest?: IngestContracts;
 }
 
 /** What the host asks of a connector's dataset. */
@@ -261,6 +267,8 @@ export interface Connector {
   fetch(request: FetchRequest): AsyncIterable<ConnectorRecord>;
   /** Present if the author wrote one. */
   logout?(context: { readonly session: unknown }): Promise<void>;
+  /** What others may post. */
+  readonly ingest?: IngestContracts;
 }
 
 type AnyTable = Readonly<Record<string, DatasetDefinition<unknown, z.ZodType | undefined>>>;
@@ -333,6 +341,7 @@ export function defineConnector<Schema extends z.ZodType, Session, Schemas>(
     ...(author.lastChange && { lastChange: author.lastChange.bind(author) }),
     ...(author.dayMarks && { dayMarks: author.dayMarks.bind(author) }),
     ...(author.logout && { logout: author.logout.bind(author) }),
+    ...(author.ingest && { ingest: author.ingest }),
     async listDatasets(session: unknown) {
       return Object.entries(await tableOf(session)).map(([key, dataset]) => infoOf(key, dataset));
     },

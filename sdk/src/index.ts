@@ -21,6 +21,14 @@ export type {
 } from './connector.ts';
 export { ConnectorError, connectorErrorCodes } from './errors.ts';
 export type { ConnectorErrorCode, ConnectorErrorOptions } from './errors.ts';
+export type {
+  IngestContract,
+  IngestContracts,
+  IngestEvent,
+  IngestProblem,
+  IngestProblemCode,
+  IngestRules,
+} from './ingest.ts';
 export { isRawJson, rawJson } from './json.ts';
 export type { JsonValue, RawJson } from './json.ts';
 export type { Log } from './log.ts';
@@ -28,6 +36,7 @@ export { secret, secretsOf } from './secret.ts';
 export { defineSink } from './sink.ts';
 export type {
   RawEvent,
+  RequestAudit,
   Sink,
   SinkDefinition,
   SinkOpenContext,

@@ -42,6 +42,24 @@ export interface WriteResult {
   readonly rows: readonly WrittenRow[];
 }
 
+/** One line of the audit: a request to store an event, taken or refused. */
+export interface RequestAudit {
+  /** UUID of the request. */
+  readonly requestId: string;
+  /** As it was sent; null where the request did not get so far. */
+  readonly sourceId: string | null;
+  /** As it was sent; null where the request did not get so far. */
+  readonly externalId: string | null;
+  /** Milliseconds since 1970. */
+  readonly receivedAt: number;
+  /** Whether the event is stored now. */
+  readonly status: 'ok' | 'error';
+  /** Code of the refusal. */
+  readonly errorCode: string | null;
+  /** Message of the refusal. */
+  readonly message: string | null;
+}
+
 /** An open sink. */
 export interface SinkWriter {
   /**
@@ -50,6 +68,17 @@ export interface SinkWriter {
    * Throws ConnectorError `transient` when trying again may help.
    */
   write(batch: readonly RawEvent[], options: { readonly signal: AbortSignal }): Promise<WriteResult>;
+  /**
+   * The same for sinks that keep the audit beside the events: `audit` is called with what became of each event
+   * and gives the lines that are stored in the same transaction. The batch may be empty.
+   */
+  writeAudited?(
+    batch: readonly RawEvent[],
+    options: {
+      readonly signal: AbortSignal;
+      readonly audit: (rows: readonly WrittenRow[]) => readonly RequestAudit[];
+    },
+  ): Promise<WriteResult>;
   /** Called once, after the last write has settled. */
   close(): Promise<void>;
 }

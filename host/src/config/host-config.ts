@@ -31,6 +31,48 @@ export interface SinkConfig {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
+/** Who may ask the HTTP API what. */
+export interface HttpConfig {
+  /** Every request but health/live must carry a key. Always so where the host listens beyond this machine. */
+  readonly requireKey: boolean;
+  /** A key with all scopes that stands in no table, for containers. */
+  readonly apiKey?: string;
+  /** Names that the Host header may have beside those of this machine, lower case, without port. */
+  readonly allowedHosts: readonly string[];
+  /** Origins of pages that may read, exactly as browsers send them. */
+  readonly corsOrigins: readonly string[];
+  /** Addresses of the proxies whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Ingest requests a minute of one key, or of one address without a key. */
+  readonly ingestPerMinute: number;
+}
+
+/** What others may post. */
+export interface IngestConfig {
+  /** Plugins whose contracts are served; package names or paths. */
+  readonly plugins: readonly string[];
+  /** Zones that payloads may be in. */
+  readonly timeZones: readonly string[];
+}
+
+/** What a configuration says that says nothing of HTTP. */
+export const defaultHttp: HttpConfig = {
+  requireKey: false,
+  allowedHosts: [],
+  corsOrigins: [],
+  trustedProxies: [],
+  ingestPerMinute: 120_000,
+};
+
+/** The predecessor's three contracts, in its zone. */
+export const defaultIngest: IngestConfig = {
+  plugins: ['@on-the-way/plugin-garmin', '@on-the-way/plugin-signal'],
+  timeZones: ['Asia/Shanghai'],
+};
+
+/** Free space under which nothing is taken in, in MB. */
+export const defaultMinFreeMb = 200;
+
 /** The whole configuration, after command line, environment, file and defaults. */
 export interface HostConfig {
   /** The demo reads from the simulator into a data directory of its own. */
@@ -49,6 +91,10 @@ export interface HostConfig {
   readonly timeZone: string;
   readonly host: string;
   readonly port: number;
+  readonly http: HttpConfig;
+  readonly ingest: IngestConfig;
+  /** With less space free in the data directory nothing is taken in, in MB. Of no matter with DATABASE_URL. */
+  readonly minFreeMb: number;
   readonly requestFutureToleranceMinutes: number;
   readonly connections: readonly ConnectionConfig[];
   readonly sinks: Readonly<Record<string, SinkConfig>>;

@@ -7,7 +7,14 @@ import { readDataDirLock } from '../storage/data-dir-lock.ts';
 import { sessionKeyIn, type SessionKeyPlace } from '../storage/session-key.ts';
 import { defaultRequests, seconds, type FileConfig } from './file-schema.ts';
 import { garminConnection } from './garmin-connection.ts';
-import type { ConnectionConfig, HostConfig, SinkConfig } from './host-config.ts';
+import {
+  defaultHttp,
+  defaultIngest,
+  defaultMinFreeMb,
+  type ConnectionConfig,
+  type HostConfig,
+  type SinkConfig,
+} from './host-config.ts';
 import { absolute, readConfigFile } from './read-file.ts';
 import { shownText } from './shown-value.ts';
 import { readEnvironment, refused, variables, type Environment } from './variables.ts';
@@ -180,6 +187,9 @@ export async function loadConfig(options: {
     timeZone,
     host: boundTo({ '--host': commandLine.host, OTW_HOST: env.OTW_HOST, host: file?.host }),
     port: commandLine.port ?? file?.port ?? env.API_PORT ?? 8000,
+    http: defaultHttp,
+    ingest: defaultIngest,
+    minFreeMb: defaultMinFreeMb,
     requestFutureToleranceMinutes: env.REQUEST_FUTURE_TOLERANCE_MINUTES ?? 5,
     connections,
     sinks,

@@ -1,18 +1,21 @@
-import { randomUUID } from 'node:crypto';
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import type { HostLog } from '../log.ts';
 import { isUnreachable } from '../storage/database.ts';
+import { requestIdOf } from './request-id.ts';
 
 /** A refusal in the contract's words. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
   readonly code: string;
+  /** When to try again. */
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, code: string, message: string, retryAfterSeconds?: number) {
     super(message);
     this.status = status;
     this.code = code;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
@@ -25,10 +28,19 @@ export const notFound: RequestHandler = (request) => {
   );
 };
 
-function apiErrorOf(error: unknown): ApiError {
+// Long enough for a Postgres to come back, short enough not to be noticed.
+const retryAfterSeconds = 5;
+
+/** Any error as the refusal that is answered. */
+export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   if (isUnreachable(error)) {
-    return new ApiError(503, 'DEPENDENCY_UNAVAILABLE', 'The database is not reachable; try again shortly');
+    return new ApiError(
+      503,
+      'DEPENDENCY_UNAVAILABLE',
+      'The database is not reachable; try again shortly',
+      retryAfterSeconds,
+    );
   }
   // Express' own refusals (a malformed address) carry a 4xx status; everything else is ours to mend.
   const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
@@ -44,8 +56,8 @@ export function errorHandler(log: HostLog): ErrorRequestHandler {
       next(error);
       return;
     }
-    const { status, code, message } = apiErrorOf(error);
-    const requestId = randomUUID();
+    const { status, code, message, retryAfterSeconds: after } = apiErrorOf(error);
+    const requestId = requestIdOf(response);
     if (status >= 500) {
       const why = error instanceof Error ? error.message : String(error);
       log.error(
@@ -53,7 +65,7 @@ export function errorHandler(log: HostLog): ErrorRequestHandler {
         'request failed',
       );
     }
-    if (status === 503) response.set('Retry-After', '5');
+    if (after !== undefined) response.set('Retry-After', String(after));
     response.status(status).json({ status: 'error', code, message, request_id: requestId });
   };
 }

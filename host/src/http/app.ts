@@ -4,6 +4,8 @@ import { ApiError, errorHandler, notFound } from './api-error.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
 import { connectionRoutes } from './connections.ts';
 import { healthRoutes } from './health.ts';
+import { nameRequest } from './request-id.ts';
+import { routerOf, type Route } from './route.ts';
 import { runRoutes } from './runs.ts';
 
 const localNames = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
@@ -26,18 +28,21 @@ const noStore: RequestHandler = (_request, response, next) => {
   next();
 };
 
+/** Every path of the API, in the order of its description. */
+export function routesOf(parts: AppParts): readonly Route[] {
+  const stamp: Stamp = (at) =>
+    at === null || at === undefined ? null : formatInstant(Number(at), parts.config.timeZone);
+  return [...healthRoutes(parts, stamp), ...connectionRoutes(parts, stamp), ...runRoutes(parts, stamp)];
+}
+
 /** The HTTP API (docs/http.md). */
 export function createApp(parts: AppParts): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
-  app.use(noStore, localHostOnly);
-  const stamp: Stamp = (at) =>
-    at === null || at === undefined ? null : formatInstant(Number(at), parts.config.timeZone);
-  app.use('/v1/health', healthRoutes(parts, stamp));
-  app.use('/v1/connections', connectionRoutes(parts, stamp));
-  app.use('/v1/runs', runRoutes(parts, stamp));
+  app.use(nameRequest, noStore, localHostOnly);
+  app.use(routerOf(routesOf(parts), async () => undefined));
   app.use(notFound);
   app.use(errorHandler(parts.log));
   return app;

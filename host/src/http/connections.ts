@@ -1,12 +1,27 @@
-import { Router } from 'express';
 import { z } from 'zod';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
-import { shownHealth } from './health.ts';
-import { queryOf } from './query.ts';
+import { failureShape, healthShape, shownHealth } from './health.ts';
+import { defineRoute, type Route } from './route.ts';
+import { connectionName, day, ok, timestamp } from './shapes.ts';
 
-const nothing = z.strictObject({});
+const connectionShape = z.strictObject({
+  name: z.string(),
+  plugin: z.string(),
+  simulated: z.boolean(),
+  state: z.enum(['waiting', 'running']),
+  next_run_at: timestamp.nullable(),
+  not_before: timestamp.nullable(),
+  ...healthShape,
+  last_error: failureShape,
+  time_zone: z.string(),
+  interval_seconds: z.int(),
+  window_days: z.int(),
+  backfill_days: z.int(),
+  backfill_from: day.nullable(),
+  sink: z.string(),
+});
 
 async function shownConnection(parts: AppParts, connection: ConnectionConfig, stamp: Stamp) {
   const { name, plugin, timeZone, intervalSeconds, windowDays, backfillDays, sink } = connection;
@@ -30,25 +45,47 @@ async function shownConnection(parts: AppParts, connection: ConnectionConfig, st
   };
 }
 
+/** The connection a path names. */
+export function connectionOf({ config: { connections } }: AppParts, name: string): ConnectionConfig {
+  const found = connections.find((connection) => connection.name === name);
+  if (found) return found;
+  const names = connections.map((connection) => connection.name).join(', ');
+  throw new ApiError(404, 'NOT_FOUND', `Expected a connection that is configured (${names})`);
+}
+
+/** Path parameters of everything below a connection. */
+export const connectionPath = z.strictObject({ name: connectionName });
+
 /** What is configured, and how each connection stands. */
-export function connectionRoutes(parts: AppParts, stamp: Stamp): Router {
-  const router = Router();
-  const { connections } = parts.config;
-  router.get('/', async (request, response) => {
-    queryOf(request, nothing);
-    const items = await Promise.all(
-      connections.map((connection) => shownConnection(parts, connection, stamp)),
-    );
-    response.json({ status: 'ok', items });
-  });
-  router.get('/:name', async (request, response) => {
-    queryOf(request, nothing);
-    const connection = connections.find(({ name }) => name === request.params.name);
-    if (!connection) {
-      const names = connections.map(({ name }) => name).join(', ');
-      throw new ApiError(404, 'NOT_FOUND', `Expected a connection that is configured (${names})`);
-    }
-    response.json({ status: 'ok', connection: await shownConnection(parts, connection, stamp) });
-  });
-  return router;
+export function connectionRoutes(parts: AppParts, stamp: Stamp): readonly Route[] {
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/v1/connections',
+      summary: 'What is configured, and how each connection stands',
+      scope: 'read',
+      answers: {
+        200: { description: 'All of them', schema: ok({ items: z.array(connectionShape) }) },
+      },
+      async handle() {
+        const all = parts.config.connections;
+        const items = await Promise.all(all.map((connection) => shownConnection(parts, connection, stamp)));
+        return { body: { status: 'ok', items } };
+      },
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/v1/connections/{name}',
+      summary: 'One connection',
+      scope: 'read',
+      params: connectionPath,
+      answers: {
+        200: { description: 'The connection', schema: ok({ connection: connectionShape }) },
+      },
+      async handle({ params: { name } }) {
+        const connection = await shownConnection(parts, connectionOf(parts, name), stamp);
+        return { body: { status: 'ok', connection } };
+      },
+    }),
+  ];
 }

@@ -1,10 +1,8 @@
-import { Router } from 'express';
 import { z } from 'zod';
 import type { ConnectionHealth } from '../storage/connections.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
-import { queryOf } from './query.ts';
-
-const nothing = z.strictObject({});
+import { defineRoute, type Route } from './route.ts';
+import { ok, timestamp } from './shapes.ts';
 
 /** `error` wins, since one broken connection must not hide behind others that work. */
 function worst(all: readonly ConnectionHealth[]): ConnectionHealth['lastStatus'] {
@@ -21,6 +19,17 @@ function sum(all: readonly ConnectionHealth[], key: 'successCount' | 'failureCou
   return all.reduce((total, health) => total + health[key], 0);
 }
 
+/** Members of a connection's health in an answer. */
+export const healthShape = {
+  last_run_at: timestamp.nullable(),
+  last_status: z.enum(['never', 'ok', 'error']),
+  success_count: z.int(),
+  failure_count: z.int(),
+};
+
+/** Why the last run did not go well, in an answer. */
+export const failureShape = z.strictObject({ code: z.string(), message: z.string().nullable() }).nullable();
+
 /** One connection's health as the API shows it. */
 export function shownHealth(health: ConnectionHealth, stamp: Stamp) {
   const { lastErrorCode: code, lastErrorMessage: message } = health;
@@ -33,34 +42,76 @@ export function shownHealth(health: ConnectionHealth, stamp: Stamp) {
   };
 }
 
-/** live: the process answers. ready: the database does too. connector: how the last runs went. */
-export function healthRoutes({ config, clock, database, connections }: AppParts, stamp: Stamp): Router {
-  const router = Router();
+const alive = ok({ service: z.literal('api-service'), time: timestamp });
+
+function connectorRoute({ config, connections }: AppParts, stamp: Stamp): Route {
   const names = config.connections.map(({ name }) => name);
-  router.get('/live', (request, response) => {
-    queryOf(request, nothing);
-    response.json({ status: 'ok', service: 'api-service', time: stamp(clock.now()) });
-  });
-  router.get('/ready', async (request, response) => {
-    queryOf(request, nothing);
-    await database.raw('select 1');
-    response.json({ status: 'ok', service: 'api-service', time: stamp(clock.now()) });
-  });
-  router.get('/connector', async (request, response) => {
-    queryOf(request, nothing);
-    const all = await connections.health(names);
-    response.json({
-      status: 'ok',
-      last_run_at: stamp(newest(all)),
-      last_status: worst(all),
-      success_count: sum(all, 'successCount'),
-      failure_count: sum(all, 'failureCount'),
-      connections: all.map((health) => ({
+  return defineRoute({
+    method: 'get',
+    path: '/v1/health/connector',
+    summary: 'How the last runs went, over all connections and for each',
+    scope: 'read',
+    answers: {
+      200: {
+        description: 'Newest run, worst status, summed counts',
+        schema: ok({
+          ...healthShape,
+          connections: z.array(
+            z.strictObject({
+              name: z.string(),
+              simulated: z.boolean(),
+              ...healthShape,
+              last_error: failureShape,
+            }),
+          ),
+        }),
+      },
+    },
+    async handle() {
+      const all = await connections.health(names);
+      const items = all.map((health) => ({
         name: health.connection,
         simulated: config.demo,
         ...shownHealth(health, stamp),
-      })),
-    });
+      }));
+      return {
+        body: {
+          status: 'ok',
+          last_run_at: stamp(newest(all)),
+          last_status: worst(all),
+          success_count: sum(all, 'successCount'),
+          failure_count: sum(all, 'failureCount'),
+          connections: items,
+        },
+      };
+    },
   });
-  return router;
+}
+
+/** live: the process answers. ready: the database does too. connector: how the last runs went. */
+export function healthRoutes(parts: AppParts, stamp: Stamp): readonly Route[] {
+  const { clock, database } = parts;
+  const now = () => ({ body: { status: 'ok', service: 'api-service', time: stamp(clock.now()) } });
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/v1/health/live',
+      summary: 'The process answers',
+      scope: 'open',
+      answers: { 200: { description: 'It does', schema: alive } },
+      handle: now,
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/v1/health/ready',
+      summary: 'The database answers, and is of this version',
+      scope: 'read',
+      answers: { 200: { description: 'It does', schema: alive } },
+      async handle() {
+        await database.raw('select 1');
+        return now();
+      },
+    }),
+    connectorRoute(parts, stamp),
+  ];
 }

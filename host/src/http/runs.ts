@@ -1,40 +1,44 @@
-import { Router } from 'express';
 import { z } from 'zod';
 import type { StoredRun } from '../storage/runs.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
-import { queryOf } from './query.ts';
+import { failureShape } from './health.ts';
+import { defineRoute, type Route } from './route.ts';
+import { connectionName, cursor, cursorAfter, ok, pageLimit, timestamp } from './shapes.ts';
 
-const wholeTo200 = 'expected a whole number from 1 to 200';
-
-const cursorSchema = z
-  .string()
-  .transform((text) => Buffer.from(text, 'base64url').toString('utf8').split(' '))
-  .pipe(
-    z.tuple([z.iso.datetime().startsWith('2'), z.uuid()], {
-      error: 'expected a next_cursor of an earlier answer',
-    }),
-  )
-  .transform(([startedAt, runId]) => ({ startedAt, runId }));
+const statuses = ['running', 'succeeded', 'partial', 'failed', 'interrupted'] as const;
 
 const listQuery = z.strictObject({
-  connection: z
-    .string()
-    .regex(/^[a-z][a-z0-9_-]{0,62}$/, 'expected the name of a connection')
-    .optional(),
-  status: z.enum(['running', 'succeeded', 'partial', 'failed', 'interrupted']).optional(),
-  limit: z
-    .string()
-    .regex(/^\d{1,3}$/, wholeTo200)
-    .transform(Number)
-    .pipe(z.number().min(1, wholeTo200).max(200, wholeTo200))
-    .default(50),
-  cursor: cursorSchema.optional(),
+  connection: connectionName.optional(),
+  status: z.enum(statuses).optional(),
+  limit: pageLimit(200, 50),
+  cursor: cursor.optional(),
 });
 
-function cursorOf(run: StoredRun): string {
-  return Buffer.from(`${run.startedAt.toISOString()} ${run.runId}`).toString('base64url');
-}
+const counts = z.strictObject({
+  ok: z.int(),
+  no_data: z.int(),
+  not_supported: z.int(),
+  failed: z.int(),
+  written: z.int(),
+  unchanged: z.int(),
+  conflicts: z.int(),
+});
+
+/** A run in an answer. */
+export const runShape = z.strictObject({
+  run_id: z.uuid(),
+  connection: z.string(),
+  trigger: z.enum(['schedule', 'person']),
+  status: z.enum(statuses),
+  started_at: timestamp,
+  finished_at: timestamp.nullable(),
+  slices_planned: z.int(),
+  requests: z.int(),
+  skipped: z.string().nullable(),
+  datasets: z.record(z.string(), counts),
+  error: failureShape,
+});
 
 /** A run as the API and `otw runs --json` show it. */
 export function shownRun(run: StoredRun, stamp: Stamp) {
@@ -54,27 +58,52 @@ export function shownRun(run: StoredRun, stamp: Stamp) {
 }
 
 /** Runs, newest first, with their outcome counts by dataset. */
-export function runRoutes({ runs }: AppParts, stamp: Stamp): Router {
-  const router = Router();
-  router.get('/', async (request, response) => {
-    const { connection, status, limit, cursor } = queryOf(request, listQuery);
-    const found = await runs.list({
-      ...(connection !== undefined && { connection }),
-      ...(status !== undefined && { status }),
-      ...(cursor && { before: cursor }),
-      // One more than asked for tells whether there is a next page.
-      limit: limit + 1,
-    });
-    const items = found.slice(0, limit);
-    const last = items.at(-1);
-    const next = found.length > limit && last ? cursorOf(last) : null;
-    response.json({ status: 'ok', items: items.map((run) => shownRun(run, stamp)), next_cursor: next });
-  });
-  router.get('/:id', async (request, response) => {
-    const id = z.uuid().safeParse(request.params.id);
-    const run = id.success ? await runs.get(id.data) : undefined;
-    if (!run) throw new ApiError(404, 'NOT_FOUND', 'Expected the id of a run; GET /v1/runs lists them');
-    response.json({ status: 'ok', run: shownRun(run, stamp) });
-  });
-  return router;
+export function runRoutes({ runs }: AppParts, stamp: Stamp): readonly Route[] {
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/v1/runs',
+      summary: 'Runs, newest first, with their outcome counts by dataset',
+      scope: 'read',
+      query: listQuery,
+      answers: {
+        200: {
+          description: 'A page',
+          schema: ok({ items: z.array(runShape), next_cursor: z.string().nullable() }),
+        },
+      },
+      async handle({ query: { connection, status, limit, cursor: before } }) {
+        const found = await runs.list({
+          ...(connection !== undefined && { connection }),
+          ...(status !== undefined && { status }),
+          ...(before && { before: { startedAt: before.at, runId: before.id } }),
+          // One more than asked for tells whether there is a next page.
+          limit: limit + 1,
+        });
+        const items = found.slice(0, limit);
+        const last = items.at(-1);
+        const next =
+          found.length > limit && last
+            ? cursorAfter({ at: last.startedAt.toISOString(), id: last.runId })
+            : null;
+        return {
+          body: { status: 'ok', items: items.map((run) => shownRun(run, stamp)), next_cursor: next },
+        };
+      },
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/v1/runs/{id}',
+      summary: 'One run',
+      scope: 'read',
+      params: z.strictObject({ id: z.string() }),
+      answers: { 200: { description: 'The run', schema: ok({ run: runShape }) } },
+      async handle({ params }) {
+        const id = z.uuid().safeParse(params.id);
+        const run = id.success ? await runs.get(id.data) : undefined;
+        if (!run) throw new ApiError(404, 'NOT_FOUND', 'Expected the id of a run; GET /v1/runs lists them');
+        return { body: { status: 'ok', run: shownRun(run, stamp) } };
+      },
+    }),
+  ];
 }

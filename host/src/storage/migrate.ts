@@ -4,12 +4,14 @@ import { clientConfig, isUnreachable, openDatabase, unreachable, type Database }
 import * as contract from './migrations/0001-contract.ts';
 import * as ledger from './migrations/0002-ledger.ts';
 import * as sessionsAndChanges from './migrations/0003-sessions-and-changes.ts';
+import * as http from './migrations/0004-http.ts';
 
 /** In order; a name once released is never changed. */
 const migrations = [
   { name: '0001-contract', up: contract.up },
   { name: '0002-ledger', up: ledger.up },
   { name: '0003-sessions-and-changes', up: sessionsAndChanges.up },
+  { name: '0004-http', up: http.up },
 ];
 
 const down = async (): Promise<void> => {

@@ -1,0 +1,87 @@
+import { Router, type Request, type Response } from 'express';
+import { z } from 'zod';
+import { ApiError } from './api-error.ts';
+
+/** What a key must be allowed for. `open`: anybody may ask. */
+export type Scope = 'open' | 'read' | 'ingest' | 'admin';
+
+/** What an answer holds: JSON that fits a schema, or text of a media type. */
+export interface AnswerShape {
+  readonly description: string;
+  readonly schema?: z.ZodType;
+  /** Instead of a schema. */
+  readonly mediaType?: string;
+}
+
+/** What a handler is given: everything parsed. */
+export interface Call<Params, Query> {
+  readonly params: Params;
+  readonly query: Query;
+  readonly request: Request;
+  readonly response: Response;
+}
+
+/** A handler's answer; undefined when it has answered by itself, as streams do. */
+export type Answer = { readonly status?: number; readonly body: object } | undefined;
+
+/**
+ * One path with one method. The same schemas validate the request and make the description at /openapi.json, so
+ * that the two cannot part.
+ */
+export interface Route<Params = unknown, Query = unknown> {
+  readonly method: 'get' | 'post' | 'delete';
+  /** As OpenAPI writes it: `/v1/runs/{id}`. */
+  readonly path: string;
+  readonly summary: string;
+  readonly scope: Scope;
+  readonly params?: z.ZodType<Params>;
+  readonly query?: z.ZodType<Query>;
+  /** Of a request's body; the handler reads it. */
+  readonly body?: { readonly mediaTypes: readonly string[]; readonly schema: z.ZodType };
+  /** By status. Refusals that any path can answer with are not listed. */
+  readonly answers: Readonly<Record<number, AnswerShape>>;
+  handle(call: Call<Params, Query>): Promise<Answer> | Answer;
+}
+
+/** A route whose handler knows what its schemas parse. */
+export function defineRoute<Params, Query>(route: Route<Params, Query>): Route {
+  // The one cast: the router calls the handler with what these very schemas parsed.
+  return route as unknown as Route;
+}
+
+const nothing = z.strictObject({});
+
+function checked(schema: z.ZodType, value: unknown, what: string): unknown {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const where = issue?.path.join('.') || what;
+  throw new ApiError(422, 'INVALID_ARGUMENT', `${where}: ${issue?.message ?? 'is not what it should be'}`);
+}
+
+/** Unknown names and repeated ones are refused. */
+function queryOf(request: Request, schema: z.ZodType): unknown {
+  const repeated = Object.entries(request.query).find(([, value]) => typeof value !== 'string');
+  if (repeated)
+    throw new ApiError(422, 'INVALID_ARGUMENT', `Expected ${repeated[0]} at most once in the query`);
+  return checked(schema, request.query, 'query');
+}
+
+/** Serves the routes; `guard` lets a request pass or throws, before anything of it is looked at. */
+export function routerOf(
+  routes: readonly Route[],
+  guard: (request: Request, response: Response, scope: Scope) => Promise<void>,
+): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  for (const route of routes) {
+    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    router[route.method](path, async (request, response) => {
+      await guard(request, response, route.scope);
+      const query = queryOf(request, route.query ?? nothing);
+      const params = route.params ? checked(route.params, request.params, 'path') : request.params;
+      const answer = await route.handle({ params, query, request, response });
+      if (answer) response.status(answer.status ?? 200).json(answer.body);
+    });
+  }
+  return router;
+}

@@ -1,0 +1,32 @@
+import type { IngestContract, RawEvent, RequestAudit, WrittenRow } from '@on-the-way/sdk';
+
+/** A contract as it is served. */
+export interface ServedContract extends IngestContract {
+  /** The name in the path. */
+  readonly name: string;
+}
+
+/** The contracts that are served, in the order of the configuration. */
+export interface ContractSet {
+  /** Loads the plugins when first called. */
+  all(): Promise<readonly ServedContract[]>;
+  /** Undefined for a name that is not served. */
+  get(name: string): Promise<ServedContract | undefined>;
+}
+
+/** Stores what is posted, together with what else arrives at the same moment. */
+export interface IngestWriter {
+  /**
+   * Resolves when the event and its line in the audit are durable. A key that is taken by something else resolves
+   * with `conflict`, and is audited as refused.
+   *
+   * @throws ConnectorError `transient` when the database is away (nothing is known to be stored), `bad_data` when
+   *   Postgres cannot hold the event, others as the sink throws them; ApiError 503 when too much is waiting, or
+   *   the disk is nearly full.
+   */
+  write(event: RawEvent, receivedAt: number): Promise<WrittenRow>;
+  /** Adds a refused request to the audit. Never rejects: a refusal stands, audited or not. */
+  refuse(audit: RequestAudit): Promise<void>;
+  /** Resolves when all that was handed over is settled. */
+  close(): Promise<void>;
+}
