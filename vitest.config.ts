@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SlowestFirst } from './scripts/slowest-first.ts';
 
 // Not 'import': vitest passes these on to Node, where require() of a dual package would get the wrong half.
 const conditions = ['@on-the-way/source'];
@@ -17,6 +18,9 @@ export default defineConfig({
       'scripts/*.test.ts',
     ],
     globalSetup: ['./host/test/global-setup.ts'],
+    // Most of the time a test waits for processes, disks and sockets; the default leaves a core idle.
+    maxWorkers: '100%',
+    sequence: { sequencer: SlowestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ['default', './scripts/count-reporter.mjs'],
