@@ -36,5 +36,7 @@ export type { RunInput } from './run-connection.ts';
 export type { RunParts } from './run-slices.ts';
 export { isFinal } from './wanted-days.ts';
 export type { PlanInput, SliceReason } from './wanted-days.ts';
+export { parseStrictJson } from './strict-json.ts';
+export type { JsonMembers, JsonSpan, StrictJson } from './strict-json.ts';
 export { emptyCounts } from './run-summary.ts';
 export type { DatasetCounts, RunStatus, RunSummary } from './run-summary.ts';

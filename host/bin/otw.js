@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, '..', 'src', 'main.ts');
@@ -26,16 +26,24 @@ function pinnedNode() {
 }
 
 const ownIsEnough = Number(process.versions.node.split('.')[0]) >= 24;
+
+/** Runs the command under another Node, or with the condition that finds sources; passes signals on. */
+function spawnCommand(node) {
+  const child = spawn(node, args, { stdio: 'inherit' });
+  // The terminal signals the whole group on Ctrl-C; the command has it already and ends in its own time.
+  process.on('SIGINT', () => {});
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // Whoever started us may be ended without a word; do not leave the command behind.
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref();
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
+}
+
 const node = ownIsEnough ? process.execPath : pinnedNode();
 if (node === undefined) {
   console.error(`Expected Node 24 or later, found ${process.version}: install it from https://nodejs.org`);
   process.exit(1);
 }
-const child = spawn(node, args, { stdio: 'inherit' });
-// The terminal signals the whole group on Ctrl-C; the command has it already and ends in its own time.
-process.on('SIGINT', () => {});
-for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-// Whoever started us may be ended without a word; do not leave the command behind.
-const parent = process.ppid;
-setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref();
-child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
+// What is compiled needs no other process: signals arrive, and a health check starts twice as fast.
+if (ownIsEnough && !fromSource) await import(pathToFileURL(entry).href);
+else spawnCommand(node);

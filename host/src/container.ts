@@ -5,16 +5,25 @@ import type { Express } from 'express';
 import { container, instanceCachingFactory, type DependencyContainer } from 'tsyringe';
 import type { HostConfig } from './config/host-config.ts';
 import { createApp } from './http/app.ts';
+import { createEventFeed, type EventFeed } from './http/event-feed.ts';
+import { createContractSet } from './ingest/contracts.ts';
+import { createFreeSpace, type FreeSpace } from './ingest/free-space.ts';
+import { createIngestWriter } from './ingest/group-writer.ts';
+import type { ContractSet, IngestWriter } from './ingest/ports.ts';
 import type { HostLog } from './log.ts';
 import { logEvents } from './log-events.ts';
 import type { Redactor } from './redact.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { createRunService, type RunService } from './run-service.ts';
 import { createSignInService, type SignInService } from './sign-in.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { createSinks, type Sinks } from './sinks.ts';
+import { createApiKeyStore, type ApiKeyStore } from './storage/api-keys.ts';
 import { createConnectionStore, type ConnectionStore } from './storage/connections.ts';
-import { openDatabase, type Database } from './storage/database.ts';
+import { openDatabase, poolOf, type Database } from './storage/database.ts';
+import { createDeadLetterStore, type DeadLetterStore } from './storage/dead-letters.ts';
 import { createLedgerStore, type LedgerStore } from './storage/ledger.ts';
+import { createRawEventStore, type RawEventStore } from './storage/raw-events.ts';
 import { createRunStore, type RunStore } from './storage/runs.ts';
 import { sessionKeyIn } from './storage/session-key.ts';
 import { createSessionStore, type SessionStore } from './storage/session-store.ts';
@@ -37,11 +46,17 @@ export interface Host {
   readonly ledger: LedgerStore;
   readonly runs: RunStore;
   readonly connections: ConnectionStore;
+  readonly apiKeys: ApiKeyStore;
+  readonly letters: DeadLetterStore;
   readonly sessions: SessionStore;
   readonly sinks: Sinks;
+  readonly freeSpace: FreeSpace;
+  readonly ingestWriter: IngestWriter;
+  readonly contracts: ContractSet;
   readonly service: RunService;
   readonly signIns: SignInService;
   readonly scheduler: Scheduler;
+  readonly feed: EventFeed;
   readonly app: Express;
   /** Closes sinks and the pool; the scheduler must have stopped. */
   close(): Promise<void>;
@@ -63,11 +78,19 @@ const tokens = {
   ledger: token<LedgerStore>('ledger'),
   runs: token<RunStore>('runs'),
   connections: token<ConnectionStore>('connections'),
+  apiKeys: token<ApiKeyStore>('apiKeys'),
+  letters: token<DeadLetterStore>('letters'),
   sessions: token<SessionStore>('sessions'),
   sinks: token<Sinks>('sinks'),
+  freeSpace: token<FreeSpace>('freeSpace'),
+  ingestWriter: token<IngestWriter>('ingestWriter'),
+  contracts: token<ContractSet>('contracts'),
   service: token<RunService>('service'),
   signIns: token<SignInService>('signIns'),
   scheduler: token<Scheduler>('scheduler'),
+  rawEvents: token<RawEventStore>('rawEvents'),
+  feed: token<EventFeed>('feed'),
+  metrics: token<Metrics>('metrics'),
   app: token<Express>('app'),
 };
 
@@ -98,10 +121,20 @@ function registerStores({ config, databaseUrl, log, redactor }: Leaves, { get, p
   provide(tokens.ledger, () => createLedgerStore(get(tokens.database), clean));
   provide(tokens.runs, () => createRunStore(get(tokens.database), clean));
   provide(tokens.connections, () => createConnectionStore(get(tokens.database), clean));
+  provide(tokens.apiKeys, () => createApiKeyStore(get(tokens.database)));
+  provide(tokens.letters, () => createDeadLetterStore(get(tokens.database), clean));
   provide(tokens.sessions, () =>
     createSessionStore(get(tokens.database), config.sessionKey ?? sessionKeyIn(config.dataDir)),
   );
   provide(tokens.sinks, () => createSinks(config, databaseUrl, log));
+  const { databaseUrl: external, dataDir, minFreeMb } = config;
+  provide(tokens.freeSpace, () =>
+    createFreeSpace({ folder: external === undefined ? dataDir : undefined, minFreeMb }),
+  );
+  provide(tokens.contracts, () => createContractSet(config.ingest.plugins, config.baseDir));
+  provide(tokens.ingestWriter, () =>
+    createIngestWriter({ sink: () => get(tokens.sinks).own(), freeSpace: get(tokens.freeSpace), log }),
+  );
 }
 
 /** What connects to sources and serves. */
@@ -125,6 +158,7 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
       ledger: get(tokens.ledger),
       runs: get(tokens.runs),
       connections: get(tokens.connections),
+      letters: get(tokens.letters),
       bus: get(tokens.bus),
     }),
   );
@@ -156,7 +190,38 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
       database: get(tokens.database),
       runs: get(tokens.runs),
       connections: get(tokens.connections),
+      apiKeys: get(tokens.apiKeys),
+      letters: get(tokens.letters),
+      sink: (name) => get(tokens.sinks).open(name),
+      contracts: get(tokens.contracts),
+      ingestWriter: get(tokens.ingestWriter),
       scheduler: get(tokens.scheduler),
+      ledger: get(tokens.ledger),
+      rawEvents: get(tokens.rawEvents),
+      service: get(tokens.service),
+      feed: get(tokens.feed),
+      metrics: get(tokens.metrics),
+      redact: redactor.redact,
+    }),
+  );
+}
+
+/** What tells of the host's own work. */
+function registerWatchers(
+  { config, clock, redactor: { redact: clean } }: Leaves,
+  { get, provide }: Registry,
+): void {
+  const { timeZone } = config;
+  const names = config.connections.map(({ name }) => name);
+  provide(tokens.rawEvents, () => createRawEventStore(get(tokens.database)));
+  provide(tokens.feed, () =>
+    createEventFeed({ bus: get(tokens.bus), startedAt: clock.now(), timeZone, clean }),
+  );
+  provide(tokens.metrics, () =>
+    createMetrics(get(tokens.bus), {
+      streams: () => get(tokens.feed).size(),
+      pool: () => poolOf(get(tokens.database)),
+      lastSuccesses: () => get(tokens.runs).lastSuccesses(names),
     }),
   );
 }
@@ -165,6 +230,7 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
 export function buildHost(leaves: Leaves): Host {
   const registry = registryOf(container.createChildContainer());
   registerStores(leaves, registry);
+  registerWatchers(leaves, registry);
   registerServices(leaves, registry);
   const { get } = registry;
   return {
@@ -183,11 +249,26 @@ export function buildHost(leaves: Leaves): Host {
     get connections() {
       return get(tokens.connections);
     },
+    get apiKeys() {
+      return get(tokens.apiKeys);
+    },
+    get letters() {
+      return get(tokens.letters);
+    },
     get sessions() {
       return get(tokens.sessions);
     },
     get sinks() {
       return get(tokens.sinks);
+    },
+    get freeSpace() {
+      return get(tokens.freeSpace);
+    },
+    get ingestWriter() {
+      return get(tokens.ingestWriter);
+    },
+    get contracts() {
+      return get(tokens.contracts);
     },
     get service() {
       return get(tokens.service);
@@ -198,10 +279,14 @@ export function buildHost(leaves: Leaves): Host {
     get scheduler() {
       return get(tokens.scheduler);
     },
+    get feed() {
+      return get(tokens.feed);
+    },
     get app() {
       return get(tokens.app);
     },
     async close() {
+      await get(tokens.ingestWriter).close();
       await get(tokens.sinks).close();
       await get(tokens.database).destroy();
     },

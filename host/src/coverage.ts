@@ -99,3 +99,22 @@ export async function coverageOf(
   });
   return { connection, window, datasets, totals };
 }
+
+/** A cell in the API's spelling. */
+export function cellJson({ day, state, revisions, attempts, errorCode, errorMessage, note }: CoverageCell) {
+  return {
+    day,
+    state,
+    revisions,
+    attempts,
+    error: errorCode === undefined ? null : { code: errorCode, message: errorMessage ?? null },
+    note: note ?? null,
+  };
+}
+
+/** Days that are wanted and have no answer: never asked for, or failed. */
+export function missingOf({ datasets }: Coverage): readonly (CoverageCell & { readonly dataset: string })[] {
+  return datasets.flatMap(({ dataset, cells }) =>
+    cells.filter(({ state }) => state === 'failed' || state === 'gap').map((cell) => ({ dataset, ...cell })),
+  );
+}

@@ -19,7 +19,9 @@ import {
 } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { openConnection, type OpenParts } from './open-connection.ts';
+import { settingAside } from './set-aside.ts';
 import type { ConnectionState, ConnectionStore } from './storage/connections.ts';
+import type { DeadLetterStore } from './storage/dead-letters.ts';
 import type { LedgerStore } from './storage/ledger.ts';
 import type { RunStore, Trigger } from './storage/runs.ts';
 import { rememberPause } from './use-connector.ts';
@@ -38,6 +40,8 @@ export interface RunRequest {
   readonly inProcess?: boolean;
   /** Known before the run begins, e.g. to answer a request with it. */
   readonly runId?: string;
+  /** Called once the run has its row. */
+  readonly onBegun?: () => void;
 }
 
 /** What runs are executed with. */
@@ -46,6 +50,7 @@ export interface ExecuteParts extends OpenParts {
   readonly ledger: LedgerStore;
   readonly runs: RunStore;
   readonly connections: ConnectionStore;
+  readonly letters: DeadLetterStore;
   readonly bus: Bus;
 }
 
@@ -81,6 +86,7 @@ export async function executeRun(
   const { name } = connection;
   const startedAt = parts.clock.now();
   await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt });
+  request.onBegun?.();
   const summary = await runWithin(parts, { runId, startedAt, connection, request });
   await parts.runs.finish(summary);
   const pauseMs = (await parts.connections.finish(summary)) ?? (await signInPauseOf(parts, summary));
@@ -114,7 +120,11 @@ async function runWithin(parts: ExecuteParts, run: Run): Promise<RunSummary> {
   if (budget <= 0) return finish(daySpent(run));
   let sink: SinkWriter;
   try {
-    sink = await parts.sink(connection.sink);
+    sink = settingAside(await parts.sink(connection.sink), {
+      letters: parts.letters,
+      connection: connection.name,
+      runId,
+    });
   } catch (error) {
     return finish(failureOf(error));
   }
@@ -177,7 +187,7 @@ function countedOpen(
         },
         signal,
       );
-      await parts.connections.rememberDatasets(connection.name, connector.datasets);
+      await parts.connections.rememberConnector(connection.name, connector);
       return connector;
     },
   };

@@ -19,8 +19,13 @@ function colour(level: string, text: string): string {
   return styleText(style, text, { stream: process.stderr });
 }
 
+/** On one line, and nothing that a terminal would obey. */
 function shown(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.replaceAll(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** One log line as a person reads it: time, level, message, then the fields. */

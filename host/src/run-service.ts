@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Failure, OpenConnector, RunSummary } from '@on-the-way/core';
+import { failureOf, type Failure, type OpenConnector, type RunSummary } from '@on-the-way/core';
 import { ConnectorError, formatInstant } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
+import { exitCodes, HostError } from './host-error.ts';
 import { budgetOf, endedEarly, executeRun, type ExecuteParts, type RunRequest } from './execute-run.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { OpenParts, OpenRequest } from './open-connection.ts';
@@ -16,10 +17,35 @@ export class AlreadyRunning extends Error {
   readonly code = 'already_running';
 }
 
+/** The connection was paused by a person: no run of it begins, whoever asks. */
+export class ConnectionPaused extends HostError {
+  constructor(connection: string) {
+    super(
+      exitCodes.failed,
+      `Expected ${connection} to be running, but it is paused: resume it first (otw resume ${connection})`,
+    );
+  }
+}
+
+/** A run that has its row in app.run. */
+export interface BegunRun {
+  readonly runId: string;
+  /** Resolves when the run is over; rejects when the database goes away under it. */
+  readonly finished: Promise<RunSummary>;
+}
+
 /** Executes runs. */
 export interface RunService {
-  /** One run of a connection, start to finish. Rejects with AlreadyRunning, or when the database is away. */
+  /**
+   * One run of a connection, start to finish; in a pause of the source one that asked nothing. Rejects with
+   * AlreadyRunning, ConnectionPaused, or when the database is away.
+   */
   execute(connection: ConnectionConfig, request: RunRequest): Promise<RunSummary>;
+  /**
+   * Resolves as soon as the run has its row, while it goes on. Rejects as `execute` does, and with ConnectorError
+   * `rate_limited` in a pause of the source; nothing has begun then.
+   */
+  begin(connection: ConnectionConfig, request: RunRequest): Promise<BegunRun>;
   /** Logs in and lets `use` ask; for check and the like. Rejects with `rate_limited` in a pause, without asking. */
   withConnector<T>(
     connection: ConnectionConfig,
@@ -47,7 +73,7 @@ const lockSpace = 'on-the-way run ';
  * @throws AlreadyRunning
  */
 export async function lockConnection(
-  parts: OpenParts,
+  parts: Pick<OpenParts, 'databaseUrl' | 'databaseTimeZone' | 'log'>,
   name: string,
   { waitMs, signal }: Pick<AdvisoryLock, 'waitMs' | 'signal'> = { waitMs: 0 },
 ): Promise<() => Promise<void>> {
@@ -68,32 +94,22 @@ export async function lockConnection(
   );
 }
 
-/** A source that asked for a pause gets it, whoever starts the run. */
-async function pausedFor({ connections, clock }: ExecuteParts, name: string): Promise<number> {
-  const { notBefore } = await connections.state(name);
-  return notBefore === null ? 0 : Math.max(0, notBefore.getTime() - clock.now());
-}
-
-function pauseUntil(until: number, { timeZone }: ConnectionConfig): string {
-  return `The source asked for a pause until ${formatInstant(until, timeZone)}: nothing was asked`;
-}
-
-function pausedSummary(
-  connection: ConnectionConfig,
-  runId: string,
-  at: number,
-  retryAfterMs: number,
-): RunSummary {
-  const message = pauseUntil(at + retryAfterMs, connection);
-  return endedEarly(connection.name, runId, at, { code: 'rate_limited', message, retryAfterMs });
-}
-
-/** A source that asked for a pause is not asked. */
-async function refuseDuringPause(parts: ExecuteParts, connection: ConnectionConfig): Promise<void> {
-  const retryAfterMs = await pausedFor(parts, connection.name);
-  if (retryAfterMs === 0) return;
-  const message = pauseUntil(parts.clock.now() + retryAfterMs, connection);
+/** A source that asked for a pause is not asked before it is over, whoever wants to. */
+function refuseUntil(
+  notBefore: Date | null,
+  { clock }: Pick<ExecuteParts, 'clock'>,
+  { timeZone }: ConnectionConfig,
+): void {
+  const retryAfterMs = (notBefore?.getTime() ?? 0) - clock.now();
+  if (notBefore === null || retryAfterMs <= 0) return;
+  const until = formatInstant(notBefore.getTime(), timeZone);
+  const message = `The source asked for a pause until ${until}: nothing was asked`;
   throw new ConnectorError('rate_limited', message, { retryAfterMs });
+}
+
+async function refuseDuringPause(parts: ExecuteParts, connection: ConnectionConfig): Promise<void> {
+  const { notBefore } = await parts.connections.state(connection.name);
+  refuseUntil(notBefore, parts, connection);
 }
 
 /** Within the budget a run would have, and without a run beside it. */
@@ -113,20 +129,40 @@ const withRecording =
     }
   };
 
+async function begin(
+  parts: ExecuteParts,
+  connection: ConnectionConfig,
+  request: RunRequest & { readonly runId: string },
+): Promise<BegunRun> {
+  const { runId } = request;
+  // Not a matter of this run but of the configuration, so it is thrown and not recorded.
+  resolvePlugin(connection.plugin, parts.baseDir);
+  const { pausedAt, notBefore } = await parts.connections.state(connection.name);
+  if (pausedAt !== null) throw new ConnectionPaused(connection.name);
+  refuseUntil(notBefore, parts, connection);
+  const unlock = await lockConnection(parts, connection.name);
+  const begun = Promise.withResolvers<void>();
+  const finished = executeRun(parts, connection, { ...request, onBegun: begun.resolve }, runId).finally(
+    unlock,
+  );
+  finished.catch(begun.reject);
+  await begun.promise;
+  return { runId, finished };
+}
+
 /** Makes the service that scheduler, HTTP and commands run connections through. */
 export function createRunService(parts: ExecuteParts): RunService {
   return {
+    begin: (connection, request) =>
+      begin(parts, connection, { ...request, runId: request.runId ?? randomUUID() }),
     async execute(connection, request) {
-      // Not a matter of this run but of the configuration, so it is thrown and not recorded.
-      resolvePlugin(connection.plugin, parts.baseDir);
       const runId = request.runId ?? randomUUID();
-      const pauseMs = await pausedFor(parts, connection.name);
-      if (pauseMs > 0) return pausedSummary(connection, runId, parts.clock.now(), pauseMs);
-      const unlock = await lockConnection(parts, connection.name);
       try {
-        return await executeRun(parts, connection, request, runId);
-      } finally {
-        await unlock();
+        const { finished } = await begin(parts, connection, { ...request, runId });
+        return await finished;
+      } catch (error) {
+        if (!ConnectorError.is(error) || error.code !== 'rate_limited') throw error;
+        return endedEarly(connection.name, runId, parts.clock.now(), failureOf(error));
       }
     },
     async withConnector(connection, request, use) {

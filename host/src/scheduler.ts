@@ -1,9 +1,12 @@
-import type { Clock } from '@on-the-way/core';
+import type { Clock, RunSummary } from '@on-the-way/core';
 import type { ConnectionConfig } from './config/host-config.ts';
 import type { HostLog } from './log.ts';
-import { AlreadyRunning, type RunService } from './run-service.ts';
+import { AlreadyRunning, type RunRequest, type RunService } from './run-service.ts';
 import type { ConnectionStore } from './storage/connections.ts';
 import type { RunStore } from './storage/runs.ts';
+
+/** What a person may ask of a run that goes on in the background. */
+export type WantedRun = Pick<RunRequest, 'only' | 'onlyDatasets'>;
 
 /** Starts runs when they are due. One host; a queue over many hosts comes behind the same interface. */
 export interface Scheduler {
@@ -11,6 +14,14 @@ export interface Scheduler {
   /** Milliseconds since 1970 of the next run; undefined while one is under way. */
   nextRunAt(connection: string): number | undefined;
   isRunning(connection: string): boolean;
+  /**
+   * Begins a run that a person asked for, also where `start` was not called. Resolves with its id once it has its
+   * row, while it goes on; rejects as RunService.begin does. A run of everything moves the next one as if it had
+   * been due.
+   */
+  run(connection: string, wanted: WantedRun): Promise<string>;
+  /** Looks at once whether the connection is paused; call it after resuming, so that a due run begins. */
+  lookAgain(connection: string): void;
   /** Gives up what is under way and resolves when all of it has ended. */
   stop(): Promise<void>;
 }
@@ -98,33 +109,132 @@ interface Next {
   readonly needsUser: boolean;
 }
 
+/** When to run again after a run that ended so. */
+function nextAfter(parts: SchedulerParts, connection: ConnectionConfig, ended: RunSummary): Next {
+  const { startedAt, error } = ended;
+  const interval = intervalMs(parts, connection);
+  const code = error?.code;
+  // The source may be asked, but nobody is signed in until the pause is over or a person does it.
+  if (error?.refusedSignIn === true) return { dueAt: startedAt + interval, needsUser: true };
+  if (code === 'rate_limited') {
+    const pausedUntil = parts.clock.now() + (error?.retryAfterMs ?? 0);
+    return { dueAt: Math.max(startedAt + interval, pausedUntil), needsUser: false };
+  }
+  // The network was away before the run could log in: do not wait out a long interval for that.
+  const waitMs = code === 'transient' ? Math.min(afterTransientMs, interval) : interval;
+  return { dueAt: startedAt + waitMs, needsUser: code === 'needs_user' || code === 'auth' };
+}
+
 /** Runs once; resolves with when to run again. */
 async function runOnce(
   parts: SchedulerParts,
   connection: ConnectionConfig,
   signal: AbortSignal,
 ): Promise<Next> {
-  const { name } = connection;
-  const interval = intervalMs(parts, connection);
-  const startedAt = parts.clock.now();
   try {
-    const summary = await parts.service.execute(connection, { trigger: 'schedule', signal });
-    const code = summary.error?.code;
-    // The source may be asked, but nobody is signed in until the pause is over or a person does it.
-    if (summary.error?.refusedSignIn === true) return { dueAt: startedAt + interval, needsUser: true };
-    if (code === 'rate_limited') {
-      const pausedUntil = parts.clock.now() + (summary.error?.retryAfterMs ?? 0);
-      return { dueAt: Math.max(startedAt + interval, pausedUntil), needsUser: false };
-    }
-    // The network was away before the run could log in: do not wait out a long interval for that.
-    const waitMs = code === 'transient' ? Math.min(afterTransientMs, interval) : interval;
-    return { dueAt: startedAt + waitMs, needsUser: code === 'needs_user' || code === 'auth' };
+    return nextAfter(
+      parts,
+      connection,
+      await parts.service.execute(connection, { trigger: 'schedule', signal }),
+    );
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const level = error instanceof AlreadyRunning ? 'info' : 'error';
-    parts.log[level]({ connection: name, error: message }, 'run could not begin');
+    parts.log[level]({ connection: connection.name, error: message }, 'run could not begin');
     return { dueAt: parts.clock.now() + lookAgainMs, needsUser: false };
   }
+}
+
+/** With the database away nobody has paused anything; the run then cannot begin for that. */
+async function isPaused({ states }: SchedulerParts, connection: string): Promise<boolean> {
+  const state = await states.state(connection).catch(() => undefined);
+  return state?.pausedAt instanceof Date;
+}
+
+/** One connection's runs: those that are due, and those a person asks for. */
+interface Timetable {
+  /** Runs what is due until the scheduler stops. */
+  loop(): Promise<void>;
+  nextRunAt(): number | undefined;
+  isRunning(): boolean;
+  run(wanted: WantedRun): Promise<string>;
+  lookAgain(): void;
+  /** Resolves when the run a person asked for, if there is one, has ended. */
+  asked(): Promise<void>;
+}
+
+/** When the first run is due; at once when nothing can be known of earlier ones. */
+async function firstNext(parts: SchedulerParts, connection: ConnectionConfig, wanted: string): Promise<Next> {
+  try {
+    return { dueAt: await firstDue(parts, connection, wanted), needsUser: false };
+  } catch (error) {
+    parts.log.warn({ connection: connection.name, error: String(error) }, 'last run unknown');
+    return { dueAt: parts.clock.now(), needsUser: false };
+  }
+}
+
+function createTimetable(
+  parts: SchedulerParts,
+  connection: ConnectionConfig,
+  { signal, firstWanted }: { readonly signal: AbortSignal; readonly firstWanted: () => string },
+): Timetable {
+  const { name } = connection;
+  const { clock, log, service } = parts;
+  let next: Next | undefined;
+  let due = false;
+  let asked: Promise<void> | undefined;
+  let waker = new AbortController();
+
+  /** Resolves true when a run is due now, false when the wait was broken off. */
+  async function wait(): Promise<boolean> {
+    await asked;
+    waker = new AbortController();
+    const woken = AbortSignal.any([signal, waker.signal]);
+    const { dueAt = 0, needsUser = false } = next ?? {};
+    if (needsUser) await sleepUntilSignIn(parts, name, dueAt, woken);
+    else await sleepUntil(dueAt, clock, woken);
+    if (woken.aborted) return false;
+    // What was slept for has come; a pause now must not have it slept for again.
+    next = { dueAt: clock.now(), needsUser: false };
+    if (!(await isPaused(parts, name))) return !woken.aborted;
+    await sleepUntil(clock.now() + lookAgainMs, clock, woken);
+    return false;
+  }
+
+  async function follow(finished: Promise<RunSummary>, wanted: WantedRun): Promise<void> {
+    try {
+      const ended = await finished;
+      const all = wanted.only === undefined && wanted.onlyDatasets === undefined;
+      if (all || ended.error?.code === 'rate_limited') next = nextAfter(parts, connection, ended);
+    } catch (error) {
+      log.error({ connection: name, error: String(error) }, 'run was given up');
+    }
+    asked = undefined;
+  }
+
+  return {
+    async loop() {
+      next = await firstNext(parts, connection, firstWanted());
+      while (!signal.aborted) {
+        if (!(await wait())) continue;
+        due = true;
+        next = await runOnce(parts, connection, signal);
+        due = false;
+      }
+    },
+    nextRunAt: () => (due || asked ? undefined : next?.dueAt),
+    isRunning: () => due || asked !== undefined,
+    async run(wanted) {
+      signal.throwIfAborted();
+      const request: RunRequest = { trigger: 'person', signal, ...wanted };
+      const { runId, finished } = await service.begin(connection, request);
+      asked = follow(finished, wanted);
+      waker.abort();
+      return runId;
+    },
+    lookAgain: () => waker.abort(),
+    asked: async () => asked,
+  };
 }
 
 /** Makes the scheduler. `firstWanted` gives the first day a connection's configuration asks for. */
@@ -134,38 +244,32 @@ export function createScheduler(
 ): Scheduler {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const nextAt = new Map<string, number>();
-  const running = new Set<string>();
+  const timetables = new Map(
+    parts.connections.map((connection) => {
+      const made = createTimetable(parts, connection, { signal, firstWanted: () => firstWanted(connection) });
+      return [connection.name, made] as const;
+    }),
+  );
+  const beginning = new Set<Promise<string>>();
   let loops: Promise<void>[] = [];
-
-  async function loop(connection: ConnectionConfig): Promise<void> {
-    const { name } = connection;
-    let due = await firstDue(parts, connection, firstWanted(connection)).catch((error: unknown) => {
-      parts.log.warn({ connection: name, error: String(error) }, 'last run unknown');
-      return parts.clock.now();
-    });
-    let needsUser = false;
-    while (!signal.aborted) {
-      nextAt.set(name, due);
-      if (needsUser) await sleepUntilSignIn(parts, name, due, signal);
-      else await sleepUntil(due, parts.clock, signal);
-      if (signal.aborted) return;
-      nextAt.delete(name);
-      running.add(name);
-      ({ dueAt: due, needsUser } = await runOnce(parts, connection, signal));
-      running.delete(name);
-    }
-  }
 
   return {
     start() {
-      loops = parts.connections.map(loop);
+      loops = [...timetables.values()].map((timetable) => timetable.loop());
     },
-    nextRunAt: (connection) => nextAt.get(connection),
-    isRunning: (connection) => running.has(connection),
+    nextRunAt: (connection) => timetables.get(connection)?.nextRunAt(),
+    isRunning: (connection) => timetables.get(connection)?.isRunning() ?? false,
+    async run(connection, wanted) {
+      const begins = timetables.get(connection)?.run(wanted);
+      if (!begins) throw new Error(`Expected a connection that is scheduled, found ${connection}`);
+      beginning.add(begins);
+      return begins.finally(() => beginning.delete(begins));
+    },
+    lookAgain: (connection) => timetables.get(connection)?.lookAgain(),
     async stop() {
       stopping.abort(new DOMException('The host is stopping', 'AbortError'));
-      await Promise.all(loops);
+      await Promise.allSettled(beginning);
+      await Promise.all([...loops, ...[...timetables.values()].map((timetable) => timetable.asked())]);
     },
   };
 }

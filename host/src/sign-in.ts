@@ -57,7 +57,7 @@ async function attempt(
   const { clock, connections, signInPauses } = parts;
   const signedIn = await useConnector(parts, connection, request, async (connector) => {
     await connector.check(request.signal);
-    await connections.rememberDatasets(connection.name, connector.datasets);
+    await connections.rememberConnector(connection.name, connector);
     const notSupported = connector.datasets.filter((dataset) => dataset.notSupported !== undefined).length;
     return {
       accountRef: connector.accountRef,

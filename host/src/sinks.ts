@@ -8,6 +8,8 @@ import type { HostLog } from './log.ts';
 /** Opens sinks when they are first wanted, each once. */
 export interface Sinks {
   open(name: string): Promise<SinkWriter>;
+  /** The Postgres sink on the host's own database, whatever sinks are configured. */
+  own(): Promise<SinkWriter>;
   close(): Promise<void>;
 }
 
@@ -36,29 +38,32 @@ async function openSink(
   });
 }
 
+// No sink of a configuration can have this name.
+const ownName = '';
+const ownSink: SinkConfig = { plugin: '@on-the-way/sink-postgres', config: {} };
+
 /** Makes the set of sinks a configuration names. */
 export function createSinks(config: HostConfig, databaseUrl: string, log: HostLog): Sinks {
   const opened = new Map<string, Promise<SinkWriter>>();
+  const { baseDir, timeZone } = config;
+  function openOnce(name: string, sink: SinkConfig): Promise<SinkWriter> {
+    const known = opened.get(name);
+    if (known) return known;
+    const opening = openSink(sink, { baseDir, databaseUrl, timeZone, log });
+    opened.set(name, opening);
+    // A database that was away at first is asked again by the next run.
+    opening.catch(() => opened.delete(name));
+    return opening;
+  }
   return {
     open(name) {
-      const known = opened.get(name);
-      if (known) return known;
       const sink = config.sinks[name];
-      if (!sink)
-        return Promise.reject(
-          new HostError(exitCodes.badConfig, `sinks: expected one called ${name}, found none`),
-        );
-      const opening = openSink(sink, {
-        baseDir: config.baseDir,
-        databaseUrl,
-        timeZone: config.timeZone,
-        log,
-      });
-      opened.set(name, opening);
-      // A database that was away at first is asked again by the next run.
-      opening.catch(() => opened.delete(name));
-      return opening;
+      if (sink) return openOnce(name, sink);
+      return Promise.reject(
+        new HostError(exitCodes.badConfig, `sinks: expected one called ${name}, found none`),
+      );
     },
+    own: () => openOnce(ownName, ownSink),
     async close() {
       await Promise.allSettled([...opened.values()].map(async (sink) => (await sink).close()));
     },

@@ -24,6 +24,8 @@ export interface ScriptedSource {
   readonly origin: string;
   /** Replace it to change what is answered: `dataset` is the name, or `login` (`login-paused` while no sign-in is wanted), `last-change` or `marks`. */
   answer: (dataset: string, window: Window) => ScriptedAnswer;
+  /** Answers wait for it, where there is one. */
+  hold: (() => Promise<void>) | undefined;
   /** Requests since it was last called, as `sleep 2026-02-26` or `weight 2026-02-01..2026-02-28`. */
   requests(): string[];
   close(): Promise<void>;
@@ -43,11 +45,12 @@ function shown(name: string, { from, to }: Window): string {
 /** Starts the source. */
 export async function startScriptedSource(): Promise<ScriptedSource> {
   let seen: string[] = [];
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     const url = new URL(request.url ?? '/', 'http://source');
     const name = url.pathname.split('/').at(-1) ?? '';
     const window = { from: url.searchParams.get('from') ?? '', to: url.searchParams.get('to') ?? '' };
     seen.push(shown(name, window));
+    await source.hold?.();
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(source.answer(name, window)));
   });
@@ -56,6 +59,7 @@ export async function startScriptedSource(): Promise<ScriptedSource> {
   const source: ScriptedSource = {
     origin: `http://127.0.0.1:${port}`,
     answer: (name, window) => (window.from === '' || name === 'marks' ? {} : everyDay(window)),
+    hold: undefined,
     requests() {
       const since = seen;
       seen = [];

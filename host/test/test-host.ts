@@ -101,6 +101,7 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
   };
   const config: HostConfig = {
     demo: false,
+    role: 'all',
     origin: 'a test',
     baseDir: import.meta.dirname,
     dataDir: folder.path,

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { characters } from './characters.ts';
 export { defineConnector } from './connector.ts';
 export type {
   Connector,
@@ -29,6 +30,8 @@ export type {
   IngestProblemCode,
   IngestRules,
 } from './ingest.ts';
+export { parseInstant } from './instant.ts';
+export type { Instant } from './instant.ts';
 export { isRawJson, rawJson } from './json.ts';
 export type { JsonValue, RawJson } from './json.ts';
 export type { Log } from './log.ts';

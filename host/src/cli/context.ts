@@ -6,6 +6,7 @@ import { startDemo } from '../demo.ts';
 import { exitCodes, HostError } from '../host-error.ts';
 import { createLog, type HostLog } from '../log.ts';
 import { createRedactor, type Redactor } from '../redact.ts';
+import { readsSources } from '../roles.ts';
 import { migrate } from '../storage/migrate.ts';
 import { openStorage, type Storage } from '../storage/open-storage.ts';
 
@@ -29,8 +30,8 @@ export interface CommandContext extends Preparation {
   close(): Promise<void>;
 }
 
-function secretsOf(connection: ConnectionConfig): string[] {
-  const named = Object.entries(connection.config).filter(([key]) =>
+function secretsOf({ config }: Pick<ConnectionConfig, 'config'>): string[] {
+  const named = Object.entries(config).filter(([key]) =>
     /password|secret|token|apikey$|code|email/i.test(key),
   );
   // The day a key expires is no secret, and a day would be taken out of every line.
@@ -57,8 +58,10 @@ export async function prepare(
   const { sessionKey } = config;
   redactor.add([
     ...config.connections.flatMap(secretsOf),
+    ...Object.values(config.sinks).flatMap(secretsOf),
     ...passwordOf(config.databaseUrl),
     ...(sessionKey && 'value' in sessionKey ? [sessionKey.value] : []),
+    ...(config.http.apiKey === undefined ? [] : [config.http.apiKey]),
   ]);
   const level =
     options.verbose === true ? 'debug' : (readEnvironment(process.env).OTW_LOG_LEVEL ?? defaultLevel);
@@ -111,7 +114,9 @@ export async function openContext(
       redactor,
     });
     undo.push(() => host.close());
-    if (needs.source === true) await host.sessions.checkKey();
+    // A daemon without a scheduler uses no session: the hosts that do have the key.
+    const idle = needs.role === 'start' && !readsSources(config.role);
+    if (needs.source === true && !idle) await host.sessions.checkKey();
     await host.connections.ensure(config.connections.map(({ name }) => name));
     return { config, log, redactor, storage, host, close };
   } catch (error) {

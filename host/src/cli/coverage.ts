@@ -1,5 +1,12 @@
 import { addDays, dayAt, type Window } from '@on-the-way/sdk';
-import { coverageOf, type CellState, type Coverage, type CoverageCell } from '../coverage.ts';
+import {
+  cellJson,
+  coverageOf,
+  missingOf,
+  type CellState,
+  type Coverage,
+  type CoverageCell,
+} from '../coverage.ts';
 import { exitCodes } from '../host-error.ts';
 import { chosenConnection, withContext, type GlobalOptions } from './context.ts';
 import { formatTable, paint, print, printJson, say, simulatedNote } from './output.ts';
@@ -66,15 +73,11 @@ function legend({ totals }: Coverage): string {
   ].join('   ');
 }
 
-function missingRows({ datasets }: Coverage): GapRow[] {
-  return datasets.flatMap(({ dataset, cells }) =>
-    cells
-      .filter(({ state }) => state === 'failed' || state === 'gap')
-      .map(({ day, state, attempts, errorCode, errorMessage }): GapRow => {
-        const why = [errorCode, errorMessage].filter(Boolean).join(': ');
-        return [dataset, day, state === 'gap' ? 'never asked' : 'failed', attempts, why];
-      }),
-  );
+function missingRows(coverage: Coverage): GapRow[] {
+  return missingOf(coverage).map(({ dataset, day, state, attempts, errorCode, errorMessage }): GapRow => {
+    const why = [errorCode, errorMessage].filter(Boolean).join(': ');
+    return [dataset, day, state === 'gap' ? 'never asked' : 'failed', attempts, why];
+  });
 }
 
 type GapRow = readonly [dataset: string, days: string, state: string, tries: number | '', why: string];
@@ -121,17 +124,7 @@ function coverageJson({ connection, window, datasets, totals }: Coverage, simula
     simulated,
     from: window.from,
     to: window.to,
-    datasets: datasets.map(({ dataset, cells }) => ({
-      dataset,
-      cells: cells.map(({ day, state, revisions, attempts, errorCode, errorMessage, note }) => ({
-        day,
-        state,
-        revisions,
-        attempts,
-        error: errorCode === undefined ? null : { code: errorCode, message: errorMessage ?? null },
-        note: note ?? null,
-      })),
-    })),
+    datasets: datasets.map(({ dataset, cells }) => ({ dataset, cells: cells.map(cellJson) })),
     totals,
   };
 }

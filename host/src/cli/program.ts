@@ -1,6 +1,13 @@
-import { Command, InvalidArgumentError, type CommanderError } from 'commander';
+import { Command, InvalidArgumentError, Option, type CommanderError } from 'commander';
 import { exitCodes } from '../host-error.ts';
+import { roles } from '../roles.ts';
 import type { GlobalOptions } from './context.ts';
+import type { DeadLettersOptions } from './dead-letters.ts';
+import type { EraseOptions } from './erase.ts';
+import type { ExportOptions } from './export.ts';
+import type { HealthOptions } from './health.ts';
+import type { KeysOptions } from './keys.ts';
+import type { SecretsOptions } from './secrets.ts';
 
 function wholeNumber(max: number): (text: string) => number {
   return (text) => {
@@ -28,9 +35,16 @@ function addWork(program: Command, done: Done): void {
   command(program, 'start', 'run the daemon: scheduler and HTTP API', [
     'otw start',
     'API_PORT=8010 otw start',
+    'DATABASE_URL=postgresql://otw@db/otw otw start --role worker',
   ])
     .option('--port <number>', 'port of the API (default 8000; 0 for any)', wholeNumber(65_535))
     .option('--host <address>', 'address of this machine to listen on (default 127.0.0.1)')
+    .addOption(
+      new Option(
+        '--role <role>',
+        'what this host does: everything, the API alone, or the runs alone',
+      ).choices(roles),
+    )
     .action(async (options: GlobalOptions) => done(await (await import('./start.ts')).startCommand(options)));
 
   command(program, 'run [connection]', 'one run now, in the foreground', [
@@ -42,6 +56,7 @@ function addWork(program: Command, done: Done): void {
     .option('--dataset <names>', 'only these, with commas between them')
     .option('--dry-run', 'log in and show the plan; read and write nothing')
     .option('--in-process', 'run the connector in this process, for debugging a plugin')
+    .option('--api <address>', 'host whose API does it (default: the one that is running here)')
     .action(async (name: string | undefined, options: GlobalOptions) =>
       done(await (await import('./run.ts')).runCommand(name, options)),
     );
@@ -57,6 +72,65 @@ function addWork(program: Command, done: Done): void {
     .option('--dataset <names>', 'only these, with commas between them')
     .action(async (name: string | undefined, options: GlobalOptions) =>
       done(await (await import('./record.ts')).recordCommand(name, options)),
+    );
+}
+
+/** The commands that keep runs from beginning, and deal with what runs left over. */
+function addCare(program: Command, done: Done): void {
+  for (const verb of ['pause', 'resume'] as const) {
+    const summary = verb === 'pause' ? 'keep runs of a connection from beginning' : 'let them begin again';
+    command(program, `${verb} [connection]`, summary, [`otw ${verb} garmin`])
+      .option('--api <address>', 'host whose API does it (default: the one that is running here)')
+      .action(async (name: string | undefined, options: GlobalOptions) =>
+        done(await (await import('./pause.ts')).pauseCommand(verb, name, options)),
+      );
+  }
+
+  command(program, 'dead-letters [action] [id]', 'events that were refused: list, show, replay or drop', [
+    'otw dead-letters',
+    'otw dead-letters show 7b0c2f6e-3f53-4a3e-9d0c-2f6e3f534a3e',
+    'otw dead-letters replay 7b0c2f6e-3f53-4a3e-9d0c-2f6e3f534a3e --payload corrected.json',
+  ])
+    .option('--connection <name>', 'list: only those of this connection')
+    .option('--limit <number>', 'list: how many (default 50)', wholeNumber(1000))
+    .option('--payload <file>', 'replay: a corrected payload; its key stays')
+    .option('--yes', 'drop: do not ask')
+    .option('--api <address>', 'host whose API does it (default: the one that is running here)')
+    .action(async (action: string | undefined, id: string | undefined, options: DeadLettersOptions) =>
+      done(await (await import('./dead-letters.ts')).deadLettersCommand(action, id, options)),
+    );
+}
+
+/** The commands about a person's data, and the key to the sessions. */
+function addPrivacy(program: Command, done: Done): void {
+  command(program, 'export', 'everything there is of a person, in files', [
+    'otw export --account me@example.com',
+    'otw export --account 8c2a47d3bdb8 --out copy --format csv',
+  ])
+    .option('--account <who>', 'e-mail address, or account_ref')
+    .option('--out <folder>', 'where to; must be empty or not there yet (default otw-export-<ref>)')
+    .option('--format <format>', 'ndjson, csv or both (default both)')
+    .action(async (options: ExportOptions) =>
+      done(await (await import('./export.ts')).exportCommand(options)),
+    );
+
+  command(program, 'erase', 'delete everything there is of a person, after asking', [
+    'otw erase --account me@example.com',
+  ])
+    .option('--account <who>', 'e-mail address, or account_ref')
+    .option('--yes', 'do not ask')
+    .action(async (options: EraseOptions) => done(await (await import('./erase.ts')).eraseCommand(options)));
+
+  command(program, 'secrets <action>', 'rotate: encrypt the saved sessions with a new key', [
+    'otw secrets rotate',
+    'otw secrets rotate --to /home/me/new-session.key',
+  ])
+    .option(
+      '--to <file>',
+      'file of the new key where the key is given from outside; made where it is missing',
+    )
+    .action(async (action: string, options: SecretsOptions) =>
+      done(await (await import('./secrets.ts')).secretsCommand(action, options)),
     );
 }
 
@@ -122,9 +196,32 @@ function addLooks(program: Command, done: Done): void {
 
   command(program, 'check [connection]', 'configuration, database, login and one cheap read', [
     'otw check garmin',
-  ]).action(async (name: string | undefined, options: GlobalOptions) =>
-    done(await (await import('./check.ts')).checkCommand(name, options)),
-  );
+  ])
+    .option('--api <address>', 'host whose API does it (default: the one that is running here)')
+    .action(async (name: string | undefined, options: GlobalOptions) =>
+      done(await (await import('./check.ts')).checkCommand(name, options)),
+    );
+
+  command(program, 'health', 'whether the host is ready, for health checks; exit 0 or 69', [
+    'otw health',
+    'otw health --url http://127.0.0.1:8010',
+  ])
+    .option('--url <address>', 'address of the host that is asked (default this one)')
+    .action(async (options: HealthOptions) =>
+      done(await (await import('./health.ts')).healthCommand(options)),
+    );
+
+  command(program, 'keys [action] [key]', 'keys of the HTTP API: create, list or revoke', [
+    'otw keys create --name phone --scope ingest --expires 90d',
+    'otw keys list',
+    'otw keys revoke otw_AbCdEfGh',
+  ])
+    .option('--name <name>', 'create: who or what uses the key')
+    .option('--scope <scopes>', 'create: ingest, read or admin, with commas between them')
+    .option('--expires <duration>', 'create: when it ends, such as 90d (default never)')
+    .action(async (action: string | undefined, key: string | undefined, options: KeysOptions) =>
+      done(await (await import('./keys.ts')).keysCommand(action, key, options)),
+    );
 
   command(program, 'doctor', 'what a start needs, a line each, ok or the remedy', ['otw doctor']).action(
     async (options: GlobalOptions) => done(await (await import('./doctor.ts')).doctorCommand(options)),
@@ -147,7 +244,9 @@ export function createProgram(version: string, done: Done): Command {
     .configureHelp({ showGlobalOptions: true });
 
   addWork(program, done);
+  addCare(program, done);
   addSessions(program, done);
+  addPrivacy(program, done);
   addLooks(program, done);
   return program;
 }

@@ -1,28 +1,48 @@
 import type { Bus } from '@on-the-way/core';
 
-/** Follows a run: a moving line at a terminal, a line each quarter elsewhere. */
-export function showProgress(bus: Bus, stream: NodeJS.WriteStream): void {
+/** A run as it is shown while it goes on. */
+export interface Progress {
+  started(slices: number): void;
+  /** A slice ended. */
+  advanced(slice: { readonly connection: string; readonly dataset: string; readonly from: string }): void;
+  ended(): void;
+}
+
+/** A moving line at a terminal, a line each quarter elsewhere. */
+export function createProgress(stream: NodeJS.WriteStream): Progress {
   let done = 0;
   let total = 0;
   const width = 24;
-  bus.on('run:started', ({ slices }) => {
-    done = 0;
-    total = slices;
-  });
-  bus.on('slice:finished', ({ connection, slice }) => {
-    // A span that is read in halves ends more slices than were planned.
-    const before = done;
-    done = Math.min(done + 1, total);
-    if (stream.isTTY !== true) {
-      const quarter = (count: number): number => Math.floor((count * 4) / Math.max(1, total));
-      if (quarter(done) > quarter(before)) stream.write(`${connection} ${done}/${total} slices\n`);
-      return;
-    }
-    const filled = total === 0 ? width : Math.round((done / total) * width);
-    const bar = '█'.repeat(filled) + '░'.repeat(width - filled);
-    stream.write(`\r\u001b[K${connection} ${bar} ${done}/${total} ${slice.dataset} ${slice.window.from}`);
-  });
-  bus.on('run:finished', () => {
-    if (stream.isTTY === true) stream.write('\r\u001b[K');
-  });
+  return {
+    started(slices) {
+      done = 0;
+      total = slices;
+    },
+    advanced({ connection, dataset, from }) {
+      // A span that is read in halves ends more slices than were planned.
+      const before = done;
+      done = Math.min(done + 1, total);
+      if (stream.isTTY !== true) {
+        const quarter = (count: number): number => Math.floor((count * 4) / Math.max(1, total));
+        if (quarter(done) > quarter(before)) stream.write(`${connection} ${done}/${total} slices\n`);
+        return;
+      }
+      const filled = total === 0 ? width : Math.round((done / total) * width);
+      const bar = '█'.repeat(filled) + '░'.repeat(width - filled);
+      stream.write(`\r\u001b[K${connection} ${bar} ${done}/${total} ${dataset} ${from}`);
+    },
+    ended() {
+      if (stream.isTTY === true) stream.write('\r\u001b[K');
+    },
+  };
+}
+
+/** Follows the runs of this process. */
+export function showProgress(bus: Bus, stream: NodeJS.WriteStream): void {
+  const progress = createProgress(stream);
+  bus.on('run:started', ({ slices }) => progress.started(slices));
+  bus.on('slice:finished', ({ connection, slice: { dataset, window } }) =>
+    progress.advanced({ connection, dataset, from: window.from }),
+  );
+  bus.on('run:finished', () => progress.ended());
 }

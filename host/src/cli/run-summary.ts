@@ -4,6 +4,8 @@ import { exitCodes } from '../host-error.ts';
 import { exitCodeOfError } from './exit-code.ts';
 import { formatTable, paint } from './output.ts';
 
+export { summaryJson } from '../summary-json.ts';
+
 /** The exit code that tells a script how the run went. */
 export function exitCodeOf({ status, error }: RunSummary): number {
   if (status === 'succeeded') return exitCodes.done;
@@ -50,23 +52,4 @@ export function formatSummary(summary: RunSummary, timeZone: string): string {
     lines.push(`not before ${formatInstant(summary.finishedAt + error.retryAfterMs, timeZone)}`);
   }
   return lines.join('\n');
-}
-
-/** The summary as `otw run --json` prints it. */
-export function summaryJson(summary: RunSummary, timeZone: string) {
-  const { error } = summary;
-  const stamp = (at: number): string => formatInstant(at, timeZone);
-  return {
-    run_id: summary.runId,
-    connection: summary.connection,
-    status: summary.status,
-    started_at: stamp(summary.startedAt),
-    finished_at: stamp(summary.finishedAt),
-    slices_planned: summary.slicesPlanned,
-    requests: summary.requests,
-    skipped: summary.skipped ?? null,
-    datasets: summary.datasets,
-    error: error ? { code: error.code, message: error.message } : null,
-    not_before: error?.retryAfterMs === undefined ? null : stamp(summary.finishedAt + error.retryAfterMs),
-  };
 }

@@ -1,16 +1,18 @@
-import { planSlices, type Slice } from '@on-the-way/core';
+import { planSlices, type RunSummary, type Slice } from '@on-the-way/core';
 import { addDays, ConnectorError, dayAt, isDay, type Window } from '@on-the-way/sdk';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import { exitCodes, HostError } from '../host-error.ts';
 import { AlreadyRunning, type RunRequest } from '../run-service.ts';
-import { chosenConnection, withContext, type CommandContext, type GlobalOptions } from './context.ts';
+import { chosenConnection, withContext, type CommandContext } from './context.ts';
 import { formatTable, print, printJson, say, simulatedNote } from './output.ts';
 import { showProgress } from './progress.ts';
 import { terminalPrompt } from './prompt.ts';
+import { findRemote, type Remote, type RemoteOptions } from './remote.ts';
+import { runRemotely } from './remote-run.ts';
 import { exitCodeOf, formatSummary, summaryJson } from './run-summary.ts';
 
 /** Options of `otw run`. */
-export interface RunOptions extends GlobalOptions {
+export interface RunOptions extends RemoteOptions {
   readonly from?: string;
   readonly to?: string;
   readonly dataset?: string;
@@ -90,6 +92,34 @@ function showPlan(slices: readonly Slice[], json: boolean): void {
   say(`${asked.length} slices would be asked for at most; nothing was read or written.`);
 }
 
+function datasetsOption(dataset: string | undefined): readonly string[] | undefined {
+  return dataset?.split(',').map((part) => part.trim());
+}
+
+function showSummary(summary: RunSummary, timeZone: string, json: boolean): number {
+  if (json) printJson(summaryJson(summary, timeZone));
+  else print(formatSummary(summary, timeZone));
+  if (summary.error && json) say(`${summary.error.code}: ${summary.error.message}`);
+  return exitCodeOf(summary);
+}
+
+/** By the host that is running; the days are checked by it, as it knows its connection's zone. */
+async function runByHost(
+  remote: Remote,
+  name: string | undefined,
+  options: RunOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const { from, to } = options;
+  if (from !== undefined) dayOption('--from', from);
+  if (to !== undefined) dayOption('--to', to);
+  if (remote.connections.some(({ simulated }) => simulated)) say(simulatedNote);
+  say(`The host at ${remote.client.origin} does it.`);
+  const datasets = datasetsOption(options.dataset);
+  const summary = await runRemotely(remote, { name, from, to, datasets, signal });
+  return showSummary(summary, remote.timeZone, options.json === true);
+}
+
 async function runOne(
   context: CommandContext,
   name: string | undefined,
@@ -100,13 +130,12 @@ async function runOne(
   const connection = chosenConnection(config, name);
   const only = windowOption(options, dayAt(Date.now(), connection.timeZone));
   const prompt = terminalPrompt();
+  const datasets = datasetsOption(options.dataset);
   const request: RunRequest = {
     trigger: 'person',
     signal,
     ...(only && { only }),
-    ...(options.dataset !== undefined && {
-      onlyDatasets: options.dataset.split(',').map((part) => part.trim()),
-    }),
+    ...(datasets && { onlyDatasets: datasets }),
     ...(prompt && { prompt }),
     ...(options.inProcess === true && { inProcess: true }),
   };
@@ -118,31 +147,48 @@ async function runOne(
   if (config.demo) say(simulatedNote);
   if (storage.kind === 'attached') say('Sharing the database of the host that is running.');
   showProgress(host.bus, process.stderr);
-  const summary = await host.service.execute(connection, request);
-  if (json) printJson(summaryJson(summary, config.timeZone));
-  else print(formatSummary(summary, config.timeZone));
-  if (summary.error && json) say(`${summary.error.code}: ${summary.error.message}`);
-  return exitCodeOf(summary);
+  return showSummary(await host.service.execute(connection, request), config.timeZone, json);
 }
 
-/** `otw run`: one run now, in the foreground. */
-export async function runCommand(name: string | undefined, options: RunOptions): Promise<number> {
+/** Keeps what signals ask for: the first to stop in order, the second to leave at once. */
+function listenForStop(): {
+  readonly signal: AbortSignal;
+  code(): number | undefined;
+  onStop(saying: string): void;
+} {
   const stop = new AbortController();
   let signalled: number | undefined;
+  let words = 'Stopping; what was read is kept. Once more to leave at once.';
   const onSignal = (signal: NodeJS.Signals): void => {
     if (signalled !== undefined) process.exit(signalled);
     signalled = signal === 'SIGTERM' ? exitCodes.terminated : exitCodes.interrupted;
-    say('Stopping; what was read is kept. Once more to leave at once.');
+    say(words);
     stop.abort(new DOMException('Told to stop', 'AbortError'));
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return { signal: stop.signal, code: () => signalled, onStop: (saying) => void (words = saying) };
+}
+
+/** `otw run`: one run now, in the foreground; by the host that is running where there is one. */
+export async function runCommand(name: string | undefined, options: RunOptions): Promise<number> {
+  const stop = listenForStop();
+  const here = options.dryRun === true || options.inProcess === true;
   try {
+    const remote = here ? undefined : await findRemote(options);
+    if (remote) {
+      stop.onStop(
+        'The run goes on in the host; otw runs shows it, and otw pause keeps the next one from beginning.',
+      );
+      const code = await runByHost(remote, name, options, stop.signal);
+      return stop.code() ?? code;
+    }
     const code = await withContext(options, { role: 'run', source: true }, (context) =>
       runOne(context, name, options, stop.signal),
     );
-    return signalled ?? code;
+    return stop.code() ?? code;
   } catch (error) {
-    if (signalled !== undefined) return signalled;
+    const code = stop.code();
+    if (code !== undefined) return code;
     if (error instanceof AlreadyRunning)
       throw new HostError(exitCodes.failed, error.message, { cause: error });
     throw error;

@@ -1,7 +1,7 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { HostConfig } from '../config/host-config.ts';
-import { exitCodes, HostError } from '../host-error.ts';
+import { exitCodes } from '../host-error.ts';
+import { listen, type ApiServer } from '../http/server.ts';
+import { checkAccess } from '../http/usable-key.ts';
+import { readsSources } from '../roles.ts';
 import { openContext, type CommandContext, type GlobalOptions } from './context.ts';
 import { say } from './output.ts';
 import { showProgress } from './progress.ts';
@@ -9,36 +9,12 @@ import { formatSummary } from './run-summary.ts';
 
 const stopWithinMs = 9_000;
 
-async function listen(context: CommandContext): Promise<Server> {
-  const { config, host } = context;
-  const server = createServer(
-    { headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384 },
-    host.app,
-  );
-  server.maxConnections = 256;
-  const listening = Promise.withResolvers<void>();
-  server.once('error', listening.reject).listen(config.port, config.host, listening.resolve);
-  try {
-    await listening.promise;
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
-    throw new HostError(
-      exitCodes.badConfig,
-      `API_PORT: expected a port of ${config.host} that can be listened on, found ${config.port} (${code}); for example API_PORT=8010`,
-      { cause },
-    );
-  }
-  return server;
-}
-
-function addressOf(server: Server, config: HostConfig): string {
-  const { port } = server.address() as AddressInfo;
-  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
-}
-
 function banner({ config, storage }: CommandContext, url: string): void {
   const database = storage.kind === 'external' ? 'DATABASE_URL' : `embedded Postgres in ${config.dataDir}`;
-  say(`on the way is serving on ${url} (database: ${database})`);
+  const part = { all: '', api: 'role api: no runs; ', worker: 'role worker: health and metrics alone; ' }[
+    config.role
+  ];
+  say(`on the way is serving on ${url} (${part}database: ${database})`);
   if (config.demo) {
     say('Demo: a simulated Garmin account, invented data. Set GARMIN_EMAIL to read your own.');
   }
@@ -65,12 +41,10 @@ async function showArrival({ config, host }: CommandContext, url: string): Promi
   });
 }
 
-async function stopAll(server: Server, { scheduler }: CommandContext['host']): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+async function stopAll(server: ApiServer, { scheduler }: CommandContext['host']): Promise<void> {
+  server.drain();
   await scheduler.stop();
-  server.closeAllConnections();
-  await closed;
+  await server.close();
 }
 
 /** Resolves with the first signal to stop; a second one ends the process at once. */
@@ -89,13 +63,14 @@ function stopSignal(): Promise<'signal'> {
 
 async function serve(context: CommandContext, stop: Promise<'signal'>): Promise<number> {
   const { host, storage, config, log } = context;
-  const server = await listen(context);
-  const url = addressOf(server, config);
+  await checkAccess(config, host.apiKeys);
+  const server = await listen(host.app, config);
+  const { url } = server;
   storage.publish(url);
   banner(context, url);
   showProgress(host.bus, process.stderr);
   await showArrival(context, url);
-  host.scheduler.start();
+  if (readsSources(config.role)) host.scheduler.start();
   const why = await Promise.race([stop, storage.ended.then(() => 'database' as const)]);
   say(why === 'signal' ? 'Stopping …' : 'The embedded Postgres ended by itself; stopping …');
   setTimeout(() => {

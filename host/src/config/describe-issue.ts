@@ -18,6 +18,9 @@ const open = [
   'windowDays',
   'backfillDays',
   'sink',
+  'requireKey',
+  'ingestPerMinute',
+  'minFreeMb',
   ...fileKeys.policies,
 ];
 
@@ -36,6 +39,7 @@ function at(value: unknown, path: Path): unknown {
 
 function keysAt(path: Path): readonly string[] {
   if (path.length === 0) return fileKeys.file;
+  if (path[0] === 'http' || path[0] === 'ingest') return fileKeys[path[0]];
   if (path.length === 3) return fileKeys.policies;
   return path[0] === 'connections' ? fileKeys.connection : fileKeys.sink;
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { roles } from '../roles.ts';
 import { timeZoneExpected, timeZoneName } from './time-zone.ts';
-import { intervalBounds, requestBounds } from './variables.ts';
+import { hostName, pageOrigin, proxyAddress, zoneName } from './http-kinds.ts';
+import { freeSpaceBounds, ingestRateBounds, intervalBounds, requestBounds } from './variables.ts';
 
 const timeZone = z
   .string(`expected ${timeZoneExpected}`)
@@ -47,6 +49,26 @@ const connection = z.strictObject({
 
 const sink = z.strictObject({ plugin: z.string().min(1), config: pluginConfig.optional() });
 
+/** A list of what a variable has with commas between. */
+function itemsOf({ expected, parse }: typeof hostName) {
+  const item = z.string().refine((text) => parse(text) !== undefined, `expected ${expected}`);
+  return z.array(item.transform((text) => parse(text) ?? text)).optional();
+}
+
+const http = z.strictObject({
+  requireKey: z.boolean().optional(),
+  apiKey: z.union([z.string(), z.strictObject({ file: z.string() })]).optional(),
+  allowedHosts: itemsOf(hostName),
+  corsOrigins: itemsOf(pageOrigin),
+  trustedProxies: itemsOf(proxyAddress),
+  ingestPerMinute: z.number().int().min(ingestRateBounds.min).max(ingestRateBounds.max).optional(),
+});
+
+const ingest = z.strictObject({
+  plugins: z.array(z.string().min(1)).optional(),
+  timeZones: itemsOf(zoneName),
+});
+
 /** What otw.config.ts (or .mjs, .json, .yaml) may hold. */
 export const fileSchema = z.strictObject({
   database: z.string().min(1).optional(),
@@ -54,6 +76,10 @@ export const fileSchema = z.strictObject({
   timeZone: timeZone.optional(),
   host: z.string().min(1).optional(),
   port: z.number().int().min(0).max(65_535).optional(),
+  role: z.enum(roles, 'expected all, api or worker').optional(),
+  http: http.optional(),
+  ingest: ingest.optional(),
+  minFreeMb: z.number().int().min(freeSpaceBounds.min).max(freeSpaceBounds.max).optional(),
   connections: z
     .record(
       z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, 'expected a lower-case name such as garmin'),
@@ -72,6 +98,8 @@ export const fileKeys = {
   connection: Object.keys(connection.shape),
   sink: Object.keys(sink.shape),
   policies: Object.keys(policies.shape),
+  http: Object.keys(http.shape),
+  ingest: Object.keys(ingest.shape),
 };
 
 /** A configuration file's content. */

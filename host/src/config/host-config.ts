@@ -1,4 +1,5 @@
 import type { PolicySettings } from '@on-the-way/core';
+import type { Role } from '../roles.ts';
 import type { SessionKeyPlace } from '../storage/session-key.ts';
 
 /** A connection as the host runs it; everything decided. */
@@ -77,6 +78,7 @@ export const defaultMinFreeMb = 200;
 export interface HostConfig {
   /** The demo reads from the simulator into a data directory of its own. */
   readonly demo: boolean;
+  readonly role: Role;
   /** Where this configuration came from, for messages: a file's path or "environment". */
   readonly origin: string;
   /** Folder that plugin paths and names are resolved from. */

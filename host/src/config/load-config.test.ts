@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { otw, temporaryFolder } from '../../test/otw.ts';
 import { resolvePlugin } from '../isolate/resolve-plugin.ts';
 import { loadConfig } from './load-config.ts';
+import { variables } from './variables.ts';
 
 let folder: ReturnType<typeof temporaryFolder>;
 beforeEach(() => (folder = temporaryFolder()));
@@ -127,7 +128,13 @@ test.each([
   [{ connections: 'hunter2' }, /connections: expected record, found a text \(not shown\)/],
   [{ connections: { garmin: { plugin: 'x', config: 'hunter2' } } }, /garmin\.config: .*not shown/],
   [{ connections: { garmin: { plugin: 'x', every: { s: 'hunter2' } } } }, /every: .*found an object/],
-  [{ host: 'postgresql://u:hunter2@h/db' }, /^host: expected an address of this machine.*not shown/],
+  [{ host: 'postgresql://u:hunter2@h/db' }, /^host: expected an address to listen on.*not shown/],
+  [{ http: { apiKey: 'hunter2' } }, /^http\.apiKey: expected a key of 32 .*not shown/],
+  [{ http: { apiKeys: 'hunter2' } }, /http\.apiKeys: expected .*did you mean apiKey\?/],
+  [{ http: { allowedHosts: ['http://hunter2'] } }, /http\.allowedHosts\.0: expected a host name.*not shown/],
+  [{ http: { corsOrigins: ['*'] } }, /http\.corsOrigins\.0: expected the origin of a page.*never \*/],
+  [{ http: { trustedProxies: '10.0.0.1' } }, /http\.trustedProxies: expected array/],
+  [{ ingest: { timeZones: ['CST'] } }, /ingest\.timeZones\.0: expected the name of a time zone/],
   [{ connections: { garmin: { plugin: 'x', sink: 'http://u:hunter2@h' } } }, /garmin\.sink: .*not shown/],
   ['hunter2', /the file: expected object, found a text \(not shown\)/],
   [null, /the file: expected object, found nothing/],
@@ -143,7 +150,9 @@ test.each([
   [{ timeZone: 'CST' }, /timeZone: expected the name .* or UTC, found "CST"/],
   [{ connections: { garmin: { plugin: 'x', windowDays: 0 } } }, /windowDays: .*found 0/],
   [{ connections: { garmin: { plugin: 'x', policies: { attempts: true } } } }, /attempts: .*found true/],
-  [{ host: '0.0.0.0' }, /^host: expected .* found "0\.0\.0\.0"/],
+  [{ host: '0.0.0' }, /^host: expected .* found "0\.0\.0"/],
+  [{ http: { ingestPerMinute: 0 } }, /http\.ingestPerMinute: expected number to be >=1, found 0/],
+  [{ minFreeMb: 1.5 }, /minFreeMb: expected .*, found 1\.5/],
 ])('of %j the value is shown, since no secret belongs there', async (content, message) => {
   expect(await refusalOf(content)).toMatch(message);
 });
@@ -263,16 +272,74 @@ test('API_BASE_URL and CONNECTOR_INGEST_PATH select the HTTP sink', async () => 
   expect(config.sinks['http']).toMatchObject({ config: { url: 'http://127.0.0.1:8000/v1/ingest/x' } });
 });
 
-test('an address that others can reach is refused while there are no keys', async () => {
-  await expect(load({ OTW_HOST: '0.0.0.0' })).rejects.toMatchObject({
+test.each([
+  [{}, false],
+  [{ OTW_HOST: '127.0.0.7' }, false],
+  [{ OTW_HOST: '::1' }, false],
+  [{ OTW_HOST: '0.0.0.0' }, true],
+  [{ OTW_HOST: '::' }, true],
+  [{ OTW_HOST: '192.168.1.1', OTW_REQUIRE_API_KEY: 'false' }, true],
+  [{ OTW_HOST: 'localhost.example.com' }, true],
+  [{ OTW_REQUIRE_API_KEY: 'true' }, true],
+])('keys are required wherever others can reach, and where it is said: %j', async (env, requireKey) => {
+  expect((await load(env)).http.requireKey).toBe(requireKey);
+});
+
+test('what is said of HTTP and ingest in the file holds, and variables win over it', async () => {
+  file('key', 'a-key-in-a-file-of-its-own-that-is-long\n');
+  chmodSync(join(folder.path, 'key'), 0o600);
+  const http = {
+    requireKey: true,
+    apiKey: { file: 'key' },
+    allowedHosts: ['Otw.Example.com', '::1'],
+    corsOrigins: ['https://A.example.com'],
+    trustedProxies: ['10.0.0.0/8', '::1'],
+    ingestPerMinute: 600,
+  };
+  const ingest = { plugins: ['x'], timeZones: ['asia/shanghai', 'UTC'] };
+  file('otw.config.json', JSON.stringify({ http, ingest, minFreeMb: 50 }));
+  expect(await load()).toMatchObject({
+    http: {
+      ...http,
+      apiKey: 'a-key-in-a-file-of-its-own-that-is-long',
+      allowedHosts: ['otw.example.com', '[::1]'],
+      corsOrigins: ['https://a.example.com'],
+    },
+    ingest: { plugins: ['x'], timeZones: ['Asia/Shanghai', 'UTC'] },
+    minFreeMb: 50,
+  });
+  const env = {
+    OTW_API_KEY: 'a-key-of-the-environment-that-is-long',
+    OTW_ALLOWED_HOSTS: 'a.example.com, b.example.com,',
+    OTW_CORS_ORIGINS: 'http://localhost:3000/',
+    OTW_TRUSTED_PROXIES: '192.168.0.1',
+    OTW_INGEST_PER_MINUTE: '7',
+    OTW_INGEST_TIMEZONES: 'europe/berlin',
+    OTW_MIN_FREE_MB: '1',
+  };
+  expect(await load(env)).toMatchObject({
+    http: {
+      apiKey: env.OTW_API_KEY,
+      allowedHosts: ['a.example.com', 'b.example.com'],
+      corsOrigins: ['http://localhost:3000'],
+      trustedProxies: ['192.168.0.1'],
+      ingestPerMinute: 7,
+    },
+    ingest: { timeZones: ['Europe/Berlin'] },
+    minFreeMb: 1,
+  });
+});
+
+test('the key that stands in the manual is none', async () => {
+  const { example } = variables.OTW_API_KEY;
+  await expect(load({ OTW_API_KEY: example })).rejects.toMatchObject({
     exitCode: 78,
-    message: expect.stringMatching(/OTW_HOST/),
+    message: expect.stringMatching(/^OTW_API_KEY: expected .*not shown/),
   });
 });
 
 test.each([
   [{ OTW_HOST: '127.0.0.999' }, undefined, /^OTW_HOST: /],
-  [{ OTW_HOST: '192.168.1.1' }, undefined, /^OTW_HOST: /],
   [{}, '127.0.0.999', /^--host: /],
 ])('a wrong address is refused by the name of the place it came from: %o %s', async (env, host, message) => {
   const commandLine = host === undefined ? {} : { host };

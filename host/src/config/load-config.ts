@@ -1,20 +1,14 @@
 import { existsSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
 import { dirname, join } from 'node:path';
 import { defaultPolicySettings, type PolicySettings } from '@on-the-way/core';
 import { configError } from '../host-error.ts';
+import type { Role } from '../roles.ts';
 import { readDataDirLock } from '../storage/data-dir-lock.ts';
 import { sessionKeyIn, type SessionKeyPlace } from '../storage/session-key.ts';
 import { defaultRequests, seconds, type FileConfig } from './file-schema.ts';
 import { garminConnection } from './garmin-connection.ts';
-import {
-  defaultHttp,
-  defaultIngest,
-  defaultMinFreeMb,
-  type ConnectionConfig,
-  type HostConfig,
-  type SinkConfig,
-} from './host-config.ts';
+import type { ConnectionConfig, HostConfig, SinkConfig } from './host-config.ts';
+import { doorsOf } from './http-config.ts';
 import { absolute, readConfigFile } from './read-file.ts';
 import { shownText } from './shown-value.ts';
 import { readEnvironment, refused, variables, type Environment } from './variables.ts';
@@ -24,6 +18,7 @@ export interface CommandLine {
   readonly config?: string;
   readonly port?: number;
   readonly host?: string;
+  readonly role?: Role;
   /** Look at real data where there is some, also without the variables it was read with. */
   readonly preferReal?: boolean;
 }
@@ -35,7 +30,9 @@ function httpSink(env: Environment): Record<string, SinkConfig> {
   if (env.API_BASE_URL === undefined) return {};
   const url = env.API_BASE_URL + (env.CONNECTOR_INGEST_PATH ?? '/v1/ingest/connector-health');
   const timeoutSeconds = env.CONNECTOR_REQUEST_TIMEOUT_SECONDS ?? 10;
-  return { http: { plugin: '@on-the-way/sink-http', config: { url, timeoutSeconds } } };
+  const apiKey = env.OTW_API_KEY;
+  const config = { url, timeoutSeconds, ...(apiKey !== undefined && { apiKey }) };
+  return { http: { plugin: '@on-the-way/sink-http', config } };
 }
 
 /** Invented rows go to a database of their own, and only when nobody configured anything real. */
@@ -62,27 +59,29 @@ function postgresOf(file: FileConfig | undefined, env: Environment): string | un
   throw refused(variables.DATABASE_URL, { key: 'database', text: file.database, example });
 }
 
-function sessionKeyPlace(env: Environment, dataDir: string): SessionKeyPlace {
-  if (env.OTW_SESSION_KEY !== undefined) return { value: env.OTW_SESSION_KEY };
-  if (env.OTW_SESSION_KEY_FILE !== undefined) return { file: env.OTW_SESSION_KEY_FILE, created: false };
-  return sessionKeyIn(dataDir);
+/** What systemd hands a service with LoadCredential=otw-session-key:…; undefined where it hands none. */
+function credentialOf(directory: string | undefined): string | undefined {
+  const file = directory === undefined || directory === '' ? undefined : join(directory, 'otw-session-key');
+  return file !== undefined && existsSync(file) ? file : undefined;
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+function sessionKeyPlace(
+  env: Environment,
+  { dataDir, credentials }: { readonly dataDir: string; readonly credentials: string | undefined },
+): SessionKeyPlace {
+  if (env.OTW_SESSION_KEY !== undefined) return { value: env.OTW_SESSION_KEY };
+  if (env.OTW_SESSION_KEY_FILE !== undefined) return { file: env.OTW_SESSION_KEY_FILE, created: false };
+  const file = credentialOf(credentials);
+  return file === undefined ? sessionKeyIn(dataDir) : { file, created: false, groupMayRead: true };
 }
 
 /** The address to listen on, from the first place that gives one. */
 function boundTo(given: Readonly<Record<string, string | undefined>>): string {
   const [key, host] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
   if (key === undefined || host === undefined) return '127.0.0.1';
-  if (isLoopback(host)) return host;
-  throw configError({
-    key,
-    expected: 'an address of this machine only, since there are no API keys yet',
-    found: shownText(host),
-    example: '127.0.0.1 behind a reverse proxy that asks who is there',
-  });
+  const { OTW_HOST: variable } = variables;
+  if (variable.parse(host) !== undefined) return host;
+  throw refused(variable, { key, text: host, example: variable.example });
 }
 
 function fileConnection(
@@ -177,19 +176,19 @@ export async function loadConfig(options: {
     ...(Object.fromEntries(fileSinks) as Record<string, SinkConfig>),
   };
   checkSinks(connections, sinks);
+  const host = boundTo({ '--host': commandLine.host, OTW_HOST: env.OTW_HOST, host: file?.host });
   return {
     demo,
+    role: commandLine.role ?? env.OTW_ROLE ?? file?.role ?? 'all',
     origin: read?.path ?? 'the environment',
     baseDir,
     dataDir,
-    sessionKey: sessionKeyPlace(env, dataDir),
+    sessionKey: sessionKeyPlace(env, { dataDir, credentials: options.env['CREDENTIALS_DIRECTORY'] }),
     ...(databaseUrl !== undefined && { databaseUrl }),
     timeZone,
-    host: boundTo({ '--host': commandLine.host, OTW_HOST: env.OTW_HOST, host: file?.host }),
+    host,
     port: commandLine.port ?? file?.port ?? env.API_PORT ?? 8000,
-    http: defaultHttp,
-    ingest: defaultIngest,
-    minFreeMb: defaultMinFreeMb,
+    ...doorsOf(file, env, host),
     requestFutureToleranceMinutes: env.REQUEST_FUTURE_TOLERANCE_MINUTES ?? 5,
     connections,
     sinks,

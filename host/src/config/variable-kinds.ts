@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
 import { isDay } from '@on-the-way/sdk';
+import { roles, type Role } from '../roles.ts';
 import { parseSessionKey } from '../storage/session-key.ts';
 import { shownText } from './shown-value.ts';
 import { timeZoneExpected, timeZoneName } from './time-zone.ts';
@@ -136,6 +137,13 @@ export const path: Variable<string> = {
   expected: 'the absolute path of a folder',
   example: '/home/me/.garminconnect',
   parse: (text) => (isAbsolute(text) && !text.includes('\0') ? text : undefined),
+};
+
+/** What a host does. */
+export const role: Variable<Role> = {
+  expected: roles.join(', ').replace(/, (?=\w+$)/, ' or '),
+  example: 'api',
+  parse: (text) => roles.find((name) => name === text),
 };
 
 /** The key sessions are encrypted with. */

@@ -1,4 +1,5 @@
 import { configError, type HostError } from '../host-error.ts';
+import { apiKey, hostName, listOf, pageOrigin, proxyAddress, zoneName } from './http-kinds.ts';
 import { notShown, shownText } from './shown-value.ts';
 import {
   day,
@@ -8,6 +9,7 @@ import {
   metrics,
   path,
   postgresUrl,
+  role,
   sessionKey,
   timeZone,
   whole,
@@ -23,6 +25,12 @@ export const intervalBounds = { min: 10, max: 2_592_000 } as const;
 
 /** Requests to a source in a run, and in a day. */
 export const requestBounds = { min: 1, max: 1_000_000 } as const;
+
+/** Ingest requests a minute of one key or address. */
+export const ingestRateBounds = { min: 1, max: 100_000_000 } as const;
+
+/** Free space under which nothing is taken in, in MB. */
+export const freeSpaceBounds = { min: 1, max: 10_000_000 } as const;
 
 /** Every variable the host reads. The ones of the predecessor's contract keep their names and meaning. */
 export const variables = {
@@ -73,6 +81,16 @@ export const variables = {
     example: '/home/me/otw-session.key',
   },
   OTW_HOST: listenAddress,
+  OTW_API_KEY: apiKey,
+  OTW_API_URL: httpOrigin,
+  OTW_REQUIRE_API_KEY: yesOrNo,
+  OTW_ALLOWED_HOSTS: listOf(hostName),
+  OTW_CORS_ORIGINS: listOf(pageOrigin),
+  OTW_TRUSTED_PROXIES: listOf(proxyAddress),
+  OTW_INGEST_PER_MINUTE: whole(ingestRateBounds.min, ingestRateBounds.max, 120_000),
+  OTW_INGEST_TIMEZONES: listOf(zoneName, 'Asia/Shanghai,Europe/Berlin'),
+  OTW_MIN_FREE_MB: whole(freeSpaceBounds.min, freeSpaceBounds.max, 200),
+  OTW_ROLE: role,
   OTW_TIMEZONE: timeZone,
   OTW_LOG_LEVEL: matching('debug, info, warn or error', 'info', /^(debug|info|warn|error)$/),
 } satisfies Record<string, Variable<unknown>>;

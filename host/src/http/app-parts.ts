@@ -1,10 +1,19 @@
 import type { Clock } from '@on-the-way/core';
+import type { SinkWriter } from '@on-the-way/sdk';
 import type { HostConfig } from '../config/host-config.ts';
+import type { ContractSet, IngestWriter } from '../ingest/ports.ts';
 import type { HostLog } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { RunService } from '../run-service.ts';
 import type { Scheduler } from '../scheduler.ts';
+import type { ApiKeyStore } from '../storage/api-keys.ts';
 import type { ConnectionStore } from '../storage/connections.ts';
 import type { Database } from '../storage/database.ts';
+import type { DeadLetterStore } from '../storage/dead-letters.ts';
+import type { LedgerStore } from '../storage/ledger.ts';
+import type { RawEventStore } from '../storage/raw-events.ts';
 import type { RunStore } from '../storage/runs.ts';
+import type { EventFeed } from './event-feed.ts';
 
 /** What the API reads from. */
 export interface AppParts {
@@ -14,7 +23,20 @@ export interface AppParts {
   readonly database: Database;
   readonly runs: RunStore;
   readonly connections: ConnectionStore;
+  readonly apiKeys: ApiKeyStore;
+  readonly letters: DeadLetterStore;
+  /** Opens a sink of the configuration by its name. */
+  readonly sink: (name: string) => Promise<SinkWriter>;
+  readonly contracts: ContractSet;
+  readonly ingestWriter: IngestWriter;
   readonly scheduler: Scheduler;
+  readonly ledger: LedgerStore;
+  readonly rawEvents: RawEventStore;
+  readonly service: RunService;
+  readonly feed: EventFeed;
+  readonly metrics: Metrics;
+  /** Takes secrets out of a text. */
+  readonly redact: (text: string) => string;
 }
 
 /** A point in time as the API prints it: the configured zone's offset, never a bare Z. */

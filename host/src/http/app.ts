@@ -1,38 +1,52 @@
 import { formatInstant } from '@on-the-way/sdk';
-import express, { type Express, type RequestHandler } from 'express';
-import { ApiError, errorHandler, notFound } from './api-error.ts';
+import express, { type Express } from 'express';
+import { annotationRoutes } from './annotation.ts';
+import { errorHandler, notFound } from './api-error.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
+import { connectionVerbRoutes } from './connection-verbs.ts';
 import { connectionRoutes } from './connections.ts';
+import { coverageRoutes } from './coverage.ts';
+import { datasetRoutes } from './datasets.ts';
+import { deadLetterRoutes } from './dead-letters.ts';
+import { eventRoutes } from './events.ts';
+import { createGuard } from './guard.ts';
+import { crossOrigin, safeHeaders } from './headers.ts';
 import { healthRoutes } from './health.ts';
+import { createKeyRing } from './key-ring.ts';
+import { countRequests, metricsRoutes } from './metrics.ts';
+import { openApiRoute } from './openapi.ts';
+import { shedLoad } from './overload.ts';
+import { pocRoutes } from './poc.ts';
+import { rawEventRoutes } from './raw-events.ts';
+import { ingestRoutes } from './ingest.ts';
 import { nameRequest } from './request-id.ts';
+import { routesOfRole } from './role-routes.ts';
 import { routerOf, type Route } from './route.ts';
 import { runRoutes } from './runs.ts';
 
-const localNames = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
-
-/** A page of another site that a browser resolves to this machine must not read a person's data. */
-const localHostOnly: RequestHandler = (request, _response, next) => {
-  if (localNames.test(request.headers.host ?? '')) next();
-  else
-    next(
-      new ApiError(
-        421,
-        'INVALID_ARGUMENT',
-        'Expected the Host header to name this machine, such as 127.0.0.1:8000',
-      ),
-    );
-};
-
-const noStore: RequestHandler = (_request, response, next) => {
-  response.set({ 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
-  next();
-};
+// What a router of express would answer by itself to any other one says more than it should.
+const servedMethods = ['GET', 'HEAD', 'POST', 'DELETE'];
 
 /** Every path of the API, in the order of its description. */
 export function routesOf(parts: AppParts): readonly Route[] {
   const stamp: Stamp = (at) =>
     at === null || at === undefined ? null : formatInstant(Number(at), parts.config.timeZone);
-  return [...healthRoutes(parts, stamp), ...connectionRoutes(parts, stamp), ...runRoutes(parts, stamp)];
+  const routes = [
+    ...ingestRoutes(parts),
+    ...healthRoutes(parts, stamp),
+    ...connectionRoutes(parts, stamp),
+    ...connectionVerbRoutes(parts, stamp),
+    ...datasetRoutes(parts),
+    ...coverageRoutes(parts),
+    ...runRoutes(parts, stamp),
+    ...rawEventRoutes(parts),
+    ...eventRoutes(parts),
+    ...metricsRoutes(parts),
+    ...deadLetterRoutes(parts, stamp),
+    ...pocRoutes(parts, stamp),
+    ...annotationRoutes(parts, stamp),
+  ];
+  return [...routes, openApiRoute(routes)];
 }
 
 /** The HTTP API (docs/http.md). */
@@ -41,9 +55,26 @@ export function createApp(parts: AppParts): Express {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
-  app.use(nameRequest, noStore, localHostOnly);
-  app.use(routerOf(routesOf(parts), async () => undefined));
-  app.use(notFound);
+  const { config, log } = parts;
+  const { http } = config;
+  if (http.trustedProxies.length > 0) app.set('trust proxy', [...http.trustedProxies]);
+  const keys = createKeyRing({ store: parts.apiKeys, apiKey: http.apiKey, clock: parts.clock, log });
+  const { guard, admit } = createGuard({ http, keys, log });
+  app.use(nameRequest, countRequests(parts.metrics), safeHeaders(http));
+  if (http.corsOrigins.length > 0) app.use(crossOrigin(http));
+  app.use(shedLoad());
+  const routes = routesOfRole(parts.config.role, routesOf(parts));
+  // For tests that walk over all of them.
+  app.locals['routes'] = routes;
+  const router = routerOf(routes, guard);
+  app.use((request, response, next) => {
+    if (servedMethods.includes(request.method)) router(request, response, next);
+    else next();
+  });
+  app.use(async (request, response, next) => {
+    await admit(request, response);
+    next();
+  }, notFound);
   app.use(errorHandler(parts.log));
   return app;
 }

@@ -6,11 +6,13 @@ import { failureShape, healthShape, shownHealth } from './health.ts';
 import { defineRoute, type Route } from './route.ts';
 import { connectionName, day, ok, timestamp } from './shapes.ts';
 
-const connectionShape = z.strictObject({
+/** A connection in an answer. */
+export const connectionShape = z.strictObject({
   name: z.string(),
   plugin: z.string(),
   simulated: z.boolean(),
-  state: z.enum(['waiting', 'running']),
+  state: z.enum(['waiting', 'running', 'paused']),
+  paused_at: timestamp.nullable(),
   next_run_at: timestamp.nullable(),
   not_before: timestamp.nullable(),
   ...healthShape,
@@ -23,17 +25,20 @@ const connectionShape = z.strictObject({
   sink: z.string(),
 });
 
-async function shownConnection(parts: AppParts, connection: ConnectionConfig, stamp: Stamp) {
+/** A connection as the API shows it. */
+export async function shownConnection(parts: AppParts, connection: ConnectionConfig, stamp: Stamp) {
   const { name, plugin, timeZone, intervalSeconds, windowDays, backfillDays, sink } = connection;
   const [health] = await parts.connections.health([name]);
   const state = await parts.connections.state(name);
   const running = parts.scheduler.isRunning(name);
+  const paused = state.pausedAt !== null;
   return {
     name,
     plugin,
     simulated: parts.config.demo,
-    state: running ? 'running' : 'waiting',
-    next_run_at: stamp(parts.scheduler.nextRunAt(name)),
+    state: running ? 'running' : paused ? 'paused' : 'waiting',
+    paused_at: stamp(state.pausedAt),
+    next_run_at: paused ? null : stamp(parts.scheduler.nextRunAt(name)),
     not_before: stamp(state.notBefore),
     ...(health && shownHealth(health, stamp)),
     time_zone: timeZone,

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { ConnectionHealth } from '../storage/connections.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
+import { isMigrated } from '../storage/migrate.ts';
+import { ApiError } from './api-error.ts';
 import { defineRoute, type Route } from './route.ts';
 import { ok, timestamp } from './shapes.ts';
 
@@ -88,9 +90,30 @@ function connectorRoute({ config, connections }: AppParts, stamp: Stamp): Route 
   });
 }
 
+// Whoever asks gives up after a few seconds; a black-holed database would answer after many.
+const readyWithinMs = 3000;
+
+/** Refuses while the database is away, slow, or not of this version. */
+async function expectReady({ database, log }: AppParts): Promise<void> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => late.reject(new Error('no answer in time')), readyWithinMs);
+  const found = await Promise.race([isMigrated(database), late.promise])
+    .catch((error: unknown) => {
+      log.warn({ error: error instanceof Error ? error.message : String(error) }, 'not ready');
+      return undefined;
+    })
+    .finally(() => clearTimeout(timer));
+  if (found === true) return;
+  const message =
+    found === false
+      ? 'The database is not of this version yet: start the host once, which brings it there'
+      : 'The database is not reachable; try again shortly';
+  throw new ApiError(503, 'DEPENDENCY_UNAVAILABLE', message, 5);
+}
+
 /** live: the process answers. ready: the database does too. connector: how the last runs went. */
 export function healthRoutes(parts: AppParts, stamp: Stamp): readonly Route[] {
-  const { clock, database } = parts;
+  const { clock } = parts;
   const now = () => ({ body: { status: 'ok', service: 'api-service', time: stamp(clock.now()) } });
   return [
     defineRoute({
@@ -108,7 +131,7 @@ export function healthRoutes(parts: AppParts, stamp: Stamp): readonly Route[] {
       scope: 'read',
       answers: { 200: { description: 'It does', schema: alive } },
       async handle() {
-        await database.raw('select 1');
+        await expectReady(parts);
         return now();
       },
     }),

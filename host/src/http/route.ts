@@ -40,6 +40,10 @@ export interface Route<Params = unknown, Query = unknown> {
   readonly body?: { readonly mediaTypes: readonly string[]; readonly schema: z.ZodType };
   /** By status. Refusals that any path can answer with are not listed. */
   readonly answers: Readonly<Record<number, AnswerShape>>;
+  /** What the description lists in place of this route, where that is known only once plugins are loaded. */
+  described?(): Promise<readonly Route[]>;
+  /** Called before a request that got past the guard is answered with a refusal. Must not reject. */
+  refused?(error: unknown, request: Request, response: Response): Promise<void>;
   handle(call: Call<Params, Query>): Promise<Answer> | Answer;
 }
 
@@ -67,6 +71,23 @@ function queryOf(request: Request, schema: z.ZodType): unknown {
   return checked(schema, request.query, 'query');
 }
 
+/** The template of the path that answers, for labels; `none` where no route does. */
+export function templateOf(response: Response): string {
+  const template: unknown = response.locals['route'];
+  return typeof template === 'string' ? template : 'none';
+}
+
+async function answerOf(route: Route, request: Request, response: Response): Promise<Answer> {
+  try {
+    const query = queryOf(request, route.query ?? nothing);
+    const params = route.params ? checked(route.params, request.params, 'path') : request.params;
+    return await route.handle({ params, query, request, response });
+  } catch (error) {
+    await route.refused?.(error, request, response);
+    throw error;
+  }
+}
+
 /** Serves the routes; `guard` lets a request pass or throws, before anything of it is looked at. */
 export function routerOf(
   routes: readonly Route[],
@@ -76,10 +97,9 @@ export function routerOf(
   for (const route of routes) {
     const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
     router[route.method](path, async (request, response) => {
+      response.locals['route'] = route.path;
       await guard(request, response, route.scope);
-      const query = queryOf(request, route.query ?? nothing);
-      const params = route.params ? checked(route.params, request.params, 'path') : request.params;
-      const answer = await route.handle({ params, query, request, response });
+      const answer = await answerOf(route, request, response);
       if (answer) response.status(answer.status ?? 200).json(answer.body);
     });
   }

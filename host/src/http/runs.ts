@@ -83,9 +83,7 @@ export function runRoutes({ runs }: AppParts, stamp: Stamp): readonly Route[] {
         const items = found.slice(0, limit);
         const last = items.at(-1);
         const next =
-          found.length > limit && last
-            ? cursorAfter({ at: last.startedAt.toISOString(), id: last.runId })
-            : null;
+          found.length > limit && last ? cursorAfter({ at: last.startedAtExactly, id: last.runId }) : null;
         return {
           body: { status: 'ok', items: items.map((run) => shownRun(run, stamp)), next_cursor: next },
         };

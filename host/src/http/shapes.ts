@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const timestamp = z
   .string()
   .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$/)
-  .meta({ description: 'RFC 3339 with offset', example: '2026-02-26T10:10:06+08:00' });
+  .meta({ description: 'RFC 3339 with offset', examples: ['2026-02-26T10:10:06+08:00'] });
 
 /** A calendar day. */
 export const day = z.iso.date('expected a day such as 2026-02-26');
@@ -44,7 +44,7 @@ export const cursor = z
   .max(200)
   .transform((text) => Buffer.from(text, 'base64url').toString('utf8').split(' '))
   .pipe(
-    z.tuple([z.iso.datetime({ offset: true }), z.uuid()], {
+    z.tuple([z.iso.datetime({ offset: true }), z.guid()], {
       error: 'expected a next_cursor of an earlier answer',
     }),
   )

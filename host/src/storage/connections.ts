@@ -27,6 +27,8 @@ export interface ConnectionState {
   readonly lastPassAt: Date | null;
   /** When a person last signed in. */
   readonly signedInAt: Date | null;
+  /** Since when no run of it begins, by a person's wish; null while runs may begin. */
+  readonly pausedAt: Date | null;
 }
 
 /** Health and state of connections, one row each. */
@@ -37,7 +39,11 @@ export interface ConnectionStore {
   state(connection: string): Promise<ConnectionState>;
   /** Moves the first day wanted back to `day`, never forward; resolves with the one that holds. */
   wantFrom(connection: string, day: Day): Promise<Day>;
-  rememberDatasets(connection: string, datasets: readonly DatasetInfo[]): Promise<void>;
+  /** Keeps what a connector said of itself when it logged in. */
+  rememberConnector(
+    connection: string,
+    connector: { readonly datasets: readonly DatasetInfo[]; readonly accountRef: string },
+  ): Promise<void>;
   /** Remembers a run of everything that went through, so that the next can be skipped. */
   rememberPass(
     connection: string,
@@ -50,6 +56,11 @@ export interface ConnectionStore {
   finish(summary: RunSummary): Promise<number | undefined>;
   /** Keeps a pause the source asked for outside of a run; resolves with how long it is, in milliseconds. */
   pause(connection: string, at: number, error: Failure): Promise<number | undefined>;
+  /**
+   * Keeps runs of the connection from beginning until it is set back, over restarts and on every host; resolves
+   * with since when, which a second pause does not move. Not to be mixed up with `pause`, the source's wish.
+   */
+  setPaused(connection: string, paused: boolean): Promise<Date | null>;
   /** Adds requests made outside of runs on a day of the connection's time zone. */
   countRequests(connection: string, day: Day, requests: number): Promise<void>;
   /** Requests made outside of runs on the day; of the newest day only, 0 for others. */
@@ -67,6 +78,7 @@ const unknown: ConnectionState = {
   lastChange: null,
   lastPassAt: null,
   signedInAt: null,
+  pausedAt: null,
 };
 
 async function ensureRows(database: Database, names: readonly string[]): Promise<void> {
@@ -183,7 +195,8 @@ export function createConnectionStore(database: Database, clean: (text: string) 
     async state(connection) {
       const { rows } = await database.raw<{ rows: ConnectionState[] }>(
         `select backfill_from::text as "backfillFrom", not_before as "notBefore", datasets,
-           last_change as "lastChange", last_pass_at as "lastPassAt", signed_in_at as "signedInAt"
+           last_change as "lastChange", last_pass_at as "lastPassAt", signed_in_at as "signedInAt",
+           paused_at as "pausedAt"
          from app.connection_state where connection = ?`,
         [connection],
       );
@@ -198,11 +211,11 @@ export function createConnectionStore(database: Database, clean: (text: string) 
       );
       return rows[0]?.day ?? day;
     },
-    async rememberDatasets(connection, datasets) {
-      await database.raw(`update app.connection_state set datasets = ?::jsonb where connection = ?`, [
-        JSON.stringify(datasets),
-        connection,
-      ]);
+    async rememberConnector(connection, { datasets, accountRef }) {
+      await database.raw(
+        `update app.connection_state set datasets = ?::jsonb, account_ref = ? where connection = ?`,
+        [JSON.stringify(datasets), accountRef, connection],
+      );
     },
     async rememberPass(connection, { change, at }) {
       await database.raw(
@@ -217,6 +230,15 @@ export function createConnectionStore(database: Database, clean: (text: string) 
       return keepPause(database, summary);
     },
     pause: (connection, at, error) => keepPause(database, { connection, finishedAt: at, error }),
+    async setPaused(connection, paused) {
+      await ensureRows(database, [connection]);
+      const { rows } = await database.raw<{ rows: { at: Date | null }[] }>(
+        `update app.connection_state set paused_at = case when ? then coalesce(paused_at, now()) end, updated_at = now()
+         where connection = ? returning paused_at as at`,
+        [paused, connection],
+      );
+      return rows[0]?.at ?? null;
+    },
     countRequests: (...counted) => countRequests(database, counted),
     async requestsBesideRuns(connection, day) {
       const { rows } = await database.raw<{ rows: { made: number }[] }>(

@@ -38,13 +38,34 @@ export function openDatabase(url: string, timeZone: string): Database {
   });
 }
 
-/** True for errors that say the database cannot be reached, as opposed to what it answered. */
+/** How many sessions of the pool are at work and idle, and how many callers wait for one. */
+export function poolOf(database: Database): Readonly<Record<'used' | 'idle' | 'waiting', number>> {
+  // knex says nothing of the type of its pool, which is tarn's.
+  const pool = (database.client as { readonly pool?: Readonly<Record<string, () => number>> }).pool;
+  return {
+    used: pool?.['numUsed']?.() ?? 0,
+    idle: pool?.['numFree']?.() ?? 0,
+    waiting: pool?.['numPendingAcquires']?.() ?? 0,
+  };
+}
+
+/*
+ * Connection lost, a lost race for a lock, resources and disk, shutdown, I/O, read-only after a failover, credentials.
+ * The sink of Postgres calls the same ones transient; only credentials are a matter of configuration there, and a
+ * statement that took too long (57014) is one here that may take too long again.
+ */
+const away =
+  /^(?:08|28|40|53|57P|58|25006|55P03|55006|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/;
+
+/** True for errors that say the database is not to be had now, as opposed to what it answered. */
 export function isUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error ? String(error.code) : '';
   return (
-    /^(ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|08|57P|53300|28)/.test(code) ||
-    /timeout exceeded|Timeout acquiring|terminated unexpectedly|Query read timeout/i.test(error.message) ||
+    away.test(code) ||
+    /timeout exceeded|Timeout acquiring|Connection terminated|not queryable|Query read timeout/i.test(
+      error.message,
+    ) ||
     (error instanceof AggregateError && error.errors.some(isUnreachable))
   );
 }

@@ -26,6 +26,15 @@ const source = {
 
 const settings = { schemaName: 'app', tableName: 'migration', migrationSource: source };
 
+/** Whether the database has all that this version needs. Rejects when it cannot be asked. */
+export async function isMigrated(database: Database): Promise<boolean> {
+  const { rows } = await database.raw<{ rows: { done: number }[] }>(
+    'select count(distinct name)::int as done from app.migration where name = any(?)',
+    [migrations.map(({ name }) => name)],
+  );
+  return rows[0]?.done === migrations.length;
+}
+
 // Any number will do, as long as every host uses this one.
 const lockKey = 7_206_501;
 

@@ -11,6 +11,8 @@ export interface StoredRun {
   readonly trigger: Trigger;
   readonly status: RunStatus | 'running';
   readonly startedAt: Date;
+  /** The same to the microsecond, which a Date cannot hold; RFC 3339. */
+  readonly startedAtExactly: string;
   readonly finishedAt: Date | null;
   readonly slicesPlanned: number;
   readonly datasets: Readonly<Record<string, DatasetCounts>>;
@@ -40,9 +42,12 @@ export interface RunStore {
   /** Requests made by runs of the connection that began at `at` or later; milliseconds since 1970. */
   requestsSince(connection: string, at: number): Promise<number>;
   get(runId: string): Promise<StoredRun | undefined>;
+  /** When the last run of each of these connections that succeeded ended, milliseconds since 1970. */
+  lastSuccesses(connections: readonly string[]): Promise<ReadonlyMap<string, number>>;
 }
 
 const columns = `run_id as "runId", connection, trigger, status, started_at as "startedAt", finished_at as "finishedAt",
+  to_char(started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "startedAtExactly",
   slices_planned as "slicesPlanned", datasets, requests, skipped, error_code as "errorCode", error_message as "errorMessage"`;
 
 async function beginRun(
@@ -69,6 +74,18 @@ async function requestsSince(database: Database, connection: string, at: number)
     [connection, new Date(at).toISOString()],
   );
   return rows[0]?.made ?? 0;
+}
+
+async function lastSuccesses(
+  database: Database,
+  connections: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await database.raw<{ rows: { name: string; at: Date }[] }>(
+    `select name, last.at from unnest(?::text[]) as name, lateral (select finished_at as at from app.run
+       where connection = name and status = 'succeeded' order by started_at desc limit 1) as last`,
+    [[...connections]],
+  );
+  return new Map(rows.map(({ name, at }) => [name, at.getTime()]));
 }
 
 /** The store; `clean` takes secrets out of error messages. */
@@ -115,6 +132,7 @@ export function createRunStore(database: Database, clean: (text: string) => stri
         ],
       );
     },
+    lastSuccesses: (connections) => lastSuccesses(database, connections),
     requestsSince: (connection, at) => requestsSince(database, connection, at),
     async get(runId) {
       return (await select('where run_id = ?', [runId]))[0];

@@ -7,11 +7,13 @@ import {
   linkSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
+  renameSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { exitCodes, HostError } from '../host-error.ts';
 import { systemCode } from './storage-error.ts';
 
@@ -27,7 +29,13 @@ export interface SessionKey {
 
 /** Where the key is: given as it is, or in a file, which may be `created` where it is missing. */
 export type SessionKeyPlace =
-  { readonly value: string } | { readonly file: string; readonly created: boolean };
+  | { readonly value: string }
+  | {
+      readonly file: string;
+      readonly created: boolean;
+      /** A service manager put it there for this process alone, and its mode may name the group. */
+      readonly groupMayRead?: true;
+    };
 
 /** Where the key is unless somebody said otherwise. */
 export function sessionKeyIn(dataDir: string): SessionKeyPlace {
@@ -58,7 +66,7 @@ function refuse(path: string, expected: string, found: string, remedy: string): 
   );
 }
 
-function readSafely(path: string): string {
+function readSafely(path: string, forbidden: number): string {
   const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(file);
@@ -66,7 +74,7 @@ function readSafely(path: string): string {
       throw refuse(path, 'a file with one key', 'something else', 'put the key back');
     }
     const mode = stats.mode & 0o777;
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+    if (process.platform !== 'win32' && (mode & forbidden) !== 0) {
       const found = `mode ${mode.toString(8).padStart(4, '0')}`;
       throw refuse(path, 'a file only you can read', found, `chmod 600 ${path}`);
     }
@@ -81,10 +89,13 @@ function readSafely(path: string): string {
  *
  * @throws HostError (exit 78) for a file that others can read, a symbolic link, or wrong content.
  */
-export function readSessionKey(path: string): SessionKey | undefined {
+export function readSessionKey(
+  path: string,
+  { groupMayRead = false }: { readonly groupMayRead?: boolean } = {},
+): SessionKey | undefined {
   let text: string;
   try {
-    text = readSafely(path);
+    text = readSafely(path, groupMayRead ? 0o037 : 0o077);
   } catch (error) {
     const code = systemCode(error);
     if (code === 'ENOENT') return undefined;
@@ -118,12 +129,12 @@ function sync(path: string): void {
 }
 
 /** Makes a key file that is durable and whole from the moment it is there; the one of a faster process wins. */
-export function createSessionKey(path: string): SessionKey {
+export function createSessionKey(path: string, bytes: Buffer = randomBytes(keyBytes)): SessionKey {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${randomUUID()}`;
   const file = openSync(temporary, 'wx', 0o600);
   try {
-    writeSync(file, `${randomBytes(keyBytes).toString('base64')}\n`);
+    writeSync(file, `${bytes.toString('base64')}\n`);
     fsyncSync(file);
     linkSync(temporary, path);
   } catch (error) {
@@ -136,4 +147,34 @@ export function createSessionKey(path: string): SessionKey {
   const key = readSessionKey(path);
   if (key) return key;
   throw refuse(path, 'the key just made', 'nothing', 'do not remove it while a host starts');
+}
+
+/** Where the key of this id waits to take the place of the one in `file`. Its name keeps it apart from any later one. */
+export function nextKeyPath(file: string, id: string): string {
+  return `${file}.${id}`;
+}
+
+/** Makes a new key beside the one in `file`, durably. */
+export function createNextKey(file: string): SessionKey {
+  const bytes = randomBytes(keyBytes);
+  return createSessionKey(nextKeyPath(file, keyOf(bytes, file).id), bytes);
+}
+
+/** Puts the new key in the old one's place, unless another process has done so. The old key is gone then. */
+export function adoptNextKey(file: string, id: string): void {
+  try {
+    renameSync(nextKeyPath(file, id), file);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+  sync(dirname(file));
+}
+
+/** Removes new keys that were never put to use, but for the one of this id. */
+export function removeUnusedKeys(file: string, inUse: string): void {
+  const next = new RegExp(`^${RegExp.escape(basename(file))}\\.([0-9a-f]{12})$`);
+  for (const name of readdirSync(dirname(file))) {
+    const id = next.exec(name)?.[1];
+    if (id !== undefined && id !== inUse) unlinkSync(join(dirname(file), name));
+  }
 }

@@ -2,8 +2,10 @@ import { ConnectorError, type JsonValue } from '@on-the-way/sdk';
 import { exitCodes, HostError } from '../host-error.ts';
 import type { Database } from './database.ts';
 import {
+  adoptNextKey,
   createSessionKey,
   givenSessionKey,
+  nextKeyPath,
   readSessionKey,
   type SessionKey,
   type SessionKeyPlace,
@@ -47,7 +49,7 @@ interface Known {
 }
 
 const remedies =
-  'put the key back, copy it from the host that has it, or forget the sessions with otw logout NAME and sign in anew';
+  'put the key back, copy it from the host that has it (after otw secrets rotate: the new one), or forget the sessions with otw logout NAME and sign in anew';
 
 function wrongKey(wanted: string, found: string): HostError {
   return new HostError(
@@ -68,6 +70,16 @@ async function readKnown(database: Database): Promise<Known> {
   return rows[0] ?? { keyId: null, hasSessions: false };
 }
 
+/** The key in a file, or the new one beside it where a rotation ended between its two steps. */
+function keyInFile(
+  place: Extract<SessionKeyPlace, { readonly file: string }>,
+  keyId: string | null,
+): SessionKey | undefined {
+  const key = readSessionKey(place.file, place);
+  if (!place.created || keyId === null || key?.id === keyId) return key;
+  return readSessionKey(nextKeyPath(place.file, keyId)) ?? key;
+}
+
 /** The key that is there; `make` where none is and none was needed so far. */
 function findKey<T>(
   place: SessionKeyPlace,
@@ -75,7 +87,7 @@ function findKey<T>(
   make: (file: string) => T,
 ): SessionKey | T {
   if (!('file' in place)) return givenSessionKey(place.value);
-  const key = readSessionKey(place.file);
+  const key = keyInFile(place, keyId);
   if (key) return key;
   if (hasSessions) throw wrongKey(keyId ?? 'unknown', `no ${place.file}`);
   if (place.created) return make(place.file);
@@ -105,7 +117,8 @@ async function recordKey(database: Database, key: SessionKey): Promise<string> {
   });
 }
 
-function damaged({ connection, field }: SessionField): ConnectorError {
+/** The error of a field that does not decrypt. */
+export function damaged({ connection, field }: SessionField): ConnectorError {
   return new ConnectorError(
     'config',
     `Expected the saved ${field} of ${connection} as it was written, but it was changed or moved and does not decrypt: ` +
@@ -113,8 +126,8 @@ function damaged({ connection, field }: SessionField): ConnectorError {
   );
 }
 
-/** Connection names have no slash, so no two places are spelled the same. */
-function placeOf({ connection, field }: SessionField): string {
+/** What a field is sealed for. Connection names have no slash, so no two places are spelled the same. */
+export function placeOf({ connection, field }: SessionField): string {
   return `${connection}/${field}`;
 }
 
@@ -175,24 +188,63 @@ async function forget(database: Database, place: SessionKeyPlace, connection: st
   });
 }
 
+/**
+ * The key the sessions are encrypted with, recorded where none was; a rotation that was cut off is brought to its end.
+ *
+ * @throws HostError (exit 78) when it is not the one that is there.
+ */
+export async function findKeyInUse(database: Database, place: SessionKeyPlace): Promise<SessionKey> {
+  const look = async (): Promise<{ readonly key: SessionKey; readonly inUse: string }> => {
+    const known = await readKnown(database);
+    const key = findKey(place, known, createSessionKey);
+    const inUse = known.hasSessions && known.keyId !== null ? known.keyId : await recordKey(database, key);
+    return { key, inUse };
+  };
+  let found = await look();
+  // A rotation may have ended between the two looks, at the database and at the file.
+  if (found.inUse !== found.key.id) found = await look();
+  const { key, inUse } = found;
+  if (inUse !== key.id) throw wrongKey(inUse, nameOf(key));
+  if (!('file' in place) || !place.created || key.from === place.file) return key;
+  adoptNextKey(place.file, key.id);
+  return { ...key, from: place.file };
+}
+
 /** The store over app.session_key and app.connector_session. */
 export function createSessionStore(database: Database, place: SessionKeyPlace): SessionStore {
   let checked: Promise<SessionKey> | undefined;
 
-  async function check(): Promise<SessionKey> {
-    const known = await readKnown(database);
-    const key = findKey(place, known, createSessionKey);
-    const inUse = known.hasSessions && known.keyId !== null ? known.keyId : await recordKey(database, key);
-    if (inUse !== key.id) throw wrongKey(inUse, nameOf(key));
-    return key;
-  }
-
   function keyInUse(): Promise<SessionKey> {
-    checked ??= check().catch((error: unknown) => {
+    checked ??= findKeyInUse(database, place).catch((error: unknown) => {
       checked = undefined;
       throw error;
     });
     return checked;
+  }
+
+  /** Once more, with the key looked for anew, where another process may have rotated it meanwhile. */
+  async function withFreshKey<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      checked = undefined;
+      return work();
+    }
+  }
+
+  async function load(at: SessionField): Promise<JsonValue | undefined> {
+    const { rows } = await database.raw<{ rows: (Sealed & { readonly keyId: string })[] }>(
+      `select key_id as "keyId", nonce, ciphertext from app.connector_session where connection = ? and field = ?`,
+      [at.connection, at.field],
+    );
+    const row = rows[0];
+    if (!row) return undefined;
+    const key = await keyInUse();
+    if (row.keyId !== key.id) throw wrongKey(row.keyId, nameOf(key));
+    const text = unseal(key, placeOf(at), row);
+    if (text === undefined) throw damaged(at);
+    return JSON.parse(text) as JsonValue;
   }
 
   return {
@@ -204,23 +256,12 @@ export function createSessionStore(database: Database, place: SessionKeyPlace): 
       if (known.hasSessions && known.keyId !== key.id) throw wrongKey(known.keyId ?? 'unknown', nameOf(key));
       return `id ${key.id}, from ${key.from}`;
     },
-    async load(at) {
-      const { rows } = await database.raw<{ rows: (Sealed & { readonly keyId: string })[] }>(
-        `select key_id as "keyId", nonce, ciphertext from app.connector_session where connection = ? and field = ?`,
-        [at.connection, at.field],
-      );
-      const row = rows[0];
-      if (!row) return undefined;
-      const key = await keyInUse();
-      if (row.keyId !== key.id) throw wrongKey(row.keyId, nameOf(key));
-      const text = unseal(key, placeOf(at), row);
-      if (text === undefined) throw damaged(at);
-      return JSON.parse(text) as JsonValue;
-    },
-    async save(at, value) {
-      const key = await keyInUse();
-      await saveSealed(database, key, at, seal(key, placeOf(at), JSON.stringify(value)));
-    },
+    load: (at) => withFreshKey(() => load(at)),
+    save: (at, value) =>
+      withFreshKey(async () => {
+        const key = await keyInUse();
+        await saveSealed(database, key, at, seal(key, placeOf(at), JSON.stringify(value)));
+      }),
     async remove({ connection, field }) {
       await database.raw('delete from app.connector_session where connection = ? and field = ?', [
         connection,

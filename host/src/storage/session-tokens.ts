@@ -49,6 +49,11 @@ function away(connection: string, what: string, error: unknown): unknown {
   );
 }
 
+/** The lock that whoever changes a connection's tokens holds. */
+export function tokenLockName(connection: string): string {
+  return `on-the-way tokens ${connection}`;
+}
+
 function createQueue(): () => Promise<() => void> {
   let last = Promise.resolve();
   return async () => {
@@ -65,7 +70,7 @@ async function lockTokens(parts: SessionTokensParts): Promise<() => Promise<void
   const release = await takeAdvisoryLock({
     databaseUrl,
     timeZone,
-    name: `on-the-way tokens ${connection}`,
+    name: tokenLockName(connection),
     waitMs,
     onLost: () => parts.warn('lost the session that holds the tokens'),
   });

@@ -4,6 +4,7 @@ import { createClient } from './client.ts';
 import { configSchema } from './config.ts';
 import { pickDatasets } from './datasets/index.ts';
 import { createGarminApi } from './garmin-api.ts';
+import { ingest } from './ingest.ts';
 import { openApis } from './login/login.ts';
 import { chooseMetrics } from './metrics.ts';
 import { createPacer } from './pacer.ts';
@@ -17,6 +18,7 @@ export default defineConnector({
   source: 'garmin_connect_health',
   service: 'garmin_connect',
   config: configSchema,
+  ingest,
   async login(context) {
     const { config, log, countRequest } = context;
     const metrics = chooseMetrics(config.metrics, log);

@@ -1,6 +1,6 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { RawEvent, SinkWriter } from '@on-the-way/sdk';
+import { secretsOf, type RawEvent, type SinkWriter } from '@on-the-way/sdk';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import sink from './index.ts';
 
@@ -8,8 +8,9 @@ import sink from './index.ts';
 let server: Server;
 let writer: SinkWriter;
 let known: Map<string, string>;
-let bodies: string[];
-let next: { status: number; body: string; headers?: Record<string, string> } | undefined;
+let requests: { path: string; body: string; headers: IncomingHttpHeaders }[];
+/** What the next requests to a path that ends so are answered with, whatever they hold. */
+let next: { path: RegExp; status: number; body: string; headers?: Record<string, string> } | undefined;
 
 const signal = new AbortController().signal;
 const log = { debug() {}, info() {}, warn() {} };
@@ -40,21 +41,33 @@ function answerTo(text: string): { status: number; body: string } {
   };
 }
 
+function answerToBatch(text: string): { status: number; body: string } {
+  const answers = text.split('\n').map(answerTo);
+  const status = answers.every((answer) => answer.status === 200) ? 200 : 207;
+  return { status, body: `{"status":"ok","items":[${answers.map(({ body }) => body).join()}]}` };
+}
+
+async function open(path = '/v1/ingest/connector-health', more = {}): Promise<SinkWriter> {
+  const { port } = server.address() as AddressInfo;
+  const config = sink.config.parse({ url: `http://127.0.0.1:${port}${path}`, ...more });
+  return sink.open({ config, log });
+}
+
 beforeEach(async () => {
   known = new Map();
-  bodies = [];
+  requests = [];
   next = undefined;
   server = createServer(async (request, response) => {
     const chunks = await Array.fromAsync(request as AsyncIterable<Buffer>);
-    const text = Buffer.concat(chunks).toString('utf8');
-    bodies.push(text);
-    const { status, body, headers } = { headers: {}, ...(next ?? answerTo(text)) };
-    response.writeHead(status, headers).end(body);
+    const body = Buffer.concat(chunks).toString('utf8');
+    const path = request.url ?? '';
+    requests.push({ path, body, headers: request.headers });
+    const usual = path.endsWith('/batch') ? answerToBatch : answerTo;
+    const answer = next?.path.test(path) === true ? next : { headers: {}, ...usual(body) };
+    response.writeHead(answer.status, answer.headers).end(answer.body);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const config = sink.config.parse({ url: `http://127.0.0.1:${port}/v1/ingest/connector-health` });
-  writer = await sink.open({ config, log });
+  writer = await open();
 });
 
 afterEach(async () => {
@@ -70,9 +83,76 @@ test('new, unchanged and conflict are told apart, event by event', async () => {
   expect(result.rows.map(({ outcome }) => outcome)).toEqual(['unchanged', 'written', 'conflict']);
 });
 
-test('the payload is sent digit for digit', async () => {
+test('the payload is sent digit for digit, by itself and in a batch, which has one line an event', async () => {
   await writer.write([event('a', '{"big":9007199254740993,"long":1.10}')], { signal });
-  expect(bodies[0]).toContain('"payload":{"big":9007199254740993,"long":1.10}}');
+  await writer.write([event('b', '{"big":\r\n9007199254740993}'), event('c')], { signal });
+  expect(requests[0]?.body).toContain('"payload":{"big":9007199254740993,"long":1.10}}');
+  expect(requests[1]?.body).toMatch(/"payload":\{"big": +9007199254740993\}\}\n\{[^\n]+$/);
+});
+
+test('several events go in one request', async () => {
+  await writer.write([event('a'), event('b'), event('c')], { signal });
+  expect(requests).toMatchObject([
+    { path: '/v1/ingest/connector-health/batch', headers: { 'content-type': 'application/x-ndjson' } },
+  ]);
+});
+
+test('a batch that is too large for one request goes in several, in order', async () => {
+  const large = `{"data":"${'x'.repeat(1_500_000)}"}`;
+  await writer.write([event('a', large), event('b', large), event('c', large), event('d')], { signal });
+  expect([...known.keys()]).toEqual(['a', 'b', 'c', 'd']);
+  expect(requests.map(({ path }) => path.split('/').at(-1))).toEqual(['batch', 'batch']);
+});
+
+test('a host without batches is asked once, then gets event by event', async () => {
+  next = { path: /batch$/, status: 404, body: '{"detail":"Not Found"}' };
+  await writer.write([event('a'), event('b')], { signal });
+  await writer.write([event('c'), event('d')], { signal });
+  expect([...known.keys()]).toEqual(['a', 'b', 'c', 'd']);
+  expect(requests.filter(({ path }) => path.endsWith('/batch'))).toHaveLength(1);
+});
+
+test('a proxy that finds a batch too large gets its events one by one', async () => {
+  next = { path: /batch$/, status: 413, body: '<html>' };
+  expect(await writer.write([event('a'), event('b')], { signal })).toMatchObject({ written: 2 });
+});
+
+test('an address that is no contract of the ingest API gets event by event', async () => {
+  await (await open('/somewhere/else')).write([event('a'), event('b')], { signal });
+  expect(requests.map(({ path }) => path)).toEqual(['/somewhere/else', '/somewhere/else']);
+});
+
+test('the key goes into the header and nowhere else', async () => {
+  const apiKey = `otw_${'k'.repeat(43)}`;
+  const withKey = await open('/v1/ingest/connector-health', { apiKey });
+  await withKey.write([event('a')], { signal });
+  expect(requests[0]?.headers.authorization).toBe(`Bearer ${apiKey}`);
+  next = { path: /./, status: 401, body: '{"code":"UNAUTHENTICATED","message":"no"}' };
+  await expect(withKey.write([event('b')], { signal })).rejects.not.toThrow(/kkk/);
+  expect(requests.every(({ path, body }) => !`${path}${body}`.includes('kkk'))).toBe(true);
+  expect(secretsOf(sink.config, { url: 'http://127.0.0.1:1', apiKey })).toEqual([apiKey]);
+});
+
+test.each([
+  ['DEPENDENCY_UNAVAILABLE', 'transient'],
+  ['RAW_WRITE_FAILED', 'transient'],
+  ['INVALID_TIMEZONE', 'bad_data'],
+])('one event of a batch refused with %s is a %s error that names it', async (refused, code) => {
+  const taken = `{"status":"ok","raw_id":"a","ingested_at":"2026-02-26T00:00:01+08:00","idempotent":false}`;
+  const body = `{"status":"ok","items":[${taken},{"status":"error","code":"${refused}","message":"no"}]}`;
+  next = { path: /batch$/, status: 207, body };
+  const writing = writer.write([event('a'), event('b')], { signal });
+  await expect(writing).rejects.toMatchObject({
+    code,
+    message: expect.stringContaining(`b, but: ${refused}: no`),
+  });
+});
+
+test('an answer to a batch with fewer verdicts than events is not taken for stored', async () => {
+  next = { path: /batch$/, status: 200, body: '{"status":"ok","items":[]}' };
+  await expect(writer.write([event('a'), event('b')], { signal })).rejects.toMatchObject({
+    code: 'bad_data',
+  });
 });
 
 test.each([
@@ -82,7 +162,8 @@ test.each([
   [401, 'config'],
   [404, 'config'],
 ])('HTTP %i is a %s error that names the event and not its payload', async (status, code) => {
-  next = { status, body: '{"status":"error","code":"X","message":"no"}', headers: { 'retry-after': '7' } };
+  const headers = { 'retry-after': '7' };
+  next = { path: /./, status, body: '{"status":"error","code":"X","message":"no"}', headers };
   const writing = writer.write([event('a', '{"secret":"canary"}')], { signal });
   await expect(writing).rejects.toMatchObject({
     code,
@@ -90,10 +171,11 @@ test.each([
     message: expect.stringContaining('a, but: X: no'),
   });
   await expect(writing).rejects.not.toThrow(/canary/);
+  if (code === 'transient') await expect(writing).rejects.toMatchObject({ retryAfterMs: 7000 });
 });
 
 test('an answer that is not of the ingest API is refused, not taken for stored', async () => {
-  next = { status: 200, body: '<html>welcome</html>' };
+  next = { path: /./, status: 200, body: '<html>welcome</html>' };
   await expect(writer.write([event('a')], { signal })).rejects.toMatchObject({ code: 'bad_data' });
 });
 

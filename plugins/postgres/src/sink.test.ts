@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { ConnectorError } from '@on-the-way/sdk';
-import type { RawEvent, SinkWriter } from '@on-the-way/sdk';
+import type { RawEvent, RequestAudit, SinkWriter, WrittenRow } from '@on-the-way/sdk';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createTestDatabase } from '../../../host/test/postgres.ts';
@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await writer.close();
-  await admin.query('TRUNCATE raw.raw_event');
+  await admin.query('TRUNCATE raw.raw_event, app.request_audit');
 });
 afterAll(async () => {
   await admin.end();
@@ -276,6 +276,64 @@ describe('other writers and failing servers', () => {
     const result = await writer.write([eventOf('a')], { signal: never });
     await admin.query('DROP TRIGGER lose ON raw.raw_event');
     expect(result.written).toBe(1);
+  });
+});
+
+describe('with an audit', () => {
+  const lineOf = (event: RawEvent, row: WrittenRow | undefined): RequestAudit => ({
+    requestId: event.requestId,
+    sourceId: event.sourceId,
+    externalId: event.externalId,
+    receivedAt: Date.parse('2026-02-26T10:10:06.5+08:00'),
+    status: row?.outcome === 'conflict' ? 'error' : 'ok',
+    errorCode: row?.outcome ?? null,
+    message: null,
+  });
+  const audited = (batch: readonly RawEvent[]) =>
+    writer.writeAudited?.(batch, {
+      signal: never,
+      audit: (rows) => batch.map((event, index) => lineOf(event, rows[index])),
+    });
+  const lines = async () =>
+    (await admin.query('SELECT * FROM app.request_audit ORDER BY external_id, error_code')).rows;
+
+  test('each event has its line, which says what became of it', async () => {
+    await writer.write([eventOf('b')], { signal: never });
+    const result = await audited([eventOf('b'), eventOf('a'), eventOf('b', { payload: '{}' })]);
+    expect(result?.rows.map((row) => row.outcome)).toEqual(['unchanged', 'written', 'conflict']);
+    expect(await lines()).toMatchObject([
+      { external_id: 'a', error_code: 'written', status: 'ok', received_at: new Date(1772071806500) },
+      { external_id: 'b', error_code: 'conflict', status: 'error' },
+      { external_id: 'b', error_code: 'unchanged', status: 'ok' },
+    ]);
+  });
+
+  test('a refusal without an event is kept, whatever text was sent with it', async () => {
+    const sent = eventOf('a');
+    const line = {
+      ...lineOf(sent, undefined),
+      externalId: `\0\ud800${'x'.repeat(1_000_000)}`,
+      sourceId: null,
+    };
+    await writer.writeAudited?.([], { signal: never, audit: () => [line] });
+    expect(await lines()).toMatchObject([
+      { source_id: null, external_id: `\ufffd\ufffd${'x'.repeat(510)}`, request_id: sent.requestId },
+    ]);
+  });
+
+  test('when the audit cannot be kept, nothing is stored, and the connection goes on', async () => {
+    await admin.query('ALTER TABLE app.request_audit RENAME TO away');
+    const error = await audited([eventOf('a')])?.catch((thrown: unknown) => thrown);
+    await admin.query('ALTER TABLE app.away RENAME TO request_audit');
+    expect(error).toMatchObject({ code: 'config', message: expect.stringContaining('42P01') });
+    expect(await count()).toBe(0);
+    expect(await audited([eventOf('a')])).toMatchObject({ written: 1 });
+  });
+
+  test('a bad event leaves neither rows nor lines', async () => {
+    const batch = [eventOf('a'), eventOf('poison', { payload: '{"a":' })];
+    await expect(audited(batch)).rejects.toMatchObject({ code: 'bad_data' });
+    expect([await count(), (await lines()).length]).toEqual([0, 0]);
   });
 });
 

@@ -40,6 +40,7 @@ export const postgresSink = defineSink({
     }
     return {
       write: (batch, { signal }) => writeBatch({ pool, timeZone, signal }, batch),
+      writeAudited: (batch, { signal, audit }) => writeBatch({ pool, timeZone, signal }, batch, audit),
       close: () => pool.end(),
     };
   },

@@ -8,6 +8,13 @@ export interface TransactionOptions {
   readonly signal: AbortSignal;
 }
 
+/** What a transaction does. */
+export interface TransactionSteps<T> {
+  body(client: pg.PoolClient): Promise<T>;
+  /** Sent together with the commit, so it costs no wait of its own; when it fails, the commit undoes everything. */
+  last?(client: pg.PoolClient, result: T): Promise<unknown>;
+}
+
 function begin(timeZone: string | undefined): string {
   // The isolation on which the reading of rows that others have just committed depends.
   const start = 'BEGIN ISOLATION LEVEL READ COMMITTED';
@@ -35,6 +42,8 @@ async function borrow(pool: pg.Pool, signal: AbortSignal): Promise<Loan> {
     released = true;
     signal.removeEventListener('abort', abort);
     client.release(!reuse);
+    // The pool would wait for the answers to all that has been sent.
+    if (!reuse) client.connection.stream.destroy();
     client.off('error', ignore);
   }
   client.on('error', ignore);
@@ -52,12 +61,12 @@ async function rollBack(client: pg.PoolClient, error: unknown): Promise<boolean>
 }
 
 /**
- * Runs `body` in one transaction and commits it. Aborting before the commit leaves nothing; after the
+ * Runs the steps in one transaction and commits it. Aborting before the commit leaves nothing; after the
  * commit has been sent, the transaction stands whatever the signal says.
  */
 export async function inTransaction<T>(
   { pool, timeZone, signal }: TransactionOptions,
-  body: (client: pg.PoolClient) => Promise<T>,
+  { body, last }: TransactionSteps<T>,
 ): Promise<T> {
   signal.throwIfAborted();
   const { client, commitToFinish, release } = await borrow(pool, signal);
@@ -67,7 +76,7 @@ export async function inTransaction<T>(
     const result = await body(client);
     signal.throwIfAborted();
     commitToFinish();
-    await client.query('COMMIT');
+    await Promise.all([last?.(client, result), client.query('COMMIT')]);
     release({ reuse: true });
     return result;
   } catch (error) {

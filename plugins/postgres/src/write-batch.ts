@@ -1,6 +1,7 @@
 import { ConnectorError } from '@on-the-way/sdk';
-import type { RawEvent, WriteResult, WrittenRow } from '@on-the-way/sdk';
+import type { RawEvent, RequestAudit, WriteResult, WrittenRow } from '@on-the-way/sdk';
 import type pg from 'pg';
+import { insertAudit } from './audit.ts';
 import { checkEvent, refuseBadValue } from './bad-value.ts';
 import { compare, insertNew } from './statements.ts';
 import type { Entry } from './statements.ts';
@@ -48,9 +49,9 @@ function separate(batch: readonly RawEvent[]): { firsts: Entry[]; repeats: Entry
 }
 
 async function insertChunk(client: pg.PoolClient, chunk: readonly Entry[]) {
-  await client.query('SAVEPOINT chunk');
   try {
-    return await insertNew(client, chunk);
+    const [, rows] = await Promise.all([client.query('SAVEPOINT chunk'), insertNew(client, chunk)]);
+    return rows;
   } catch (error) {
     if (!(error instanceof Error) || !isBadValue(error)) throw error;
     await client.query('ROLLBACK TO SAVEPOINT chunk');
@@ -97,19 +98,37 @@ function account(batch: readonly RawEvent[], rows: readonly (WrittenRow | undefi
   };
 }
 
-/** Stores a batch in one transaction; a second time where that lost against another transaction. */
+/** Gives the lines of the audit, once it is known what became of each event. */
+export type Audit = (rows: readonly WrittenRow[]) => readonly RequestAudit[];
+
+/** One attempt, all of it or nothing. */
+function attempt(
+  options: TransactionOptions,
+  batch: readonly RawEvent[],
+  audit: Audit | undefined,
+): Promise<WriteResult> {
+  return inTransaction(options, {
+    body: async (client) => account(batch, await store(client, batch)),
+    ...(audit && { last: (client, { rows }) => insertAudit(client, audit(rows)) }),
+  });
+}
+
+/**
+ * Stores a batch, and its audit where there is one, in one transaction; a second time where that lost against
+ * another transaction.
+ */
 export async function writeBatch(
   options: TransactionOptions,
   batch: readonly RawEvent[],
+  audit?: Audit,
 ): Promise<WriteResult> {
   options.signal.throwIfAborted();
   batch.forEach(checkEvent);
-  if (batch.length === 0) return { written: 0, unchanged: 0, conflicts: [], rows: [] };
-  const attempt = () => inTransaction(options, async (client) => account(batch, await store(client, batch)));
+  if (batch.length === 0 && !audit) return { written: 0, unchanged: 0, conflicts: [], rows: [] };
   try {
-    return await attempt().catch((error: unknown) => {
+    return await attempt(options, batch, audit).catch((error: unknown) => {
       if (!isSerialisation(error)) throw error;
-      return attempt();
+      return attempt(options, batch, audit);
     });
   } catch (error) {
     if (options.signal.aborted && error === options.signal.reason) throw error;

@@ -1,5 +1,53 @@
 import type { Knex } from 'knex';
 
+/**
+ * v0.1.0's reads of signals, posted and read. The partial indexes hold signals alone: they cost other rows nothing,
+ * give the newest signals without a sort, and a day's signals without the others.
+ */
+const signalViews = `
+  create index raw_event_signal_idx on raw.raw_event (occurred_at, raw_id)
+    where source_id in ('ios_manual', 'signal_random_connector');
+  create index raw_event_signal_date_idx on raw.raw_event (((occurred_at at time zone 'UTC')::date))
+    where source_id in ('ios_manual', 'signal_random_connector');
+
+  create view app.signal_event as
+    select
+      e.raw_id as signal_event_id,
+      e.external_id as event_id,
+      case e.source_id when 'ios_manual' then 'manual' else 'connector' end as source_type,
+      v.value_num,
+      e.occurred_at,
+      coalesce(v.value_num between 0 and 100, false) and not exists (
+        select from app.annotation a
+        where a.target_id = e.raw_id and a.label = 'quality_tag' and a.value = 'suspect_outlier'
+      ) as is_valid,
+      coalesce((
+        select jsonb_agg(jsonb_build_object('label', a.label, 'value', a.value) order by a.created_at, a.annotation_id)
+        from app.annotation a where a.target_id = e.raw_id
+      ), '[]') as tags_json
+    from raw.raw_event e
+    -- A posted signal has its value in the payload, one that was read has it in the envelope's data.
+    cross join lateral (select coalesce(e.payload_json->'value', e.payload_json->'data'->'value') as json) found
+    -- case alone keeps a value that is no number from the cast.
+    cross join lateral (
+      select case when jsonb_typeof(found.json) = 'number' then found.json::numeric end as value_num
+    ) v
+    where e.source_id in ('ios_manual', 'signal_random_connector');
+
+  create view app.signal_daily_summary as
+    select
+      (occurred_at at time zone 'UTC')::date as stat_date,
+      count(*) as event_count,
+      count(*) filter (where source_type = 'manual') as manual_count,
+      count(*) filter (where source_type = 'connector') as connector_count,
+      avg(value_num) as avg_value,
+      min(value_num) as min_value,
+      max(value_num) as max_value
+    from app.signal_event
+    where is_valid
+    group by 1;
+`;
+
 /** What the HTTP API keeps: keys, what was set aside, notes on signals; and v0.1.0's reads as views. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
@@ -56,4 +104,5 @@ export async function up(knex: Knex): Promise<void> {
     );
     create index annotation_target_id_idx on app.annotation (target_id);
   `);
+  await knex.raw(signalViews);
 }

@@ -1,0 +1,76 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RequestHandler } from 'express';
+import helmet from 'helmet';
+import type { HttpConfig } from '../config/host-config.ts';
+
+/** What helmet sets on every answer, taken once, since none of it changes. */
+function fixedHeaders(): Record<string, string> {
+  const set: Record<string, string> = {
+    // Answers are a person's data: no browser and no proxy keeps them.
+    'Cache-Control': 'no-store',
+  };
+  const collector = {
+    setHeader: (name: string, value: string) => (set[name] = value),
+    removeHeader: () => undefined,
+  };
+  const protect = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+        objectSrc: ["'none'"],
+      },
+    },
+    // For answers that came over TLS only.
+    strictTransportSecurity: false,
+    referrerPolicy: { policy: 'no-referrer' },
+    xFrameOptions: { action: 'deny' },
+    // Of browsers that are gone.
+    xDownloadOptions: false,
+    xXssProtection: false,
+    xDnsPrefetchControl: false,
+    xPermittedCrossDomainPolicies: false,
+    originAgentCluster: false,
+  });
+  protect({} as IncomingMessage, collector as unknown as ServerResponse, () => undefined);
+  return set;
+}
+
+/** The headers of every answer. */
+export function safeHeaders({ trustedProxies }: HttpConfig): RequestHandler {
+  const fixed = Object.entries(fixedHeaders());
+  // The host speaks no TLS by itself: only a proxy can say that there was some.
+  const behindProxy = trustedProxies.length > 0;
+  return (request, response, next) => {
+    for (const [name, value] of fixed) response.setHeader(name, value);
+    if (behindProxy && request.secure) response.setHeader('Strict-Transport-Security', 'max-age=31536000');
+    next();
+  };
+}
+
+const preflight = {
+  'Access-Control-Allow-Methods': 'GET, POST, DELETE',
+  'Access-Control-Allow-Headers': 'Authorization, Content-Type, Last-Event-ID',
+  'Access-Control-Max-Age': '600',
+};
+
+/** Lets the pages of these origins read answers. They send a key themselves: cookies are no part of this. */
+export function crossOrigin({ corsOrigins }: HttpConfig): RequestHandler {
+  return (request, response, next) => {
+    response.vary('Origin');
+    const { origin } = request.headers;
+    if (origin === undefined || !corsOrigins.includes(origin)) {
+      next();
+      return;
+    }
+    response.set({
+      'Access-Control-Allow-Origin': origin,
+      'Access-Control-Expose-Headers': 'Retry-After, X-Request-Id',
+    });
+    if (request.method === 'OPTIONS') response.set(preflight).status(204).end();
+    else next();
+  };
+}

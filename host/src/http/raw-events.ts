@@ -1,0 +1,96 @@
+import type { Response } from 'express';
+import { z } from 'zod';
+import type { StoredEvent } from '../storage/raw-events.ts';
+import { ApiError } from './api-error.ts';
+import type { AppParts } from './app-parts.ts';
+import { defineRoute, type Route } from './route.ts';
+import { cursor, cursorAfter, day, ok, pageLimit, timestamp } from './shapes.ts';
+
+const mostBytes = 8 * 1024 * 1024;
+
+const listQuery = z.strictObject({
+  source_id: z.string().min(1).max(128).optional(),
+  metric_type: z.string().min(1).max(64).optional(),
+  from: day.optional(),
+  to: day.optional(),
+  limit: pageLimit(500, 100),
+  cursor: cursor.optional(),
+});
+
+const eventShape = z.strictObject({
+  raw_id: z.uuid(),
+  source_id: z.string(),
+  external_id: z.string(),
+  occurred_at: timestamp,
+  payload: z.unknown().meta({ description: 'The JSON that is stored, digit for digit' }),
+  payload_hash: z.string(),
+  request_id: z.uuid(),
+  ingested_at: timestamp,
+});
+
+/** An event as JSON text. The payload goes through as it is: a parser would round what a double cannot hold. */
+function eventText(event: StoredEvent): string {
+  const rest = JSON.stringify({
+    raw_id: event.rawId,
+    source_id: event.sourceId,
+    external_id: event.externalId,
+    occurred_at: event.occurredAt,
+    payload_hash: event.payloadHash,
+    request_id: event.requestId,
+    ingested_at: event.ingestedAt,
+  });
+  return `${rest.slice(0, -1)},"payload":${event.payload}}`;
+}
+
+function answerText(response: Response, members: string): undefined {
+  response.type('application/json').send(`{"status":"ok",${members}}`);
+  return undefined;
+}
+
+/** What is stored, exactly. */
+export function rawEventRoutes({ rawEvents }: AppParts): readonly Route[] {
+  return [
+    defineRoute({
+      method: 'get',
+      path: '/v1/raw-events',
+      summary: 'What is stored, newest first, with exact payloads',
+      scope: 'read',
+      query: listQuery,
+      answers: {
+        200: {
+          description: 'A page; it ends early once it has 8 MiB of payloads',
+          schema: ok({ items: z.array(eventShape), next_cursor: z.string().nullable() }),
+        },
+      },
+      async handle({ query, response }) {
+        const { source_id: source, metric_type: metricType, from, to, limit, cursor: after } = query;
+        const { events, more } = await rawEvents.list({
+          source,
+          metricType,
+          from,
+          to,
+          limit,
+          after,
+          maxBytes: mostBytes,
+        });
+        const last = events.at(-1);
+        const next = more && last ? cursorAfter({ at: last.occurredAt, id: last.rawId }) : null;
+        const items = events.map(eventText).join(',');
+        return answerText(response, `"items":[${items}],"next_cursor":${JSON.stringify(next)}`);
+      },
+    }),
+    defineRoute({
+      method: 'get',
+      path: '/v1/raw-events/{id}',
+      summary: 'One raw event',
+      scope: 'read',
+      params: z.strictObject({ id: z.string() }),
+      answers: { 200: { description: 'The event', schema: ok({ event: eventShape }) } },
+      async handle({ params: { id }, response }) {
+        const event = z.guid().safeParse(id).success ? await rawEvents.get(id) : undefined;
+        if (event) return answerText(response, `"event":${eventText(event)}`);
+        throw new ApiError(404, 'NOT_FOUND', 'Expected the id of a raw event; GET /v1/raw-events lists them');
+      },
+    }),
+  ];
+}

@@ -1,0 +1,212 @@
+import { canonicalJson, parseStrictJson, sha256, type JsonMembers } from '@on-the-way/core';
+import {
+  characters,
+  parseInstant,
+  rawJson,
+  type IngestProblem,
+  type IngestRules,
+  type Instant,
+  type JsonValue,
+  type RawEvent,
+} from '@on-the-way/sdk';
+import { z } from 'zod';
+import { ApiError } from '../http/api-error.ts';
+import { issueText, jsonRefusal } from '../http/body.ts';
+import type { ServedContract } from './ports.ts';
+
+/** How deep a body may nest: its payload, the payload's members, and 64 levels below those. */
+export const bodyDepth = 66;
+
+// Longer keys do not fit into the index that makes them unique, whatever their characters.
+const externalIdBytes = 512;
+const auditedLength = 512;
+
+/** The parts of a request that the audit keeps; null where they are not text that can be kept. */
+export interface Identity {
+  readonly sourceId: string | null;
+  readonly externalId: string | null;
+}
+
+/** Of a request that did not get so far. */
+export const nobody: Identity = { sourceId: null, externalId: null };
+
+/** Refused for what the body says; with what the audit keeps of it. */
+export class BodyRefused extends ApiError {
+  readonly identity: Identity;
+
+  constructor({ status, code, message }: ApiError, identity: Identity) {
+    super(status, code, message);
+    this.identity = identity;
+  }
+}
+
+/** Whether it was refused for not being JSON at all. */
+export function isMalformed(error: unknown): boolean {
+  return error instanceof BodyRefused && error.status === 400;
+}
+
+function externalIdOf(maxLength: number) {
+  return characters(1, maxLength)
+    .refine((id) => !/\p{Cc}/u.test(id), 'Expected text without control characters')
+    .refine((id) => Buffer.byteLength(id) <= externalIdBytes, `Expected at most ${externalIdBytes} bytes`);
+}
+
+const schemas = new WeakMap<ServedContract, z.ZodType<{ readonly occurred_at: string }>>();
+
+/** The schema of a body that fits the contract: what validates is what is described. */
+export function bodySchemaOf(contract: ServedContract): z.ZodType<{ readonly occurred_at: string }> {
+  const known = schemas.get(contract);
+  if (known) return known;
+  const schema = z.strictObject({
+    source_id: z.literal(contract.source),
+    external_id: externalIdOf(contract.externalIdLength),
+    occurred_at: z
+      .string()
+      .refine(
+        (text) => parseInstant(text) !== undefined,
+        'Expected RFC 3339 with an offset, such as 2026-02-26T10:10:06+08:00',
+      )
+      .meta({ format: 'date-time' }),
+    payload: contract.payload,
+  });
+  schemas.set(contract, schema);
+  return schema;
+}
+
+/** A body as it is stored, once its shape fits. */
+interface Body {
+  readonly source_id: string;
+  readonly external_id: string;
+  readonly occurred_at: string;
+  readonly payload: JsonValue;
+}
+
+function usable(value: unknown): string | null {
+  if (typeof value !== 'string' || value.includes('\0')) return null;
+  // Not half of a pair at the cut.
+  const text = value.slice(0, auditedLength).replace(/[\uD800-\uDBFF]$/, '');
+  return text.isWellFormed() ? text : null;
+}
+
+function identityOf(value: JsonValue): Identity {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return nobody;
+  const { source_id: source, external_id: external } = value as Readonly<Record<string, unknown>>;
+  return { sourceId: usable(source), externalId: usable(external) };
+}
+
+function isProblemCode(code: unknown): code is IngestProblem['code'] {
+  return code === 'UNSUPPORTED_METRIC_TYPE' || code === 'INVALID_TIMEZONE';
+}
+
+function codeOf(issue: z.core.$ZodIssue): string {
+  const code: unknown = issue.code === 'custom' ? issue.params?.['code'] : undefined;
+  return isProblemCode(code) ? code : 'INVALID_ARGUMENT';
+}
+
+/** The first thing that does not fit; what has a code of its own only when all else fits. */
+function schemaRefusal({ issues }: z.ZodError): ApiError {
+  const issue = issues.find((found) => codeOf(found) === 'INVALID_ARGUMENT') ?? issues[0];
+  if (!issue) return new ApiError(422, 'INVALID_ARGUMENT', 'Expected another body');
+  return new ApiError(422, codeOf(issue), issueText(issue));
+}
+
+/** What a body is checked against. */
+export interface AcceptRules extends IngestRules {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** How far ahead of now a thing may have happened. */
+  readonly futureToleranceMinutes: number;
+}
+
+function tooEarly({ ms }: Instant, { now, futureToleranceMinutes }: AcceptRules): ApiError | undefined {
+  if (ms <= now + futureToleranceMinutes * 60_000) return undefined;
+  const limit = `Expected at most ${futureToleranceMinutes} minutes ahead of now`;
+  return new ApiError(422, 'INVALID_ARGUMENT', `occurred_at: ${limit}`);
+}
+
+/** The text and the canonical text of what is stored. */
+interface StoredPayload {
+  readonly text: string;
+  readonly canonical: string;
+}
+
+interface PayloadSource {
+  /** The whole body. */
+  readonly text: string;
+  readonly span: { readonly start: number; readonly end: number; readonly members: JsonMembers | undefined };
+  readonly value: JsonValue;
+  /** Whether every number is what its double is. */
+  readonly exact: boolean;
+}
+
+/** The payload as it was sent, with what the contract wraps, and the canonical text of what it compares. */
+function storedPayload(contract: ServedContract, { text, span, value, exact }: PayloadSource): StoredPayload {
+  const { wrapped = [], notCompared = [] } = contract;
+  const { members } = span;
+  const canonicalOf = (part: JsonValue, partText: string): string =>
+    canonicalJson(exact ? part : rawJson(partText));
+  if (members === undefined) {
+    const whole = text.slice(span.start, span.end);
+    return { text: whole, canonical: canonicalOf(value, whole) };
+  }
+  let stored = '';
+  let from = span.start;
+  const compared: [string, string][] = [];
+  for (const [name, { start, end }] of members) {
+    const memberText = text.slice(start, end);
+    const wraps = wrapped.includes(name) && text[start] !== '{';
+    if (wraps) {
+      stored += `${text.slice(from, start)}{"value":${memberText}}`;
+      from = end;
+    }
+    if (notCompared.includes(name)) continue;
+    const canonical = canonicalOf((value as Readonly<Record<string, JsonValue>>)[name] ?? null, memberText);
+    compared.push([name, wraps ? `{"value":${canonical}}` : canonical]);
+  }
+  // Default order compares UTF-16 code units, as RFC 8785 asks for; names are unique.
+  const sorted = compared.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const parts = sorted.map(([name, canonical]) => `${JSON.stringify(name)}:${canonical}`);
+  return { text: stored + text.slice(from, span.end), canonical: `{${parts.join(',')}}` };
+}
+
+/**
+ * Makes the event to store out of the text of a request: its payload to the character, its time in one form, the hash
+ * by which two events are found to say the same.
+ *
+ * @throws BodyRefused 400 or 422.
+ */
+export function acceptBody(
+  contract: ServedContract,
+  text: string,
+  options: AcceptRules & { readonly requestId: string },
+): RawEvent {
+  const parsed = parseStrictJson(text, { maxDepth: bodyDepth });
+  if (parsed.kind === 'malformed') throw new BodyRefused(jsonRefusal(parsed), nobody);
+  const identity = identityOf(parsed.value);
+  if (parsed.kind === 'unstorable') throw new BodyRefused(jsonRefusal(parsed), identity);
+  const fitting = bodySchemaOf(contract).safeParse(parsed.value);
+  if (!fitting.success) throw new BodyRefused(schemaRefusal(fitting.error), identity);
+  const body = parsed.value as unknown as Body;
+  const occurredAt = parseInstant(body.occurred_at);
+  const span = parsed.members?.get('payload');
+  if (!occurredAt || !span) throw new TypeError('Expected what the schema lets pass to be there');
+  const early = tooEarly(occurredAt, options);
+  if (early) throw new BodyRefused(early, identity);
+  const problem = contract.check?.(
+    { externalId: body.external_id, occurredAt: body.occurred_at, payload: body.payload },
+    options,
+  );
+  if (problem) {
+    const { code, field, message } = problem;
+    throw new BodyRefused(new ApiError(422, code, `${field}: ${message}`), identity);
+  }
+  const stored = storedPayload(contract, { text, span, value: body.payload, exact: parsed.exact });
+  return {
+    sourceId: body.source_id,
+    externalId: body.external_id,
+    occurredAt: occurredAt.text,
+    payload: stored.text,
+    payloadHash: sha256(stored.canonical),
+    requestId: options.requestId,
+  };
+}

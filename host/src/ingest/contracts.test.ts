@@ -1,0 +1,66 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { temporaryFolder } from '../../test/otw.ts';
+import { exitCodes } from '../host-error.ts';
+import { createContractSet } from './contracts.ts';
+
+let folder: ReturnType<typeof temporaryFolder>;
+beforeEach(() => {
+  folder = temporaryFolder();
+});
+afterEach(() => folder.remove());
+
+function plugin(file: string, ...names: string[]): string {
+  const contracts = names.map((name) => `'${name}': { source: '${file}', externalIdLength: 8 }`).join();
+  writeFileSync(join(folder.path, file), `export default { kind: 'connector', ingest: { ${contracts} } };`);
+  return `./${file}`;
+}
+
+const refused = (message: RegExp) =>
+  expect.objectContaining({
+    exitCode: exitCodes.badConfig,
+    message: expect.stringMatching(message) as unknown,
+  });
+
+test('the contracts of the named plugins are served under their names, in their order', async () => {
+  const set = createContractSet([plugin('one.mjs', 'b', 'a'), plugin('two.mjs', 'c')], folder.path);
+  expect((await set.all()).map(({ name, source }) => [name, source])).toEqual([
+    ['b', 'one.mjs'],
+    ['a', 'one.mjs'],
+    ['c', 'two.mjs'],
+  ]);
+  expect(await set.get('c')).toMatchObject({ name: 'c', source: 'two.mjs' });
+  expect([await set.get('d'), await set.get('constructor'), await set.get('__proto__')]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test('no plugin named is no contract served', async () => {
+  expect(await createContractSet([], folder.path).all()).toEqual([]);
+});
+
+test('nothing is loaded before somebody asks, and what could not be loaded is tried again', async () => {
+  const set = createContractSet(['./late.mjs'], folder.path);
+  await expect(set.get('a')).rejects.toEqual(refused(/late\.mjs/));
+  plugin('late.mjs', 'a');
+  expect(await set.get('a')).toMatchObject({ name: 'a' });
+});
+
+test('one name declared by two plugins is a configuration that cannot be used', async () => {
+  const set = createContractSet([plugin('one.mjs', 'same'), plugin('two.mjs', 'same')], folder.path);
+  await expect(set.all()).rejects.toEqual(
+    refused(/ingest\.plugins: .*same twice in \.\/one\.mjs, \.\/two\.mjs/),
+  );
+});
+
+test.each([
+  ['no contracts', [], /found none/],
+  ['a name that no path has', ['Not A Name'], /"Not A Name"/],
+])('a plugin with %s is one too', async (_name, names, message) => {
+  await expect(createContractSet([plugin('one.mjs', ...names)], folder.path).all()).rejects.toEqual(
+    refused(message),
+  );
+});

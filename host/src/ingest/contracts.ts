@@ -1,0 +1,66 @@
+import type { Connector } from '@on-the-way/sdk';
+import { configError } from '../host-error.ts';
+import { resolvePlugin } from '../isolate/resolve-plugin.ts';
+import type { ContractSet, ServedContract } from './ports.ts';
+
+const namePattern = /^[a-z][a-z0-9-]{0,62}$/;
+
+async function load(plugin: string, baseDir: string): Promise<ServedContract[]> {
+  const { url } = resolvePlugin(plugin, baseDir);
+  const { default: found } = (await import(url)) as { default?: Pick<Connector, 'ingest'> };
+  const ingest = found?.ingest;
+  const names = Object.keys(ingest ?? {});
+  const bad = names.find((name) => !namePattern.test(name));
+  if (ingest === undefined || names.length === 0 || bad !== undefined) {
+    throw configError({
+      key: 'ingest.plugins',
+      expected: `${plugin} to declare ingest contracts under names of lower-case letters, digits and -`,
+      found: bad === undefined ? 'none' : JSON.stringify(bad),
+      example: "ingest: { plugins: ['@on-the-way/plugin-signal'] }",
+    });
+  }
+  return Object.entries(ingest).map(([name, contract]) => ({ ...contract, name }));
+}
+
+async function loadAll(
+  plugins: readonly string[],
+  baseDir: string,
+): Promise<ReadonlyMap<string, ServedContract>> {
+  const loaded = await Promise.all(plugins.map((plugin) => load(plugin, baseDir)));
+  const byName = new Map<string, ServedContract>();
+  for (const contract of loaded.flat()) {
+    if (byName.has(contract.name)) {
+      throw configError({
+        key: 'ingest.plugins',
+        expected: 'every contract to be declared by one plugin',
+        found: `${contract.name} twice in ${plugins.join(', ')}`,
+        example: "ingest: { plugins: ['@on-the-way/plugin-signal'] }",
+      });
+    }
+    byName.set(contract.name, contract);
+  }
+  return byName;
+}
+
+/**
+ * The contracts of the plugins that a configuration names under `ingest`. They are loaded into this process, when first
+ * asked for; what failed to load is tried again by the next question.
+ *
+ * Its methods reject with a HostError (exit 78) for a plugin that is missing, declares none, or one that is there.
+ */
+export function createContractSet(plugins: readonly string[], baseDir: string): ContractSet {
+  let loading: Promise<ReadonlyMap<string, ServedContract>> | undefined;
+  async function contracts(): Promise<ReadonlyMap<string, ServedContract>> {
+    loading ??= loadAll(plugins, baseDir);
+    try {
+      return await loading;
+    } catch (error) {
+      loading = undefined;
+      throw error;
+    }
+  }
+  return {
+    all: async () => [...(await contracts()).values()],
+    get: async (name) => (await contracts()).get(name),
+  };
+}

@@ -1,0 +1,242 @@
+import { ConnectorError } from '@on-the-way/sdk';
+import type { RawEvent, RequestAudit, SinkWriter, WrittenRow } from '@on-the-way/sdk';
+import { ApiError } from '../http/api-error.ts';
+import type { HostLog } from '../log.ts';
+import { isUnreachable } from '../storage/database.ts';
+import type { FreeSpace } from './free-space.ts';
+import type { IngestWriter } from './ports.ts';
+
+/** How much is taken on at once. */
+export interface IngestLimits {
+  /** Events of one transaction. */
+  readonly groupEvents: number;
+  readonly groupBytes: number;
+  /** Transactions under way: while one waits for the disk, the other is prepared. */
+  readonly groups: number;
+  /** Events waiting for a transaction; more are refused. */
+  readonly waitingEvents: number;
+  readonly waitingBytes: number;
+  /** Longest that a request waits for its answer, in milliseconds. */
+  readonly waitMs: number;
+}
+
+/** What a host goes by. */
+export const defaultIngestLimits: IngestLimits = {
+  groupEvents: 256,
+  groupBytes: 4 * 2 ** 20,
+  groups: 2,
+  waitingEvents: 2_000,
+  waitingBytes: 64 * 2 ** 20,
+  waitMs: 20_000,
+};
+
+/** What the writer works with. */
+export interface GroupWriterParts {
+  /** Opens the sink when first called, and again after a failure. */
+  readonly sink: () => Promise<SinkWriter>;
+  readonly freeSpace: FreeSpace;
+  readonly log: HostLog;
+  readonly limits?: Partial<IngestLimits>;
+}
+
+/** One request that waits for its line in the audit, and for its event where it has one. */
+interface Entry {
+  readonly event: RawEvent | undefined;
+  readonly bytes: number;
+  readonly audit: (row: WrittenRow | undefined) => RequestAudit;
+  readonly resolve: (row: WrittenRow | undefined) => void;
+  readonly reject: (error: unknown) => void;
+  /** Ends the wait: of the queue, later of the transaction it is in. */
+  expire: (error: ApiError) => void;
+}
+
+/** What is said of a key that holds something else, to the caller and in the audit. */
+const keyTaken = 'The key is taken by an event that says something else; nothing was overwritten';
+
+function auditOf(event: RawEvent, receivedAt: number, row: WrittenRow | undefined): RequestAudit {
+  const { requestId, sourceId, externalId } = event;
+  const refused = row?.outcome === 'conflict';
+  return {
+    requestId,
+    sourceId,
+    externalId,
+    receivedAt,
+    status: refused ? 'error' : 'ok',
+    errorCode: refused ? 'DUPLICATE_IDEMPOTENCY_KEY' : null,
+    message: refused ? keyTaken : null,
+  };
+}
+
+function tooLong(): ApiError {
+  const message =
+    'The database did not answer in time; the event may be stored or not: send it again, it is stored once';
+  return new ApiError(503, 'DEPENDENCY_UNAVAILABLE', message, 5);
+}
+
+/** Credentials that the own database does not take now are no fault of the request: somebody is changing them. */
+function asTold(error: unknown): unknown {
+  if (!ConnectorError.is(error) || error.code !== 'config' || !isUnreachable(error.cause)) return error;
+  return new ConnectorError('transient', error.message, { cause: error });
+}
+
+/** Writes the entries in one transaction; `signal` gives up on it. Settles none of them. */
+async function writeTogether(
+  parts: GroupWriterParts,
+  group: readonly Entry[],
+  signal: AbortSignal,
+): Promise<readonly WrittenRow[]> {
+  const withEvent = group.filter(({ event }) => event !== undefined);
+  const sink = await parts.sink();
+  if (!sink.writeAudited) throw new TypeError('Expected the sink of the own database to keep the audit');
+  const { rows } = await sink.writeAudited(
+    withEvent.flatMap(({ event }) => event ?? []),
+    {
+      signal,
+      audit: (found) => {
+        const rowOf = new Map(withEvent.map((entry, index) => [entry, found[index]]));
+        return group.map((entry) => entry.audit(rowOf.get(entry)));
+      },
+    },
+  );
+  return rows;
+}
+
+/** Takes the first entries of the queue that fit into one transaction; at least one. */
+function takeGroup(queue: Entry[], { groupEvents, groupBytes }: IngestLimits): Entry[] {
+  let count = 0;
+  for (let bytes = 0; count < queue.length && count < groupEvents; count += 1) {
+    bytes += queue[count]?.bytes ?? 0;
+    if (count > 0 && bytes > groupBytes) break;
+  }
+  return queue.splice(0, count);
+}
+
+/** One by one: what can be stored is not to suffer for what cannot. */
+async function writeSingly(parts: GroupWriterParts, group: readonly Entry[]): Promise<void> {
+  const expired = new Set<Entry>();
+  for (const entry of group) {
+    entry.expire = (error) => {
+      expired.add(entry);
+      entry.reject(error);
+    };
+  }
+  for (const entry of group) if (!expired.has(entry)) await writeGroup(parts, [entry]);
+}
+
+/** Writes a group, and its members one by one where one of them spoils it for the others; settles all. */
+async function writeGroup(parts: GroupWriterParts, group: readonly Entry[]): Promise<void> {
+  const giveUp = new AbortController();
+  for (const entry of group) entry.expire = (error) => giveUp.abort(error);
+  const givenUp = new Promise<never>((_resolve, reject) => {
+    giveUp.signal.addEventListener('abort', () => reject(giveUp.signal.reason), { once: true });
+  });
+  const writing = writeTogether(parts, group, giveUp.signal);
+  try {
+    // A sink that has sent its commit hears no signal any more; the requests must not wait for it.
+    const rows = await Promise.race([writing, givenUp]);
+    let next = 0;
+    for (const entry of group) entry.resolve(entry.event && rows[next++]);
+  } catch (error) {
+    const spoilt = ConnectorError.is(error) && error.code === 'bad_data' && group.length > 1;
+    if (spoilt) await writeSingly(parts, group);
+    else for (const entry of group) entry.reject(asTold(error));
+  }
+  // The place is free when the transaction has ended, not when nobody waits for it any more.
+  await writing.catch(() => undefined);
+}
+
+/** What waits, and what is under way. */
+interface Pump {
+  /** @throws ApiError 503 when too much is waiting. */
+  add(entry: Omit<Entry, 'resolve' | 'reject' | 'expire'>): Promise<WrittenRow | undefined>;
+  /** Resolves when nothing waits and nothing is under way. */
+  drained(): Promise<void>;
+}
+
+function createPump(parts: GroupWriterParts, limits: IngestLimits): Pump {
+  const queue: Entry[] = [];
+  let waitingBytes = 0;
+  let underWay = 0;
+  let scheduled = false;
+  const drains: (() => void)[] = [];
+
+  function flush(): void {
+    scheduled = false;
+    const group = takeGroup(queue, limits);
+    for (const { bytes } of group) waitingBytes -= bytes;
+    if (group.length > 0) {
+      underWay += 1;
+      void writeGroup(parts, group).finally(() => {
+        underWay -= 1;
+        schedule();
+      });
+    }
+    schedule();
+  }
+
+  /** At the end of this turn of the event loop: what arrived in it is written together. */
+  function schedule(): void {
+    if (queue.length === 0 && underWay === 0) for (const drained of drains.splice(0)) setImmediate(drained);
+    if (scheduled || queue.length === 0 || underWay >= limits.groups) return;
+    scheduled = true;
+    setImmediate(flush);
+  }
+
+  function leaveQueue(entry: Entry, error: ApiError): void {
+    queue.splice(queue.indexOf(entry), 1);
+    waitingBytes -= entry.bytes;
+    entry.reject(error);
+  }
+
+  return {
+    add(wanted) {
+      if (queue.length >= limits.waitingEvents || waitingBytes + wanted.bytes > limits.waitingBytes)
+        throw new ApiError(503, 'OVERLOADED', 'Too much is waiting to be written; try again shortly', 1);
+      const { promise, resolve, reject } = Promise.withResolvers<WrittenRow | undefined>();
+      const timer = setTimeout(() => entry.expire(tooLong()), limits.waitMs);
+      const entry: Entry = { ...wanted, resolve, reject, expire: (error) => leaveQueue(entry, error) };
+      queue.push(entry);
+      waitingBytes += entry.bytes;
+      schedule();
+      return promise.finally(() => clearTimeout(timer));
+    },
+    drained: () =>
+      new Promise((resolve) => {
+        drains.push(resolve);
+        schedule();
+      }),
+  };
+}
+
+// A line of the audit, or the parts of an event beside its payload.
+const smallBytes = 512;
+
+/**
+ * Makes the writer behind the ingest API: requests that arrive while others are being written are written
+ * together, each with its own verdict and its own line in the audit. A lone request does not wait for others.
+ */
+export function createIngestWriter(parts: GroupWriterParts): IngestWriter {
+  const pump = createPump(parts, { ...defaultIngestLimits, ...parts.limits });
+  return {
+    async write(event, receivedAt) {
+      parts.freeSpace.check();
+      const row = await pump.add({
+        event,
+        bytes: smallBytes + event.payload.length,
+        audit: (found) => auditOf(event, receivedAt, found),
+      });
+      if (!row) throw new Error('Expected the sink to tell what became of the event, but it did not');
+      return row;
+    },
+    async refuse(audit) {
+      try {
+        await pump.add({ event: undefined, bytes: smallBytes, audit: () => audit });
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        const { requestId: request_id, errorCode: code } = audit;
+        parts.log.warn({ request_id, code, error: why }, 'refused request could not be audited');
+      }
+    },
+    close: () => pump.drained(),
+  };
+}

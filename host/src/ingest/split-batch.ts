@@ -1,0 +1,109 @@
+import { ApiError } from '../http/api-error.ts';
+import type { TextBody } from './read-body.ts';
+
+const lines = ['application/x-ndjson', 'application/ndjson'];
+
+/** Media types of a batch: one JSON array, or one JSON text a line. */
+export const batchTypes = ['application/json', ...lines];
+
+/** Most events of a batch. */
+export const batchItems = 1000;
+
+/** The items of a batch as they were sent. */
+export interface Batch {
+  readonly items: readonly string[];
+  /** True for an array, which is JSON only when all its items are; a line stands for itself. */
+  readonly isArray: boolean;
+}
+
+/** What an array that is not JSON is refused with. */
+export function notAnArray(): ApiError {
+  return new ApiError(400, 'INVALID_ARGUMENT', 'Expected a JSON array, or one JSON text a line (NDJSON)');
+}
+
+const quote = 0x22;
+const comma = 0x2c;
+const backslash = 0x5c;
+
+function isOpening(character: number): boolean {
+  return character === 0x5b || character === 0x7b;
+}
+
+function isClosing(character: number): boolean {
+  return character === 0x5d || character === 0x7d;
+}
+
+/** JSON's white space, which is less than trim() knows. */
+function isSpace(character: number): boolean {
+  return character === 0x20 || character === 0x09 || character === 0x0a || character === 0x0d;
+}
+
+/** The index of the quote that ends the string; the text's length when none does. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at += 1) {
+    const character = text.charCodeAt(at);
+    if (character === quote) return at;
+    if (character === backslash) at += 1;
+  }
+  return text.length;
+}
+
+/**
+ * The texts between an array's brackets and commas. All that is not in one of them is those brackets and commas, so
+ * that the array is JSON exactly when each of them is.
+ */
+function* itemsOfArray(text: string, start: number, end: number): Generator<string> {
+  let depth = 0;
+  let from = start + 1;
+  for (let at = start; at < end; at += 1) {
+    const character = text.charCodeAt(at);
+    if (character === quote) at = endOfString(text, at);
+    else if (isOpening(character)) depth += 1;
+    else if (isClosing(character)) depth -= 1;
+    else if (character === comma && depth === 1) {
+      yield text.slice(from, at);
+      from = at + 1;
+    }
+    if (depth === 0 && at < end - 1) break;
+    if (at === end - 1 && depth === 0) return yield text.slice(from, at);
+  }
+  throw notAnArray();
+}
+
+function* arrayItems(text: string): Generator<string> {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(text.charCodeAt(start))) start += 1;
+  while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1;
+  if (text[start] !== '[' || text[end - 1] !== ']') throw notAnArray();
+  let inside = start + 1;
+  while (isSpace(text.charCodeAt(inside))) inside += 1;
+  if (inside < end - 1) yield* itemsOfArray(text, start, end);
+}
+
+function* lineItems(text: string): Generator<string> {
+  for (let from = 0; from < text.length;) {
+    const found = text.indexOf('\n', from);
+    const end = found < 0 ? text.length : found;
+    const line = text.slice(from, end);
+    if (/[^ \t\r]/.test(line)) yield line;
+    from = end + 1;
+  }
+}
+
+/**
+ * Takes a batch apart. Whether an item is JSON is not looked at.
+ *
+ * @throws ApiError 400 for what can be no array, 422 for no items or more than 1000.
+ */
+export function splitBatch({ text, mediaType }: TextBody): Batch {
+  const isArray = !lines.includes(mediaType);
+  const items: string[] = [];
+  for (const item of isArray ? arrayItems(text) : lineItems(text)) {
+    items.push(item);
+    if (items.length > batchItems) break;
+  }
+  if (items.length > 0 && items.length <= batchItems) return { items, isArray };
+  const found = items.length === 0 ? 'none' : 'more';
+  throw new ApiError(422, 'INVALID_ARGUMENT', `Expected 1 to ${batchItems} items, found ${found}`);
+}

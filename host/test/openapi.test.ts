@@ -1,0 +1,247 @@
+import formats from 'ajv-formats';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { listen, type ApiServer } from '../src/http/server.ts';
+import { healthEvent } from './contract-api.ts';
+import { scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
+import { createTestHost, type TestHost } from './test-host.ts';
+
+// Every path that /openapi.json lists is called on a running host, and every answer fits what is said of it.
+const mediaType = z.looseObject({ schema: z.record(z.string(), z.unknown()) });
+const operation = z.strictObject({
+  operationId: z.string(),
+  summary: z.string().min(1),
+  tags: z.array(z.string()).length(1),
+  security: z.array(z.record(z.string(), z.array(z.string()))),
+  parameters: z.array(
+    z.strictObject({
+      name: z.string(),
+      in: z.enum(['path', 'query']),
+      required: z.boolean(),
+      schema: z.record(z.string(), z.unknown()),
+    }),
+  ),
+  requestBody: z.strictObject({ required: z.boolean(), content: z.record(z.string(), mediaType) }).optional(),
+  responses: z.record(
+    z.string().regex(/^([1-5]\d\d|[45]XX)$/),
+    z.union([
+      z.strictObject({ $ref: z.literal('#/components/responses/Refusal') }),
+      z.strictObject({ description: z.string().min(1), content: z.record(z.string(), mediaType) }),
+    ]),
+  ),
+});
+const description = z.strictObject({
+  openapi: z.literal('3.1.0'),
+  info: z.strictObject({ title: z.string(), version: z.string(), description: z.string() }),
+  tags: z.array(z.strictObject({ name: z.string() })),
+  paths: z.record(z.string().startsWith('/'), z.partialRecord(z.enum(['get', 'post', 'delete']), operation)),
+  components: z.looseObject({ schemas: z.looseObject({ Refusal: z.record(z.string(), z.unknown()) }) }),
+});
+
+let source: ScriptedSource;
+let made: TestHost;
+let server: ApiServer;
+let described: z.output<typeof description>;
+/** Ids that paths are filled in with. */
+let ids: { readonly run: string; readonly event: string; readonly signal: string; readonly letter: string };
+
+beforeAll(async () => {
+  source = await startScriptedSource();
+  const config = { origin: source.origin, datasets: { steps: {} } };
+  made = await createTestHost({
+    connection: { plugin: scriptedPlugin, config, windowDays: 1, backfillDays: 1 },
+  });
+  server = await listen(made.host.app, { host: '127.0.0.1', port: 0 });
+  described = description.parse(await (await fetch(`${server.url}/openapi.json`)).json());
+  const { runId } = await made.run();
+  await call({ method: 'POST', path: '/v1/ingest/manual-signal', body: signalEvent('first') });
+  const [event] = await made.query<{ id: string }>('select raw_id as id from raw.raw_event limit 1');
+  const [signal] = await made.query<{ id: string }>(
+    'select signal_event_id as id from app.signal_event limit 1',
+  );
+  const [letter] = await made.query<{ id: string }>(
+    `insert into app.dead_letter (connection, source_id, external_id, occurred_at, payload, payload_hash, error_code, error_message)
+     values ('garmin', 'scripted', 'letter', '2026-02-26T00:00:00+08:00', convert_to('{}', 'UTF8'), 'x', 'conflict', 'was taken')
+     returning dead_letter_id as id`,
+  );
+  ids = { run: runId, event: event?.id ?? '', signal: signal?.id ?? '', letter: letter?.id ?? '' };
+});
+afterAll(async () => {
+  await made.host.scheduler.stop();
+  await server.close();
+  await made.close();
+  await source.close();
+});
+
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+interface Answered {
+  readonly status: number;
+  readonly type: string;
+  readonly body: unknown;
+}
+
+async function call({ method, path, body }: Call): Promise<Answered> {
+  const stop = new AbortController();
+  const response = await fetch(`${server.url}${path}`, {
+    method,
+    signal: stop.signal,
+    ...(body !== undefined && {
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json' },
+    }),
+  });
+  const type = (response.headers.get('content-type') ?? '').replace(/;.*/, '');
+  // A stream has no end to wait for.
+  if (type === 'text/event-stream') stop.abort();
+  const text = type === 'text/event-stream' ? '' : await response.text();
+  return { status: response.status, type, body: type === 'application/json' ? JSON.parse(text) : text };
+}
+
+const signalEvent = (id: string) => ({
+  source_id: 'ios_manual',
+  external_id: id,
+  occurred_at: '2026-02-26T08:30:00+08:00',
+  payload: { value: 72.5 },
+});
+const randomEvent = {
+  source_id: 'signal_random_connector',
+  external_id: 'random',
+  occurred_at: '2026-02-26T09:00:00+08:00',
+  payload: { value: 41, seed: 'seed-7', generator_version: '1' },
+};
+
+/** One call that goes well for each operation, in an order in which they do. */
+const calls: Readonly<Record<string, () => Partial<Call>>> = {
+  'get /openapi.json': () => ({}),
+  'get /metrics': () => ({}),
+  'get /v1/events': () => ({ path: '/v1/events?connection=garmin' }),
+  'get /v1/health/live': () => ({}),
+  'get /v1/health/ready': () => ({}),
+  'get /v1/health/connector': () => ({}),
+  'get /v1/connections': () => ({}),
+  'get /v1/connections/{name}': () => ({}),
+  'get /v1/connections/{name}/datasets': () => ({}),
+  'get /v1/connections/{name}/coverage': () => ({}),
+  'post /v1/connections/{name}/check': () => ({}),
+  'post /v1/connections/{name}/pause': () => ({}),
+  'post /v1/connections/{name}/resume': () => ({}),
+  'post /v1/connections/{name}/run': () => ({ body: { from: '2026-02-26', to: '2026-02-26' } }),
+  'get /v1/runs': () => ({ path: '/v1/runs?limit=1&status=succeeded' }),
+  'get /v1/runs/{id}': () => ({ path: `/v1/runs/${ids.run}` }),
+  'get /v1/raw-events': () => ({ path: '/v1/raw-events?limit=1' }),
+  'get /v1/raw-events/{id}': () => ({ path: `/v1/raw-events/${ids.event}` }),
+  'post /v1/ingest/connector-health': () => ({ body: healthEvent() }),
+  'post /v1/ingest/connector-health/batch': () => ({ body: [healthEvent()] }),
+  'post /v1/ingest/manual-signal': () => ({ body: signalEvent('one') }),
+  'post /v1/ingest/manual-signal/batch': () => ({ body: [signalEvent('one'), signalEvent('two')] }),
+  'post /v1/ingest/connector-signal': () => ({ body: randomEvent }),
+  'post /v1/ingest/connector-signal/batch': () => ({ body: [randomEvent, { not: 'an event' }] }),
+  'get /v1/poc/signals': () => ({ path: '/v1/poc/signals?limit=5' }),
+  'get /v1/poc/daily-summary': () => ({ path: '/v1/poc/daily-summary?date=2026-02-26' }),
+  'post /v1/annotation': () => ({
+    body: { target_type: 'signal_event', target_id: ids.signal, label: 'mood', value: 'good' },
+  }),
+  'get /v1/dead-letters': () => ({}),
+  'get /v1/dead-letters/{id}': () => ({ path: `/v1/dead-letters/${ids.letter}` }),
+  'post /v1/dead-letters/{id}/replay': () => ({ path: `/v1/dead-letters/${ids.letter}/replay`, body: {} }),
+  'delete /v1/dead-letters/{id}': () => ({ path: `/v1/dead-letters/${ids.letter}` }),
+};
+
+const ajv = new Ajv2020({ strict: true, allErrors: true, allowUnionTypes: true });
+formats.default(ajv);
+
+function operations() {
+  return Object.entries(described.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, found]) => ({ name: `${method} ${path}`, method, path, ...found })),
+  );
+}
+
+/** What the answer has against what is said of it; nothing where it fits. */
+function misfit(name: string, { status, type, body }: Answered): unknown {
+  const found = operations().find((candidate) => candidate.name === name);
+  const said = found?.responses[String(status)];
+  if (!said || '$ref' in said) return `${name}: ${status} is not described: ${JSON.stringify(body)}`;
+  const media = said.content[type];
+  if (!media) return `${name}: ${type} is not described`;
+  return ajv.validate(media.schema, body) ? undefined : `${name}: ${ajv.errorsText()}`;
+}
+
+describe('/openapi.json', () => {
+  test('lists the operations this test calls, and no others', () => {
+    expect(
+      operations()
+        .map(({ name }) => name)
+        .toSorted(),
+    ).toEqual(Object.keys(calls).toSorted());
+  });
+
+  test('has schemas that compile, operation ids that are unique, and every parameter of a path', () => {
+    const all = operations();
+    const schemas = all.flatMap(({ parameters, requestBody, responses }) => [
+      ...parameters.map(({ schema }) => schema),
+      ...Object.values(requestBody?.content ?? {}).map(({ schema }) => schema),
+      ...Object.values(responses).flatMap((said) =>
+        '$ref' in said ? [] : Object.values(said.content).map(({ schema }) => schema),
+      ),
+    ]);
+    for (const schema of schemas) expect(() => ajv.compile(schema)).not.toThrow();
+    expect(new Set(all.map(({ operationId }) => operationId)).size).toBe(all.length);
+    for (const { path, parameters } of all) {
+      const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+      const own = parameters.filter((parameter) => parameter.in === 'path');
+      expect([path, own.map(({ name, required }) => [name, required])]).toEqual([
+        path,
+        named.map((name) => [name, true]),
+      ]);
+    }
+  });
+
+  test('says of every path which scope it needs, and of health/live that it needs none', () => {
+    const open = operations().filter(({ security }) => security.length === 0);
+    expect(open.map(({ path }) => path)).toEqual(['/v1/health/live']);
+    for (const { security } of operations()) {
+      const scopes = security.flatMap((one) => one['key'] ?? []);
+      expect(scopes.every((scope) => ['read', 'ingest', 'admin'].includes(scope))).toBe(true);
+    }
+  });
+
+  test('says which queries and bodies are taken', () => {
+    const run = described.paths['/v1/connections/{name}/run']?.post?.requestBody;
+    expect(run?.required).toBe(false);
+    const validRun = ajv.compile(run?.content['application/json']?.schema ?? false);
+    expect(validRun({ from: '2026-02-26', datasets: ['steps'] })).toBe(true);
+    expect(validRun({ force: true })).toBe(false);
+    const limit = described.paths['/v1/runs']?.get?.parameters.find(({ name }) => name === 'limit');
+    expect(limit).toMatchObject({ in: 'query', required: false });
+  });
+});
+
+test('every answer fits what is said of it', { timeout: 60_000 }, async () => {
+  const misfits: unknown[] = [];
+  for (const [name, make] of Object.entries(calls)) {
+    const [method = '', template = ''] = name.split(' ');
+    const path = template.replace('{name}', 'garmin');
+    const answered = await call({ method: method.toUpperCase(), path, ...make() });
+    misfits.push(misfit(name, answered) ?? []);
+  }
+  expect(misfits.flat()).toEqual([]);
+});
+
+test('every refusal fits what is said of it', async () => {
+  const valid = ajv.compile(described.components.schemas.Refusal);
+  const refused = [
+    await call({ method: 'GET', path: '/v1/nothing' }),
+    await call({ method: 'GET', path: '/v1/runs?limit=0' }),
+    await call({ method: 'GET', path: '/v1/connections/nobody/coverage' }),
+    await call({ method: 'POST', path: '/v1/connections/garmin/run', body: { force: true } }),
+    await call({ method: 'POST', path: '/v1/ingest/manual-signal', body: {} }),
+  ];
+  expect(refused.map(({ status }) => status)).toEqual([404, 422, 404, 422, 422]);
+  expect(refused.filter(({ body }) => !valid(body))).toEqual([]);
+});

@@ -1,0 +1,111 @@
+import { startGarminSimulator, type GarminSimulator } from '@on-the-way/garmin-simulator';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { otw, startOtw, temporaryFolder, type Running } from './otw.ts';
+import { createTestDatabase, type TestDatabase } from './postgres.ts';
+
+// Two hosts on one database, as in the compose file: each a process with a data directory, and so a key, of its own.
+const folders = { api: temporaryFolder(), worker: temporaryFolder() };
+let database: TestDatabase;
+let simulator: GarminSimulator;
+let hosts: Record<'api' | 'worker', Running>;
+const address = { api: '', worker: '' };
+
+function environment(role: 'api' | 'worker'): Record<string, string> {
+  return {
+    DATABASE_URL: database.url,
+    OTW_DATA_DIR: folders[role].path,
+    GARMIN_EMAIL: 'runner@example.com',
+    GARMIN_PASSWORD: 'simulated',
+    GARMIN_API_ORIGIN: simulator.origin,
+    GARMIN_METRICS: 'sleep,devices',
+    GARMIN_BACKFILL_DAYS: '3',
+  };
+}
+
+async function ask(role: 'api' | 'worker', path: string, method = 'GET') {
+  const response = await fetch(address[role] + path, { method });
+  return { status: response.status, text: await response.text() };
+}
+
+async function addressOf(host: Running): Promise<string> {
+  return (await host.said(/serving on (http:\/\/127\.0\.0\.1:\d+)/))[1] ?? '';
+}
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  simulator = await startGarminSimulator();
+  // The worker signs in and saves a session before the api, which has another key, starts.
+  const worker = startOtw(['start', '--role', 'worker'], { env: environment('worker') });
+  await worker.said(/"msg":"run finished"/);
+  const api = startOtw(['start'], { env: { ...environment('api'), OTW_ROLE: 'api' } });
+  hosts = { api, worker };
+  address.worker = await addressOf(worker);
+  address.api = await addressOf(api);
+});
+
+afterAll(async () => {
+  for (const { process, finished } of Object.values(hosts)) {
+    process.kill('SIGKILL');
+    await finished;
+  }
+  await simulator.close();
+  await database.drop();
+  for (const folder of Object.values(folders)) folder.remove();
+});
+
+test('the run of the worker is seen through the api', async () => {
+  const { status, text } = await ask('api', '/v1/runs');
+  expect(status).toBe(200);
+  expect(JSON.parse(text)).toMatchObject({ items: [{ trigger: 'schedule', status: 'succeeded' }] });
+});
+
+test('the worker answers whether it is well, and nothing else', async () => {
+  expect((await ask('worker', '/v1/health/live')).status).toBe(200);
+  expect((await ask('worker', '/v1/health/ready')).status).toBe(200);
+  for (const path of ['/v1/runs', '/v1/connections', '/v1/health/connector', '/openapi.json'])
+    expect([path, (await ask('worker', path)).status]).toEqual([path, 404]);
+  expect((await ask('worker', '/v1/connections/garmin/run', 'POST')).status).toBe(404);
+});
+
+test('the api begins no run, and says who does when it is asked for one', async () => {
+  const before = await ask('api', '/v1/runs');
+  for (const verb of ['run', 'check']) {
+    const { status, text } = await ask('api', `/v1/connections/garmin/${verb}`, 'POST');
+    expect([verb, status]).toEqual([verb, 409]);
+    expect(JSON.parse(text)).toMatchObject({
+      code: 'WRONG_ROLE',
+      message: expect.stringMatching(/role api.*worker/),
+    });
+  }
+  expect(hosts.api.stderr()).not.toMatch(/run started/);
+  expect(await ask('api', '/v1/runs')).toEqual(before);
+});
+
+test('otw health asks the host of its environment, and says in one line what it found', async () => {
+  for (const role of ['api', 'worker'] as const) {
+    const env = { ...environment(role), API_PORT: new URL(address[role]).port };
+    expect(await otw(['health'], { env })).toMatchObject({ code: 0, stdout: `${address[role]} is ready\n` });
+  }
+});
+
+test('otw health ends with 69 where nobody answers, with 2 for an address that is none', async () => {
+  const env = { DATABASE_URL: database.url, API_PORT: '9' };
+  const away = await otw(['health'], { env });
+  expect(away).toMatchObject({ code: 69, stderr: expect.stringMatching(/^Expected .*127\.0\.0\.1:9 .+\n$/) });
+  const elsewhere = await otw(['health', '--url', 'http://127.0.0.1:9', '--json'], { env });
+  expect(elsewhere).toMatchObject({ code: 69, stdout: expect.stringMatching(/"ready":false/) });
+  expect(await otw(['health', '--url', 'ftp://nowhere'], { env })).toMatchObject({ code: 2 });
+});
+
+test('both stop when they are told to', async () => {
+  for (const { process } of Object.values(hosts)) process.kill('SIGTERM');
+  for (const { finished } of Object.values(hosts)) expect((await finished).code).toBe(0);
+});
+
+test('a role that is none stops the start with its name and the ones there are', async () => {
+  const { code, stderr } = await otw(['start'], { env: { OTW_ROLE: 'scheduler' } });
+  expect([code, stderr]).toEqual([
+    78,
+    'OTW_ROLE: expected all, api or worker, found "scheduler"; for example OTW_ROLE=api\n',
+  ]);
+});
