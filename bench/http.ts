@@ -39,6 +39,7 @@ async function load(kind: string, target: string, connections: number, ms: numbe
 const variants = [
   { name: 'INSERT, 64 connections', kind: 'insert', connections: many, ms: longMs, each: 1 },
   { name: 'POST, 64 connections', kind: 'post', connections: many, ms: longMs, each: 1 },
+  { name: 'INSERT of 1000 rows', kind: 'insertMany', connections: 1, ms: longMs, each: 1000 },
   { name: 'POST of 1000, 2 connections', kind: 'batch', connections: 2, ms: longMs, each: 1000 },
   { name: 'INSERT, alone', kind: 'insert', connections: 1, ms: shortMs, each: 1 },
   { name: 'GET of nothing, alone', kind: 'nothing', connections: 1, ms: shortMs, each: 1 },
@@ -56,7 +57,7 @@ async function measure(api: string, url: string, client: pg.Client): Promise<Map
     for (const { name, kind, connections, ms, each } of round % 2 === 0 ? variants : variants.toReversed()) {
       await client.query('truncate raw.raw_event, app.request_audit');
       await client.query('checkpoint');
-      const done = await load(kind, kind === 'insert' ? url : api, connections, ms);
+      const done = await load(kind, kind.startsWith('insert') ? url : api, connections, ms);
       const { rows } = await client.query<{ n: number }>('select count(*)::int as n from raw.raw_event');
       const expected = kind === 'nothing' ? 0 : done.count * each;
       if (rows[0]?.n !== expected)
@@ -85,7 +86,10 @@ export async function benchHttp(url: string): Promise<void> {
 
 function show(loads: ReadonlyMap<string, readonly Load[]>): void {
   const figure = (name: string, key: keyof Load) => median((loads.get(name) ?? []).map((done) => done[key]));
-  const base = (name: string) => (name.endsWith('alone') ? 'INSERT, alone' : 'INSERT, 64 connections');
+  const base = (name: string) => {
+    if (name.includes('1000')) return 'INSERT of 1000 rows';
+    return name.endsWith('alone') ? 'INSERT, alone' : 'INSERT, 64 connections';
+  };
   const rows = [...loads.keys()].map((name) => [
     name,
     Math.round(figure(name, 'perSecond')),

@@ -27,7 +27,7 @@ function requestOf(path: string, mediaType: string, body: string): Buffer {
 function onAnswer(socket: Socket, tell: (answer: string) => void): void {
   let text = '';
   socket.on('data', (data: Buffer) => {
-    text += data.latin1Slice();
+    text += data.toString('latin1');
     const end = text.indexOf(headEnd);
     if (end === -1) return;
     const length = Number(/content-length: (\d+)/i.exec(text)?.[1]);
@@ -79,6 +79,20 @@ async function insertAsk(make: () => BenchEvent): Promise<Ask> {
   };
 }
 
+async function insertManyAsk(make: () => readonly BenchEvent[]): Promise<Ask> {
+  const client = new pg.Client(target);
+  await client.connect();
+  const columns = '(source_id, external_id, occurred_at, payload_json, payload_hash, request_id)';
+  return async () => {
+    const rows = make().map(({ row }) => row);
+    const places = rows.map(
+      (row, at) => `(${row.map((_, index) => `$${at * row.length + index + 1}`).join()})`,
+    );
+    const text = `insert into raw.raw_event ${columns} values ${places.join()} on conflict do nothing`;
+    await client.query(text, rows.flat());
+  };
+}
+
 /** Gives prepared things one after the other, and makes more when they run out. */
 function stock<T>(count: number, make: () => T): () => T {
   const made = Array.from({ length: count }, make);
@@ -98,6 +112,10 @@ const makers: Readonly<Record<string, () => () => Promise<Ask>>> = {
     return () => httpAsk(next);
   },
   nothing: () => () => httpAsk(() => nothing),
+  insertMany: () => {
+    const next = stock(60, () => Array.from({ length: batchSize }, nextEvent));
+    return () => insertManyAsk(next);
+  },
   insert: () => {
     const next = stock(20_000, nextEvent);
     return () => insertAsk(next);

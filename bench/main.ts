@@ -21,6 +21,7 @@ import { createLog } from '../host/src/log.ts';
 import { createRedactor } from '../host/src/redact.ts';
 import { startEmbeddedPostgres } from '../host/src/storage/embedded/index.ts';
 import { migrate } from '../host/src/storage/migrate.ts';
+import { benchHttp } from './http.ts';
 import sinkPostgres from '../plugins/postgres/src/index.ts';
 
 const rounds = 3;
@@ -232,6 +233,8 @@ const server = await startEmbeddedPostgres({
 });
 try {
   await bench(server.url);
+  print('');
+  await benchHttp(server.url);
 } finally {
   await server.stop();
   rmSync(directory, { recursive: true, force: true });

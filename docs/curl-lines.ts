@@ -6,7 +6,6 @@ export interface CurlExample {
   readonly page: string;
   /** Line of the page on which the command begins. */
   readonly line: number;
-  /** Without `#` comments on lines of their own. */
   readonly command: string;
   /** Text of the json fence right behind it. */
   readonly answer: string | undefined;
@@ -59,13 +58,13 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'array' : typeof value;
 }
 
-/** Objects that are maps: what stands in for their names differs from answer to answer. */
+/** Objects that are maps: their names differ from answer to answer. */
 const mapsByName: ReadonlySet<string> = new Set(['datasets', 'payload', 'data']);
 
 /**
  * Where the answer that is shown differs in shape from the one that was given: names of members and JSON types,
  * deeply. Values may differ, a null may stand for anything or anything for null, lists may be shorter, and a map by
- * name may be shortened.
+ * name may hold other names.
  */
 export function differences(shown: unknown, given: unknown, path = ''): string[] {
   if (shown === null || given === null) return [];
@@ -89,13 +88,13 @@ function fewest(all: readonly string[][]): string[] {
 }
 
 function memberDifferences(shown: Members, given: Members, path: string): string[] {
-  const shortened = mapsByName.has(path.split('.').at(-1) ?? '');
+  const isMap = mapsByName.has(path.split('.').at(-1) ?? '');
   const missing = Object.keys(shown).filter((name) => !Object.hasOwn(given, name));
   const more = Object.keys(given).filter((name) => !Object.hasOwn(shown, name));
   const both = Object.keys(shown).filter((name) => Object.hasOwn(given, name));
   return [
-    ...missing.map((name) => `${path}.${name}: shown, not given`),
-    ...(shortened ? [] : more.map((name) => `${path}.${name}: given, not shown`)),
+    ...(isMap ? [] : missing.map((name) => `${path}.${name}: shown, not given`)),
+    ...(isMap ? [] : more.map((name) => `${path}.${name}: given, not shown`)),
     ...both.flatMap((name) => differences(shown[name], given[name], `${path}.${name}`)),
   ];
 }

@@ -1,10 +1,12 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { createBus } from '@on-the-way/core';
 import { connectorErrorCodes } from '@on-the-way/sdk';
 import { describe, expect, test } from 'vitest';
 import { createProgram } from '../host/src/cli/program.ts';
 import { variables } from '../host/src/config/variables.ts';
 import { exitCodes } from '../host/src/host-error.ts';
+import { createMetrics } from '../host/src/metrics.ts';
 import { openDatabase } from '../host/src/storage/database.ts';
 import { migrate } from '../host/src/storage/migrate.ts';
 import { createTestDatabase } from '../host/test/postgres.ts';
@@ -115,6 +117,7 @@ describe('errors.md', () => {
     'breaker_open',
     'budget_spent',
     'slices_failed',
+    'conflict',
     'interrupted',
     'host_ended',
     'already_running',
@@ -175,18 +178,25 @@ test('configuration.md has every variable and no other', () => {
 test('http.md has every path and every code', () => {
   const page = readPage('docs/http.md');
   const code = sources('host/src/http');
-  const mounts = new Map(
-    [...code.matchAll(/app\.use\('([^']+)', (\w+)\(/g)].map(([, path = '', name = '']) => [name, path]),
+  const paths = [...code.matchAll(/\bmethod: '(\w+)',\s*path: '([^']+)'/g)].map(
+    ([, method = '', path = '']) => `${method.toUpperCase()} ${path}`,
   );
-  const paths = [...code.matchAll(/export function (\w+Routes)\(.*?^}/gms)].flatMap(([body, name = '']) =>
-    matches(body, /router\.get\('([^']+)'/g).map((path) => `${mounts.get(name)}${path === '/' ? '' : path}`),
-  );
-  const headings = page.headings.map(({ text }) => text).filter((text) => text.startsWith('GET '));
-  expect(headings.toSorted()).toEqual(
-    paths.map((path) => `GET ${path.replace(/:(\w+)/g, '{$1}')}`).toSorted(),
-  );
+  const headings = page.headings.map(({ text }) => text).filter((text) => /^(GET|POST|DELETE) /.test(text));
+  expect(headings.toSorted()).toEqual(paths.toSorted());
   const codes = tableRows(section(page, 'Errors')).map(([cell]) => unquoted(cell));
-  expect([...new Set(codes)].toSorted()).toEqual(matches(code, /new ApiError\(\s*[\w.]+,\s*'(\w+)'/g));
+  expect([...new Set(codes)].toSorted()).toEqual(matches(code, /new ApiError\(\s*[\w.]+,\s*'([A-Z_]+)'/g));
+});
+
+test('metrics.md has every metric and no other', async () => {
+  const metrics = createMetrics(createBus(), {
+    streams: () => 0,
+    pool: () => ({ used: 0, idle: 0, waiting: 0 }),
+    lastSuccesses: async () => new Map(),
+  });
+  const made = matches(await metrics.text(), /^# TYPE (\w+)/gm);
+  const page = readPage('docs/metrics.md');
+  const shown = tableRows(section(page, 'Metrics')).map(([name]) => unquoted(name).replace(/\{.*/, ''));
+  expect(shown.toSorted()).toEqual(made.filter((name) => name.startsWith('otw_')).toSorted());
 });
 
 test('garmin.md has the datasets as they are', () => {

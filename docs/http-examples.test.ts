@@ -14,14 +14,27 @@ const folder = temporaryFolder();
 const key = 'the-examples-of-the-documentation-use-this-key';
 let host: Running;
 let address: string;
+let database: Client;
+
+/** The one thing the pages show that no demo has: an event that was refused. */
+const setAside = `insert into app.dead_letter (connection, dataset, run_id, plugin_version, source_id, external_id,
+  occurred_at, payload, payload_hash, error_code, error_message) values ('garmin', 'sleep', gen_random_uuid(), '0.1.0',
+  'garmin_connect_health', 'garmin::example', '2026-02-26T00:00:00+08:00', '{}', 'none', 'conflict', 'taken')`;
 
 beforeAll(async () => {
   host = startOtw(['start'], { env: { OTW_DATA_DIR: folder.path, OTW_API_KEY: key } });
   address = (await host.said(/serving on (http:\/\/127\.0\.0\.1:\d+)/))[1] ?? '';
   await host.said(/Look around/);
+  const directory = join(folder.path, 'demo');
+  database = new Client(
+    embeddedUrl(join(directory, 'postgres'), readDataDirLock(directory)?.databasePort ?? 0),
+  );
+  await database.connect();
+  await database.query(setAside);
 });
 
 afterAll(async () => {
+  await database.end();
   host.process.kill('SIGKILL');
   await host.finished;
   folder.remove();
@@ -52,22 +65,12 @@ describe('runbook.md', () => {
   const [, runbook] = pages;
   const sql = runbook?.fences.filter(({ language }) => language === 'sql') ?? [];
 
-  let client: Client;
-
-  beforeAll(async () => {
-    const directory = join(folder.path, 'demo');
-    const port = readDataDirLock(directory)?.databasePort ?? 0;
-    client = new Client(embeddedUrl(join(directory, 'postgres'), port));
-    await client.connect();
-    await client.query('set default_transaction_read_only = on');
-  });
-
-  afterAll(() => client.end());
+  beforeAll(() => database.query('set default_transaction_read_only = on'));
 
   test.each(sql.map(({ line, text }) => [line, text] as const))(
     'the SQL at line %i runs against the demo, and finds nothing where it must not',
     async (_, text) => {
-      const { rows } = await client.query(text);
+      const { rows } = await database.query(text);
       if (text.includes('-- expected: nothing')) expect(rows).toEqual([]);
       else expect(rows.length).toBeGreaterThan(0);
     },
@@ -91,4 +94,29 @@ test('every otw command in a shell fence is one there is, with options it has', 
       .map(([line]) => `${path}: ${line}`),
   );
   expect(wrong).toEqual([]);
+});
+
+describe('an answer that is shown', () => {
+  const shown = { status: 'ok', items: [{ id: 'a', at: null, datasets: { sleep: { ok: 1 } } }] };
+
+  test('may have other values, shorter lists, other names in a map, and null for anything', () => {
+    const given = {
+      status: 'ok',
+      items: [
+        { id: 'b', at: '2026', datasets: { hrv: {} } },
+        { id: 'c', at: null, datasets: {} },
+      ],
+    };
+    expect(differences(shown, given)).toEqual([]);
+  });
+
+  test.each([
+    [{ status: 'ok' }, '.items: shown, not given'],
+    [{ ...shown, cursor: 1 }, '.cursor: given, not shown'],
+    [{ ...shown, status: 1 }, '.status: shown as string, given as number'],
+    [{ ...shown, items: [] }, '.items: shown with an item, given empty'],
+    [{ ...shown, items: [{ at: null, datasets: {} }] }, '.items[0].id: shown, not given'],
+  ])('must have the members and kinds of the one that is given: %j', (given, difference) => {
+    expect(differences(shown, given)).toEqual([difference]);
+  });
 });

@@ -62,8 +62,11 @@ function write(value: unknown, depth: number): string {
 }
 
 function writeArray(value: readonly unknown[], depth: number): string {
-  // Array.from, since map skips holes; holes and undefined are null, as JSON.stringify has it.
-  return `[${Array.from(value, (item) => write(item ?? null, depth + 1)).join(',')}]`;
+  let text = '';
+  // Holes and undefined are null, as JSON.stringify has it.
+  for (let index = 0; index < value.length; index += 1)
+    text += `${index === 0 ? '' : ','}${write(value[index] ?? null, depth + 1)}`;
+  return `[${text}]`;
 }
 
 function writeObject(value: object, depth: number): string {

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { createBus, type Bus, type Clock } from '@on-the-way/core';
-import { addDays, dayAt } from '@on-the-way/sdk';
+import { addDays, ConnectorError, dayAt } from '@on-the-way/sdk';
 import type { Express } from 'express';
 import { container, instanceCachingFactory, type DependencyContainer } from 'tsyringe';
 import type { HostConfig } from './config/host-config.ts';
@@ -14,6 +14,7 @@ import type { HostLog } from './log.ts';
 import { logEvents } from './log-events.ts';
 import type { Redactor } from './redact.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { createOpenBreakers, type OpenBreakers } from './open-breakers.ts';
 import { createRunService, type RunService } from './run-service.ts';
 import { createSignInService, type SignInService } from './sign-in.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
@@ -91,6 +92,7 @@ const tokens = {
   rawEvents: token<RawEventStore>('rawEvents'),
   feed: token<EventFeed>('feed'),
   metrics: token<Metrics>('metrics'),
+  breakers: token<OpenBreakers>('breakers'),
   app: token<Express>('app'),
 };
 
@@ -133,11 +135,16 @@ function registerStores({ config, databaseUrl, log, redactor }: Leaves, { get, p
   );
   provide(tokens.contracts, () => createContractSet(config.ingest.plugins, config.baseDir));
   provide(tokens.ingestWriter, () =>
-    createIngestWriter({ sink: () => get(tokens.sinks).own(), freeSpace: get(tokens.freeSpace), log }),
+    createIngestWriter({
+      sink: () => get(tokens.sinks).own(),
+      freeSpace: get(tokens.freeSpace),
+      log,
+      onGroup: (events) => get(tokens.metrics).ingest.group(events),
+    }),
   );
 }
 
-/** What connects to sources and serves. */
+/** What connects to sources. */
 function registerServices(leaves: Leaves, { get, provide }: Registry): void {
   const { config, databaseUrl, clock, log, redactor } = leaves;
   const openParts = (): OpenParts => ({
@@ -154,7 +161,11 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
   provide(tokens.service, () =>
     createRunService({
       ...openParts(),
-      sink: (name) => get(tokens.sinks).open(name),
+      sink: async (name) => {
+        const problem = get(tokens.freeSpace).problem();
+        if (problem !== undefined) throw new ConnectorError('transient', problem);
+        return get(tokens.sinks).open(name);
+      },
       ledger: get(tokens.ledger),
       runs: get(tokens.runs),
       connections: get(tokens.connections),
@@ -182,6 +193,10 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
       ({ timeZone, backfillDays }) => addDays(dayAt(clock.now(), timeZone), 1 - backfillDays),
     ),
   );
+}
+
+/** What serves. */
+function registerApp({ config, clock, log, redactor }: Leaves, { get, provide }: Registry): void {
   provide(tokens.app, () =>
     createApp({
       config,
@@ -195,12 +210,14 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
       sink: (name) => get(tokens.sinks).open(name),
       contracts: get(tokens.contracts),
       ingestWriter: get(tokens.ingestWriter),
+      freeSpace: get(tokens.freeSpace),
       scheduler: get(tokens.scheduler),
       ledger: get(tokens.ledger),
       rawEvents: get(tokens.rawEvents),
       service: get(tokens.service),
       feed: get(tokens.feed),
       metrics: get(tokens.metrics),
+      breakers: get(tokens.breakers),
       redact: redactor.redact,
     }),
   );
@@ -217,6 +234,7 @@ function registerWatchers(
   provide(tokens.feed, () =>
     createEventFeed({ bus: get(tokens.bus), startedAt: clock.now(), timeZone, clean }),
   );
+  provide(tokens.breakers, () => createOpenBreakers(get(tokens.bus)));
   provide(tokens.metrics, () =>
     createMetrics(get(tokens.bus), {
       streams: () => get(tokens.feed).size(),
@@ -226,69 +244,33 @@ function registerWatchers(
   );
 }
 
+/** Parts by the names of their tokens, each built when it is first read. */
+type Lazy<Tokens> = {
+  readonly [Name in keyof Tokens]: Tokens[Name] extends Token<infer Part> ? Part : never;
+};
+
+function lazyParts(get: Registry['get']): Lazy<typeof tokens> {
+  const parts = {};
+  for (const [name, one] of Object.entries<Token<unknown>>(tokens)) {
+    Object.defineProperty(parts, name, { enumerable: true, get: () => get(one) });
+  }
+  // The one cast: what the loop has defined is just that.
+  return parts as Lazy<typeof tokens>;
+}
+
 /** The one place where the graph is put together. */
 export function buildHost(leaves: Leaves): Host {
   const registry = registryOf(container.createChildContainer());
   registerStores(leaves, registry);
   registerWatchers(leaves, registry);
   registerServices(leaves, registry);
-  const { get } = registry;
-  return {
-    get database() {
-      return get(tokens.database);
-    },
-    get bus() {
-      return get(tokens.bus);
-    },
-    get ledger() {
-      return get(tokens.ledger);
-    },
-    get runs() {
-      return get(tokens.runs);
-    },
-    get connections() {
-      return get(tokens.connections);
-    },
-    get apiKeys() {
-      return get(tokens.apiKeys);
-    },
-    get letters() {
-      return get(tokens.letters);
-    },
-    get sessions() {
-      return get(tokens.sessions);
-    },
-    get sinks() {
-      return get(tokens.sinks);
-    },
-    get freeSpace() {
-      return get(tokens.freeSpace);
-    },
-    get ingestWriter() {
-      return get(tokens.ingestWriter);
-    },
-    get contracts() {
-      return get(tokens.contracts);
-    },
-    get service() {
-      return get(tokens.service);
-    },
-    get signIns() {
-      return get(tokens.signIns);
-    },
-    get scheduler() {
-      return get(tokens.scheduler);
-    },
-    get feed() {
-      return get(tokens.feed);
-    },
-    get app() {
-      return get(tokens.app);
-    },
+  registerApp(leaves, registry);
+  const parts = lazyParts(registry.get);
+  return Object.assign(parts, {
     async close() {
-      await get(tokens.ingestWriter).close();
-      await get(tokens.sinks).close();
-      await get(tokens.database).destroy();
+      await parts.ingestWriter.close();
+      await parts.sinks.close();
+      await parts.database.destroy();
     },
-  };
+  });
 }

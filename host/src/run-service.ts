@@ -28,7 +28,7 @@ export class ConnectionPaused extends HostError {
 }
 
 /** A run that has its row in app.run. */
-export interface BegunRun {
+interface BegunRun {
   readonly runId: string;
   /** Resolves when the run is over; rejects when the database goes away under it. */
   readonly finished: Promise<RunSummary>;
@@ -142,9 +142,14 @@ async function begin(
   refuseUntil(notBefore, parts, connection);
   const unlock = await lockConnection(parts, connection.name);
   const begun = Promise.withResolvers<void>();
-  const finished = executeRun(parts, connection, { ...request, onBegun: begun.resolve }, runId).finally(
-    unlock,
-  );
+  const work = async (): Promise<RunSummary> => {
+    try {
+      return await executeRun(parts, connection, { ...request, onBegun: begun.resolve }, runId);
+    } finally {
+      await unlock();
+    }
+  };
+  const finished = work();
   finished.catch(begun.reject);
   await begun.promise;
   return { runId, finished };

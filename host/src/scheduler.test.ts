@@ -99,3 +99,101 @@ test('a run that wanted a person is followed by one soon after the person has si
   expect(execute).toHaveBeenCalledTimes(2);
   await scheduler.stop();
 });
+
+/** A scheduler whose runs last until they are let go, with a pause that can be switched. */
+function heldScheduler() {
+  let pausedAt: Date | null = null;
+  const begun: { readonly trigger: string; end(change?: Partial<RunSummary>): void }[] = [];
+  const hold = (trigger: string): Promise<RunSummary> => {
+    const ended = Promise.withResolvers<RunSummary>();
+    begun.push({ trigger, end: (change = {}) => ended.resolve(summary(change)) });
+    return ended.promise;
+  };
+  const parts = {
+    connections: [{ name: 'garmin', intervalSeconds: 3600 }],
+    service: {
+      execute: () => hold('schedule'),
+      begin: async () => ({ runId: 'asked', finished: hold('person') }),
+    },
+    runs: { list: async () => [] },
+    states: { state: async () => ({ backfillFrom: null, pausedAt }) },
+    clock: { now: () => Date.now() },
+    random: () => 0,
+    log: createLog({ redactor: createRedactor(), level: 'error', pretty: false, write: () => undefined }),
+  } as unknown as SchedulerParts;
+  const setPaused = (at: Date | null): void => void (pausedAt = at);
+  return { scheduler: createScheduler(parts, () => '2026-03-18'), begun, setPaused };
+}
+
+test('a run that a person asked for moves the next one, and none begins beside it', async () => {
+  const { scheduler, begun } = heldScheduler();
+  scheduler.start();
+  await vi.advanceTimersByTimeAsync(0);
+  begun[0]?.end();
+  await vi.advanceTimersByTimeAsync(50 * minuteMs);
+  expect(await scheduler.run('garmin', {})).toBe('asked');
+  expect([scheduler.isRunning('garmin'), scheduler.nextRunAt('garmin')]).toEqual([true, undefined]);
+  await vi.advanceTimersByTimeAsync(30 * minuteMs);
+  expect(begun.map(({ trigger }) => trigger)).toEqual(['schedule', 'person']);
+  begun[1]?.end();
+  await vi.advanceTimersByTimeAsync(59 * minuteMs);
+  expect(begun).toHaveLength(2);
+  await vi.advanceTimersByTimeAsync(minuteMs);
+  expect(begun.map(({ trigger }) => trigger)).toEqual(['schedule', 'person', 'schedule']);
+  begun[2]?.end();
+  await scheduler.stop();
+});
+
+test('a run of some days or datasets leaves the next one where it was, once it is over', async () => {
+  const { scheduler, begun } = heldScheduler();
+  scheduler.start();
+  await vi.advanceTimersByTimeAsync(0);
+  begun[0]?.end();
+  await vi.advanceTimersByTimeAsync(50 * minuteMs);
+  await scheduler.run('garmin', { onlyDatasets: ['sleep'] });
+  await vi.advanceTimersByTimeAsync(30 * minuteMs);
+  begun[1]?.end();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(begun.map(({ trigger }) => trigger)).toEqual(['schedule', 'person', 'schedule']);
+  begun[2]?.end();
+  await scheduler.stop();
+});
+
+test('a paused connection is not run when it is due, and is run at once when it is resumed here', async () => {
+  const { scheduler, begun, setPaused } = heldScheduler();
+  setPaused(new Date());
+  scheduler.start();
+  await vi.advanceTimersByTimeAsync(180 * minuteMs);
+  expect(begun).toHaveLength(0);
+  setPaused(null);
+  scheduler.lookAgain('garmin');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(begun).toHaveLength(1);
+  begun[0]?.end();
+  await scheduler.stop();
+});
+
+test('a host that is not told of it runs within 15 s of a resume elsewhere', async () => {
+  const { scheduler, begun, setPaused } = heldScheduler();
+  setPaused(new Date());
+  scheduler.start();
+  await vi.advanceTimersByTimeAsync(10 * minuteMs);
+  setPaused(null);
+  await vi.advanceTimersByTimeAsync(minuteMs / 4);
+  expect(begun).toHaveLength(1);
+  begun[0]?.end();
+  await scheduler.stop();
+});
+
+test('stopping waits for a run that a person asked for, also where nothing is scheduled', async () => {
+  const { scheduler, begun } = heldScheduler();
+  await scheduler.run('garmin', {});
+  let stopped = false;
+  const stopping = scheduler.stop().then(() => (stopped = true));
+  await vi.advanceTimersByTimeAsync(minuteMs);
+  expect(stopped).toBe(false);
+  begun[0]?.end({ status: 'interrupted' });
+  await stopping;
+  expect(stopped).toBe(true);
+  await expect(scheduler.run('garmin', {})).rejects.toThrow('stopping');
+});

@@ -267,6 +267,31 @@ describe('GET /metrics', () => {
     expect(last).toBeLessThanOrEqual(now);
   });
 
+  test('counts what is posted, each item of a batch for itself, and what was written together', async () => {
+    const event = (id: string) => ({
+      source_id: 'ios_manual',
+      external_id: id,
+      occurred_at: '2026-02-26T08:30:00+08:00',
+      payload: { value: 1 },
+    });
+    const post = (path: string, body: unknown) =>
+      fetch(`${server.url}/v1/ingest/${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    await post('manual-signal/batch', [event('a'), event('b'), { not: 'one' }]);
+    await post('no-such-contract', {});
+    const text = await scrape();
+    const total = (labels: string) => value(text, `otw_ingest_requests_total{${labels}}`);
+    expect(total('contract="manual-signal",code="ok"')).toBe(2);
+    expect(total('contract="manual-signal",code="INVALID_ARGUMENT"')).toBe(1);
+    expect(total('contract="unknown",code="NOT_FOUND"')).toBe(1);
+    expect(value(text, 'otw_ingest_duration_seconds_count{contract="manual-signal"}')).toBe(3);
+    expect(value(text, 'otw_ingest_group_size_sum')).toBe(2);
+    expect(value(text, 'otw_ingest_group_size_count')).toBe(1);
+  });
+
   test('names routes by their templates and never by what was sent', async () => {
     await fetch(`${server.url}/v1/runs/secret-word`);
     await fetch(`${server.url}/secret-word`);
@@ -280,7 +305,10 @@ describe('GET /metrics', () => {
     made.host.bus.emit('breaker:opened', { connection: 'garmin', dataset: 'steps' });
     const line = 'otw_breaker_open{connection="garmin",dataset="steps"}';
     expect(value(await scrape(), line)).toBe(1);
+    const shown = async () => (await fetch(`${server.url}/v1/connections/garmin`)).json();
+    expect(await shown()).toMatchObject({ connection: { open_breakers: ['steps'] } });
     await made.run();
     expect(value(await scrape(), line)).toBe(0);
+    expect(await shown()).toMatchObject({ connection: { open_breakers: [] } });
   });
 });

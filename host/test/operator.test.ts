@@ -52,6 +52,8 @@ async function ask(method: string, path: string, body?: unknown): Promise<Answer
   return { status: response.status, body: parsed, text, headers: response.headers };
 }
 
+const nextOf = ({ body }: Answered): string | null => z.string().nullable().parse(body['next_cursor']);
+
 const run = (body?: unknown) => ask('POST', '/v1/connections/garmin/run', body);
 
 async function finished(runId: unknown): Promise<Readonly<Record<string, unknown>>> {
@@ -259,12 +261,12 @@ describe('GET /v1/raw-events', () => {
 
   async function pages(path: string): Promise<string[]> {
     const found: string[] = [];
-    let cursor: unknown = null;
+    let cursor: string | null = null;
     do {
-      const page = await ask('GET', `${path}${cursor === null ? '' : `&cursor=${String(cursor)}`}`);
+      const page = await ask('GET', `${path}${cursor === null ? '' : `&cursor=${cursor}`}`);
       expect(page.status).toBe(200);
       found.push(...ids(page));
-      cursor = page.body['next_cursor'];
+      cursor = nextOf(page);
     } while (cursor !== null);
     return found;
   }
@@ -331,14 +333,15 @@ test('runs that began within one millisecond are neither lost nor repeated betwe
   const seen: unknown[] = [];
   let cursor = '';
   do {
-    const { body } = await ask('GET', `/v1/runs?connection=paged&limit=3${cursor}`);
+    const page = await ask('GET', `/v1/runs?connection=paged&limit=3${cursor}`);
     seen.push(
       ...z
         .array(z.looseObject({ run_id: z.string() }))
-        .parse(body['items'])
+        .parse(page.body['items'])
         .map((item) => item.run_id),
     );
-    cursor = body['next_cursor'] === null ? '' : `&cursor=${String(body['next_cursor'])}`;
+    const next = nextOf(page);
+    cursor = next === null ? '' : `&cursor=${next}`;
   } while (cursor !== '');
   expect(seen).toHaveLength(20);
   expect(new Set(seen).size).toBe(20);

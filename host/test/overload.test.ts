@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -15,12 +15,7 @@ const folder = temporaryFolder();
 let database: TestDatabase;
 let host: Running;
 let address: string;
-let bare: ChildProcess;
-let bareAddress: string;
 let baseMb = 0;
-
-const node = (file: string, ...args: string[]): ChildProcess =>
-  spawn(process.execPath, [join(import.meta.dirname, file), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
 
 /** Megabytes the host's process holds; 0 where the system does not say. */
 function residentMb(): number {
@@ -75,9 +70,6 @@ beforeAll(async () => {
   database = await createTestDatabase();
   host = startOtw(['start'], { env: { DATABASE_URL: database.url, OTW_DATA_DIR: folder.path } });
   address = (await host.said(/serving on (http:\/\/127\.0\.0\.1:\d+)/))[1] ?? '';
-  bare = node('bare-server.ts');
-  const [port] = (await once(bare.stdout!, 'data')) as [Buffer];
-  bareAddress = `http://127.0.0.1:${String(port).trim()}`;
   // What is loaded with the first request belongs to the base.
   for (let n = 0; n < 50; n += 1) await post('manual-signal', signal());
   expect(await post('connector-health', largeEnvelope(1_000_000))).toBe(200);
@@ -86,7 +78,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   agent.destroy();
-  bare?.kill();
   host?.process.kill('SIGKILL');
   await host?.finished;
   await database?.drop();
@@ -94,23 +85,22 @@ afterAll(async () => {
 });
 
 /** Runs the load while health/live is asked, and tells how that went. */
-async function probing<T>(
-  what: string,
-  load: () => Promise<T>,
-): Promise<{ result: T; live: Probed; bare: Probed }> {
-  const prober = node('live-prober.ts', `${address}/v1/health/live`, bareAddress);
+async function probing<T>(what: string, load: () => Promise<T>): Promise<{ result: T; live: Probed }> {
+  const path = join(import.meta.dirname, 'live-prober.ts');
+  const prober = spawn(process.execPath, [path, `${address}/v1/health/live`, String(host.process.pid)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const chunks: Buffer[] = [];
-  prober.stdout!.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await delay(300);
+  prober.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   const result = await load();
-  prober.stdin!.end();
+  prober.stdin.end();
   await once(prober, 'close');
-  const [live, idle] = JSON.parse(Buffer.concat(chunks).toString('utf8')) as [Probed, Probed];
+  const live = JSON.parse(Buffer.concat(chunks).toString('utf8')) as Probed;
   console.log(
-    `${what}: health/live p50 ${live.p50} ms, p99 ${live.p99} ms, max ${live.max} ms of ${live.count}; ` +
-      `a process that does nothing else: p99 ${idle.p99} ms; memory ${residentMb()} MB, before ${baseMb} MB`,
+    `${what}: health/live p50 ${live.p50} ms, p99 ${live.p99} ms (${live.wallP99} ms with the time other programs ` +
+      `had the processors), ${live.count} asked; memory ${residentMb()} MB, before ${baseMb} MB`,
   );
-  return { result, live, bare: idle };
+  return { result, live };
 }
 
 function counted(statuses: readonly number[]): Record<string, number> {
@@ -119,13 +109,13 @@ function counted(statuses: readonly number[]): Record<string, number> {
   return counts;
 }
 
-/** At most 100 ms more than the machine itself was late; a disturbance may spoil one of three tries. */
+/** health/live is answered within 100 ms at p99; a disturbance of the machine may spoil two of three tries. */
 async function stayedLive<T>(what: string, load: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
-    const { result, live, bare: idle } = await probing(what, load);
-    const isGood = live.failed === 0 && live.p99 < 100 + idle.p99;
-    if (isGood) return result;
-    if (attempt === 3) expect(live).toEqual({ failed: 0, p99: `under ${100 + idle.p99}` });
+    const { result, live } = await probing(what, load);
+    expect(live.failed).toBe(0);
+    if (live.p99 < 100) return result;
+    if (attempt === 3) expect(live.p99).toBeLessThan(100);
   }
 }
 

@@ -62,6 +62,7 @@ test('the run of the worker is seen through the api', async () => {
 test('the worker answers whether it is well, and nothing else', async () => {
   expect((await ask('worker', '/v1/health/live')).status).toBe(200);
   expect((await ask('worker', '/v1/health/ready')).status).toBe(200);
+  expect((await ask('worker', '/metrics')).text).toMatch(/^otw_runs_total\{.*\} 1$/m);
   for (const path of ['/v1/runs', '/v1/connections', '/v1/health/connector', '/openapi.json'])
     expect([path, (await ask('worker', path)).status]).toEqual([path, 404]);
   expect((await ask('worker', '/v1/connections/garmin/run', 'POST')).status).toBe(404);

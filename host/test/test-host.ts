@@ -64,6 +64,8 @@ export interface TestHostOptions {
   readonly account?: { readonly email?: string; readonly password?: string };
   readonly http?: Partial<HttpConfig>;
   readonly ingest?: Partial<IngestConfig>;
+  /** For a host that takes the database for its own, on a disk that it watches. */
+  readonly minFreeMb?: number;
   /** For hosts that share a database; else a key of its own. */
   readonly sessionKey?: SessionKeyPlace;
 }
@@ -105,14 +107,14 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
     origin: 'a test',
     baseDir: import.meta.dirname,
     dataDir: folder.path,
-    databaseUrl,
+    ...(options.minFreeMb === undefined && { databaseUrl }),
     ...(options.sessionKey && { sessionKey: options.sessionKey }),
     timeZone: 'Asia/Shanghai',
     host: '127.0.0.1',
     port: 0,
     http: { ...defaultHttp, ...options.http },
     ingest: { ...defaultIngest, ...options.ingest },
-    minFreeMb: defaultMinFreeMb,
+    minFreeMb: options.minFreeMb ?? defaultMinFreeMb,
     requestFutureToleranceMinutes: 5,
     connections: [connection],
     sinks: { postgres: { plugin: '@on-the-way/sink-postgres', config: {} } },

@@ -29,14 +29,22 @@ function minutesOf(sign: string | undefined, hours: string | undefined, minutes:
   return sign === '-' ? 0 - total : total;
 }
 
+function daysIn(month: number, year: number): number {
+  if (month === 2) return (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28;
+  return [4, 6, 9, 11].includes(month) ? 30 : 31;
+}
+
 /** Milliseconds of the written clock as if it were UTC; NaN when the calendar or the clock has no such time. */
-function wallClockOf(parts: readonly string[]): number {
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = parts.map(Number);
-  if (year < firstYear || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59)
-    return Number.NaN;
-  const wall = Date.UTC(year, month - 1, day, hour, minute, second);
-  // A day that the month does not have runs over into the next one.
-  return new Date(wall).getUTCDate() === day ? wall : Number.NaN;
+function wallClockOf(parts: RegExpExecArray): number {
+  const year = Number(parts[1]);
+  const month = Number(parts[2]);
+  const day = Number(parts[3]);
+  const hour = Number(parts[4]);
+  const minute = Number(parts[5]);
+  const second = Number(parts[6]);
+  if (year < firstYear || month < 1 || month > 12 || day < 1 || day > daysIn(month, year)) return Number.NaN;
+  if (hour > 23 || minute > 59 || second > 59) return Number.NaN;
+  return Date.UTC(year, month - 1, day, hour, minute, second);
 }
 
 function offsetText(offsetMinutes: number): string {
@@ -56,10 +64,10 @@ export function parseInstant(text: unknown): Instant | undefined {
   if (typeof text !== 'string' || text.length > longest) return undefined;
   const parts = pattern.exec(text);
   if (!parts) return undefined;
-  const wall = wallClockOf(parts.slice(1, 7));
+  const wall = wallClockOf(parts);
   const offsetMinutes = minutesOf(parts[8], parts[9], parts[10]);
   if (Number.isNaN(wall) || Number.isNaN(offsetMinutes)) return undefined;
-  const fraction = (parts[7] ?? '').slice(0, fractionDigits);
+  const fraction = parts[7]?.slice(0, fractionDigits) ?? '';
   const kept = fraction.replace(/0+$/, '');
   return {
     ms: wall + Number(fraction.padEnd(3, '0').slice(0, 3)) - offsetMinutes * 60_000,

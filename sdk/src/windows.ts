@@ -115,16 +115,36 @@ function formatterOf(timeZone: string): Intl.DateTimeFormat {
   return formatter;
 }
 
-/** The zone's wall clock at an instant, as milliseconds that read right in UTC; whole seconds. */
-function wallClock(instant: number, timeZone: string): number {
+/** The wall clock as Intl works it out, which takes microseconds. */
+function wallClockByIntl(instant: number, timeZone: string): number {
   const parts: Record<string, number> = {};
   for (const { type, value } of formatterOf(timeZone).formatToParts(instant)) parts[type] = Number(value);
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
   return Date.UTC(year, month - 1, day, hour, minute, second);
 }
 
+const quarterHour = 900_000;
+const mostQuarters = 2_000;
+const offsetsByZone = new Map<string, Map<number, number>>();
+
+/** How far the zone's clock is ahead of UTC. Kept for quarters of an hour in which no clock is changed. */
 function offsetAt(instant: number, timeZone: string): number {
-  return wallClock(instant, timeZone) - Math.floor(instant / 1000) * 1000;
+  const byIntl = (at: number) => wallClockByIntl(at, timeZone) - Math.floor(at / 1000) * 1000;
+  const start = Math.floor(instant / quarterHour) * quarterHour;
+  const known = offsetsByZone.get(timeZone)?.get(start);
+  if (known !== undefined) return known;
+  const offset = byIntl(instant);
+  if (byIntl(start) === offset && byIntl(start + quarterHour - 1000) === offset) {
+    const offsets = offsetsByZone.get(timeZone) ?? new Map<number, number>();
+    if (offsets.size >= mostQuarters) offsets.clear();
+    offsetsByZone.set(timeZone, offsets.set(start, offset));
+  }
+  return offset;
+}
+
+/** The zone's wall clock at an instant, as milliseconds that read right in UTC; whole seconds. */
+function wallClock(instant: number, timeZone: string): number {
+  return Math.floor(instant / 1000) * 1000 + offsetAt(instant, timeZone);
 }
 
 /** The calendar day it is in the zone at an instant (milliseconds since 1970). */

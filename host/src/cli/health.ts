@@ -25,13 +25,16 @@ function origin(text: string): string {
   throw new HostError(exitCodes.usage, `--url: expected ${expected}; for example --url ${example}`);
 }
 
-/** Where this host is: what a running one has told, else what is configured. */
+// Whoever listens on every address also listens on this one.
+const nearest: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
+
+/** Where this host is: on the port a running one has told, else on the one that is configured. */
 function ownOrigin({ dataDir, databaseUrl, host, port }: HostConfig): string {
   const told = databaseUrl === undefined ? readDataDirLock(dataDir)?.url : undefined;
-  if (told !== undefined) return told;
-  // Whoever listens on every address also listens on this one.
-  const local = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
-  return `http://${local.includes(':') ? `[${local}]` : local}:${port}`;
+  const listening = told === undefined ? undefined : new URL(told);
+  const name = listening?.hostname.replace(/^\[|\]$/g, '') ?? host;
+  const local = nearest[name] ?? name;
+  return `http://${local.includes(':') ? `[${local}]` : local}:${listening?.port ?? port}`;
 }
 
 /** Why the host is not ready, in one line; undefined when it is. */

@@ -64,6 +64,7 @@ function stopSignal(): Promise<'signal'> {
 async function serve(context: CommandContext, stop: Promise<'signal'>): Promise<number> {
   const { host, storage, config, log } = context;
   await checkAccess(config, host.apiKeys);
+  if (config.role !== 'worker') await host.contracts.all();
   const server = await listen(host.app, config);
   const { url } = server;
   storage.publish(url);

@@ -23,6 +23,7 @@ export function statusCommand(options: GlobalOptions): Promise<number> {
     const stamp = (at: Date | null): string | null =>
       at ? formatInstant(at.getTime(), config.timeZone) : null;
     const health = await host.connections.health(config.connections.map(({ name }) => name));
+    const waiting = await host.letters.waiting();
     const items = await Promise.all(
       health.map(async (known) => ({
         name: known.connection,
@@ -32,6 +33,7 @@ export function statusCommand(options: GlobalOptions): Promise<number> {
         not_before: stamp((await host.connections.state(known.connection)).notBefore),
         success_count: known.successCount,
         failure_count: known.failureCount,
+        dead_letters: waiting.get(known.connection) ?? 0,
         last_error:
           known.lastErrorCode === null
             ? null
@@ -46,9 +48,10 @@ export function statusCommand(options: GlobalOptions): Promise<number> {
         item.last_run_at ?? 'never',
         item.success_count,
         item.failure_count,
+        item.dead_letters,
         item.last_error ? `${item.last_error.code}: ${item.last_error.message}` : '',
       ]);
-      print(formatTable(['connection', 'last run', 'at', 'good runs', 'bad runs', 'why'], rows));
+      print(formatTable(['connection', 'last run', 'at', 'good runs', 'bad runs', 'set aside', 'why'], rows));
       if (config.demo) say(simulatedNote);
     }
     return exitCodes.done;

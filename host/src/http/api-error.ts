@@ -58,7 +58,8 @@ export function errorHandler(log: HostLog): ErrorRequestHandler {
     }
     const { status, code, message, retryAfterSeconds: after } = apiErrorOf(error);
     const requestId = requestIdOf(response);
-    if (status >= 500) {
+    // Of an overload a line each would make more of it; the metrics count them.
+    if (status >= 500 && code !== 'OVERLOADED') {
       const why = error instanceof Error ? error.message : String(error);
       log.error(
         { request_id: requestId, method: request.method, path: request.path, error: why },

@@ -1,9 +1,11 @@
 import type { Clock } from '@on-the-way/core';
 import type { SinkWriter } from '@on-the-way/sdk';
 import type { HostConfig } from '../config/host-config.ts';
+import type { FreeSpace } from '../ingest/free-space.ts';
 import type { ContractSet, IngestWriter } from '../ingest/ports.ts';
 import type { HostLog } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import type { OpenBreakers } from '../open-breakers.ts';
 import type { RunService } from '../run-service.ts';
 import type { Scheduler } from '../scheduler.ts';
 import type { ApiKeyStore } from '../storage/api-keys.ts';
@@ -29,12 +31,14 @@ export interface AppParts {
   readonly sink: (name: string) => Promise<SinkWriter>;
   readonly contracts: ContractSet;
   readonly ingestWriter: IngestWriter;
+  readonly freeSpace: FreeSpace;
   readonly scheduler: Scheduler;
   readonly ledger: LedgerStore;
   readonly rawEvents: RawEventStore;
   readonly service: RunService;
   readonly feed: EventFeed;
   readonly metrics: Metrics;
+  readonly breakers: OpenBreakers;
   /** Takes secrets out of a text. */
   readonly redact: (text: string) => string;
 }

@@ -15,7 +15,6 @@ import { healthRoutes } from './health.ts';
 import { createKeyRing } from './key-ring.ts';
 import { countRequests, metricsRoutes } from './metrics.ts';
 import { openApiRoute } from './openapi.ts';
-import { shedLoad } from './overload.ts';
 import { pocRoutes } from './poc.ts';
 import { rawEventRoutes } from './raw-events.ts';
 import { ingestRoutes } from './ingest.ts';
@@ -62,7 +61,6 @@ export function createApp(parts: AppParts): Express {
   const { guard, admit } = createGuard({ http, keys, log });
   app.use(nameRequest, countRequests(parts.metrics), safeHeaders(http));
   if (http.corsOrigins.length > 0) app.use(crossOrigin(http));
-  app.use(shedLoad());
   const routes = routesOfRole(parts.config.role, routesOf(parts));
   // For tests that walk over all of them.
   app.locals['routes'] = routes;

@@ -9,7 +9,7 @@ import type { AppParts, Stamp } from './app-parts.ts';
 import { readJsonBody } from './body.ts';
 import { connectionOf, connectionPath, connectionShape, shownConnection } from './connections.ts';
 import { windowOfDays } from './coverage.ts';
-import { defineRoute, type Route } from './route.ts';
+import { defineRoute, type Answer, type Route } from './route.ts';
 import { day, ok } from './shapes.ts';
 
 // As many as a connection may be configured to read back.
@@ -59,6 +59,8 @@ async function datasetsOfRun(
 function refusalOf(error: unknown): unknown {
   if (error instanceof AlreadyRunning) return new ApiError(409, 'ALREADY_RUNNING', error.message);
   if (error instanceof ConnectionPaused) return new ApiError(409, 'PAUSED', error.message);
+  if (error instanceof DOMException && error.name === 'AbortError')
+    return new ApiError(503, 'OVERLOADED', 'The host is stopping; try again shortly', 5);
   if (!ConnectorError.is(error) || error.code !== 'rate_limited') return error;
   const seconds = Math.max(1, Math.ceil((error.retryAfterMs ?? 0) / 1000));
   return new ApiError(429, 'RATE_LIMITED', error.message, seconds);
@@ -90,27 +92,39 @@ function runRoute(parts: AppParts): Route {
   });
 }
 
-/** pause and resume: the same with another word. */
-function pauseRoute(parts: AppParts, stamp: Stamp, verb: 'pause' | 'resume'): Route {
-  const paused = verb === 'pause';
-  return defineRoute({
-    method: 'post',
-    path: `/v1/connections/{name}/${verb}`,
-    summary: paused
-      ? 'Keeps runs from beginning, over restarts, until the connection is resumed'
-      : 'Lets runs begin again; one that became due meanwhile begins at once',
-    scope: 'admin',
-    params: connectionPath,
-    answers: {
-      200: { description: 'The connection as it is now', schema: ok({ connection: connectionShape }) },
-    },
-    async handle({ params: { name } }) {
-      const connection = connectionOf(parts, name);
-      await parts.connections.setPaused(name, paused);
-      if (!paused) parts.scheduler.lookAgain(name);
-      return { body: { status: 'ok', connection: await shownConnection(parts, connection, stamp) } };
-    },
-  });
+/** Pauses or resumes; answers with the connection as it is then. */
+async function setPaused(
+  parts: AppParts,
+  stamp: Stamp,
+  { name, paused }: { readonly name: string; readonly paused: boolean },
+): Promise<Answer> {
+  const connection = connectionOf(parts, name);
+  await parts.connections.setPaused(name, paused);
+  if (!paused) parts.scheduler.lookAgain(name);
+  return { body: { status: 'ok', connection: await shownConnection(parts, connection, stamp) } };
+}
+
+function pauseRoutes(parts: AppParts, stamp: Stamp): readonly Route[] {
+  const answers = {
+    200: { description: 'The connection as it is now', schema: ok({ connection: connectionShape }) },
+  };
+  const common = { scope: 'admin', params: connectionPath, answers } as const;
+  return [
+    defineRoute({
+      method: 'post',
+      path: '/v1/connections/{name}/pause',
+      summary: 'Keeps runs from beginning, over restarts, until the connection is resumed',
+      ...common,
+      handle: ({ params: { name } }) => setPaused(parts, stamp, { name, paused: true }),
+    }),
+    defineRoute({
+      method: 'post',
+      path: '/v1/connections/{name}/resume',
+      summary: 'Lets runs begin again; one that became due meanwhile begins at once',
+      ...common,
+      handle: ({ params: { name } }) => setPaused(parts, stamp, { name, paused: false }),
+    }),
+  ];
 }
 
 const partShape = z.strictObject({
@@ -160,10 +174,5 @@ function checkRoute(parts: AppParts): Route {
 
 /** What can be done with a connection. */
 export function connectionVerbRoutes(parts: AppParts, stamp: Stamp): readonly Route[] {
-  return [
-    runRoute(parts),
-    pauseRoute(parts, stamp, 'pause'),
-    pauseRoute(parts, stamp, 'resume'),
-    checkRoute(parts),
-  ];
+  return [runRoute(parts), ...pauseRoutes(parts, stamp), checkRoute(parts)];
 }

@@ -93,8 +93,9 @@ function connectorRoute({ config, connections }: AppParts, stamp: Stamp): Route 
 // Whoever asks gives up after a few seconds; a black-holed database would answer after many.
 const readyWithinMs = 3000;
 
-/** Refuses while the database is away, slow, or not of this version. */
-async function expectReady({ database, log }: AppParts): Promise<void> {
+/** Refuses while the database is away, slow, without room, or not of this version. */
+async function expectReady({ database, freeSpace, log }: AppParts): Promise<void> {
+  freeSpace.check();
   const late = Promise.withResolvers<boolean>();
   const timer = setTimeout(() => late.reject(new Error('no answer in time')), readyWithinMs);
   const found = await Promise.race([isMigrated(database), late.promise])

@@ -235,8 +235,8 @@ function singleRoute(parts: AppParts, budget: BodyBudget): Route {
     async handle({ params, request, response }) {
       const { contract, posted } = await addressed(parts, response, params.contract);
       const rules = { mediaTypes: ['application/json'], limit: bodyLimit };
-      return budget.hold(request, bodyLimit, async () => {
-        const { text } = await readTextBody(request, rules);
+      return budget.hold(async (held) => {
+        const { text } = await readTextBody(request, rules, held);
         const { requestId } = posted;
         const event = acceptBody(contract, text, { ...acceptRules(parts), requestId });
         return { body: await store(posted, event) };
@@ -257,8 +257,9 @@ function batchRoute(parts: AppParts, budget: BodyBudget): Route {
     answers: answeredBatch,
     async handle({ params, request, response }) {
       const { contract, posted } = await addressed(parts, response, params.contract);
-      return budget.hold(request, batchLimit, async () => {
-        const body = await readTextBody(request, { mediaTypes: batchTypes, limit: batchLimit });
+      const rules = { mediaTypes: batchTypes, limit: batchLimit };
+      return budget.hold(async (held) => {
+        const body = await readTextBody(request, rules, held);
         const items = await answerItems(posted, contract, splitBatch(body));
         const allStored = items.every(({ status }) => status === 'ok');
         return { status: allStored ? 200 : 207, body: { status: 'ok', items } };

@@ -116,7 +116,7 @@ function describeApi(routes: readonly Route[]): Json {
 
 /** A path that serves several things, such as one a contract, is described once for each. */
 async function describedRoutes(routes: readonly Route[]): Promise<readonly Route[]> {
-  const all = await Promise.all(routes.map((route) => route.described?.() ?? [route]));
+  const all = await Promise.all(routes.map(async (route) => (await route.described?.()) ?? [route]));
   return all.flat();
 }
 

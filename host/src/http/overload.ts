@@ -1,54 +1,67 @@
-import type { RequestHandler } from 'express';
-import { ApiError } from './api-error.ts';
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { turn } from './turns.ts';
 
-/** When requests are refused so that the others are answered in time. */
-export interface OverloadLimits {
-  /** Requests in progress. */
-  readonly requests: number;
-  /** How late the event loop may be, twice in a row, in milliseconds. */
-  readonly lateMs: number;
+const livePath = '/v1/health/live';
+const mostInProgress = 512;
+
+/** What says no, as cheaply as can be: no error is made and no line is logged for each. */
+function refuse(response: ServerResponse): void {
+  const id = randomUUID();
+  const body = JSON.stringify({
+    status: 'error',
+    code: 'OVERLOADED',
+    message: 'Too much is asked of this host at once; try again shortly',
+    request_id: id,
+  });
+  response
+    .writeHead(503, {
+      'Content-Type': 'application/json; charset=utf-8',
+      'Content-Length': Buffer.byteLength(body),
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      'Retry-After': '1',
+      'X-Request-Id': id,
+    })
+    .end(body);
 }
 
-const presetLimits: OverloadLimits = { requests: 512, lateMs: 80 };
-const lookEveryMs = 25;
-
-/** How late the event loop was at the last two looks; the smaller one. Looks only while there are requests. */
-function createLateness(): { readonly seen: () => number } {
-  let timer: NodeJS.Timeout | undefined;
-  let asked = false;
-  let last = 0;
-  let lateness = 0;
-  const look = (dueAt: number): void => {
-    const late = performance.now() - dueAt;
-    lateness = Math.min(last, late);
-    last = late;
-    timer = asked ? start() : undefined;
-    if (!timer) last = lateness = 0;
-    asked = false;
-  };
-  const start = (): NodeJS.Timeout => setTimeout(look, lookEveryMs, performance.now() + lookEveryMs).unref();
-  return {
-    seen() {
-      asked = true;
-      timer ??= start();
-      return lateness;
-    },
-  };
+/** What is told of requests that were refused. */
+export interface LoadOptions {
+  /** Requests in progress past which others are refused. */
+  readonly most?: number;
+  /** Called for each that is refused. */
+  readonly onRefused?: () => void;
 }
 
 /**
- * Refuses what would only wait, before anything of it is read: 503 with Retry-After. `/v1/health/live` is always
- * answered, so that a host that is busy is not taken for one that is dead.
+ * Takes requests in turns, so that none keeps the event loop from what is quick, and refuses what would only wait,
+ * before anything of it is read: 503 with Retry-After. `/v1/health/live` is always answered at once, so that a host
+ * that is busy is not taken for one that is dead.
  */
-export function shedLoad(limits: OverloadLimits = presetLimits): RequestHandler {
-  const { seen } = createLateness();
+export function shedLoad(
+  handler: RequestListener,
+  { most = mostInProgress, onRefused }: LoadOptions = {},
+): RequestListener {
   let inProgress = 0;
-  return (request, response, next) => {
-    if (request.path !== '/v1/health/live' && (inProgress >= limits.requests || seen() > limits.lateMs)) {
-      throw new ApiError(503, 'OVERLOADED', 'Too much is asked of this host at once; try again shortly', 1);
+  const begin = (request: IncomingMessage, response: ServerResponse): void => {
+    // Whoever went away meanwhile wants no answer.
+    if (!response.destroyed) handler(request, response);
+  };
+  return (request, response) => {
+    if (request.url === livePath) {
+      handler(request, response);
+      return;
+    }
+    if (inProgress >= most) {
+      onRefused?.();
+      refuse(response);
+      return;
     }
     inProgress += 1;
     response.once('close', () => (inProgress -= 1));
-    next();
+    const wait = turn();
+    if (wait) void wait.then(() => begin(request, response));
+    else handler(request, response);
   };
 }

@@ -26,7 +26,7 @@ const counts = z.strictObject({
 });
 
 /** A run in an answer. */
-export const runShape = z.strictObject({
+const runShape = z.strictObject({
   run_id: z.uuid(),
   connection: z.string(),
   trigger: z.enum(['schedule', 'person']),

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exitCodes, HostError } from '../host-error.ts';
+import { shedLoad } from './overload.ts';
 import { limitSockets } from './sockets.ts';
 
 /** The API while it listens. */
@@ -48,18 +49,27 @@ function apiServerOf(server: Server, host: string): ApiServer {
   };
 }
 
+/** Where to listen. */
+export interface ListenOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Called for each request that is refused since there are too many. */
+  readonly onRefused?: () => void;
+}
+
 /**
- * Serves `handler` on an address and port (0: any free one), with the limits of docs/security.md.
+ * Serves `handler` on an address and port, with the limits of docs/security.md.
  *
  * @throws HostError (exit 78) when nothing can listen there.
  */
 export async function listen(
   handler: RequestListener,
-  { host, port }: { readonly host: string; readonly port: number },
+  { host, port, onRefused }: ListenOptions,
 ): Promise<ApiServer> {
   const server = createServer(options);
   limitSockets(server);
-  server.on('request', handler);
+  server.on('request', shedLoad(handler, onRefused && { onRefused }));
   const listening = Promise.withResolvers<void>();
   server.once('error', listening.reject).listen(port, host, listening.resolve);
   try {

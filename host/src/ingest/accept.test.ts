@@ -206,12 +206,10 @@ describe('a body is refused', () => {
 
   test('by a code of the contract only when nothing else is wrong with it', () => {
     const payload = z.strictObject({
-      kind: z
-        .string()
-        .refine((kind) => kind === 'known', {
-          error: 'expected known',
-          params: { code: 'UNSUPPORTED_METRIC_TYPE' },
-        }),
+      kind: z.string().refine((kind) => kind === 'known', {
+        error: 'expected known',
+        params: { code: 'UNSUPPORTED_METRIC_TYPE' },
+      }),
       size: z.number(),
     });
     const contract = { ...plain, payload };

@@ -82,10 +82,9 @@ interface Body {
 }
 
 function usable(value: unknown): string | null {
-  if (typeof value !== 'string' || value.includes('\0')) return null;
+  if (typeof value !== 'string' || value.includes('\0') || !value.isWellFormed()) return null;
   // Not half of a pair at the cut.
-  const text = value.slice(0, auditedLength).replace(/[\uD800-\uDBFF]$/, '');
-  return text.isWellFormed() ? text : null;
+  return value.slice(0, auditedLength).replace(/[\uD800-\uDBFF]$/, '');
 }
 
 function identityOf(value: JsonValue): Identity {

@@ -41,7 +41,7 @@ export function createFreeSpace({ folder, minFreeMb, freeMb = freeMbOf }: FreeSp
     const free = Math.floor(freeMb(folder));
     return free >= minFreeMb
       ? undefined
-      : `Expected ${minFreeMb} MB free on the disk of the data directory, found ${free}: make room`;
+      : `Expected ${minFreeMb} MB free on the disk of the data directory, found ${free} MB: make room`;
   }
   function problem(): string | undefined {
     const now = performance.now();

@@ -37,6 +37,8 @@ export interface GroupWriterParts {
   readonly freeSpace: FreeSpace;
   readonly log: HostLog;
   readonly limits?: Partial<IngestLimits>;
+  /** Told how many events a transaction stored. */
+  readonly onGroup?: (events: number) => void;
 }
 
 /** One request that waits for its line in the audit, and for its event where it has one. */
@@ -51,7 +53,7 @@ interface Entry {
 }
 
 /** What is said of a key that holds something else, to the caller and in the audit. */
-const keyTaken = 'The key is taken by an event that says something else; nothing was overwritten';
+export const keyTaken = 'The key is taken by an event that says something else; nothing was overwritten';
 
 function auditOf(event: RawEvent, receivedAt: number, row: WrittenRow | undefined): RequestAudit {
   const { requestId, sourceId, externalId } = event;
@@ -98,6 +100,7 @@ async function writeTogether(
       },
     },
   );
+  if (withEvent.length > 0) parts.onGroup?.(withEvent.length);
   return rows;
 }
 

@@ -1,6 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import express, { type Request, type RequestHandler } from 'express';
+import type { Transform } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import type { Request } from 'express';
 import { ApiError } from '../http/api-error.ts';
+import { turn } from '../http/turns.ts';
 
 /** A client that went away before its body was whole: nobody is left to be answered. */
 export class BodyCutShort extends ApiError {
@@ -24,6 +27,8 @@ export interface TextBody {
   readonly mediaType: string;
 }
 
+const longBody = 32 * 1024;
+const identity = 'identity';
 const parameters = /^\s*(?:;\s*charset\s*=\s*(?:utf-8|"utf-8")\s*)?;?\s*$/i;
 
 /** @throws ApiError 415 */
@@ -40,28 +45,61 @@ function tooLong(limit: number): ApiError {
   return new ApiError(413, 'INVALID_ARGUMENT', `Expected a body of at most ${limit} bytes`);
 }
 
-/** What express says of a body it could not read, in our words: its own tell of libraries. */
-function translated(error: unknown, limit: number): unknown {
-  if (!(error instanceof Error) || !('status' in error)) return error;
-  if ('type' in error && error.type === 'request.aborted') return new BodyCutShort();
-  if (error.status === 413) return tooLong(limit);
-  const expected = 'Expected a body with Content-Encoding gzip, deflate or br, or with none';
-  if (error.status === 415) return new ApiError(415, 'INVALID_ARGUMENT', expected);
-  return new ApiError(400, 'INVALID_ARGUMENT', `${expected}, found one that is not whole`);
+const inflaters: Readonly<Record<string, (() => Transform) | undefined>> = {
+  gzip: createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+};
+const encodings = 'Expected a body with Content-Encoding gzip, deflate or br, or with none';
+
+/**
+ * What the bytes of a body go through first; undefined when they come as they are.
+ *
+ * @throws ApiError 415
+ */
+function inflaterOf({ headers }: Request): Transform | undefined {
+  const encoding = (headers['content-encoding'] ?? identity).trim().toLowerCase();
+  if (encoding === identity) return undefined;
+  const create = Object.hasOwn(inflaters, encoding) ? inflaters[encoding] : undefined;
+  if (!create) throw new ApiError(415, 'INVALID_ARGUMENT', encodings);
+  return create();
 }
 
-const readers = new Map<number, RequestHandler>();
-
-/** Reads the bytes; an empty buffer when there are none. */
-function readBytes(request: Request, limit: number): Promise<Buffer> {
+/**
+ * Reads the bytes; an empty buffer when there are none. `take` is told of each part before it is kept, and refuses it by
+ * throwing. What is left of a refused body is read and thrown away, so that its sender gets to the answer.
+ */
+function readBytes(request: Request, limit: number, take: (bytes: number) => void): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const read = readers.get(limit) ?? express.raw({ type: () => true, limit });
-  readers.set(limit, read);
-  // It does not look at the answer; it is there since middleware has one.
-  read(request, request.res!, (error: unknown) => {
-    if (error !== undefined) reject(translated(error, limit));
-    else resolve(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0));
-  });
+  const inflater = inflaterOf(request);
+  const source = inflater ? request.pipe(inflater) : request;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const fail = (error: unknown): void => {
+    reject(error);
+    source.off('data', keep);
+    if (inflater) request.unpipe(inflater);
+    inflater?.destroy();
+    request.resume();
+  };
+  const keep = (chunk: Buffer): void => {
+    size += chunk.length;
+    try {
+      if (size > limit) throw tooLong(limit);
+      take(chunk.length);
+      chunks.push(chunk);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  source.on('data', keep);
+  source.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)));
+  inflater?.on('error', () =>
+    fail(new ApiError(400, 'INVALID_ARGUMENT', `${encodings}, found one that is not whole`)),
+  );
+  // An error of the request itself is that of its connection.
+  request.once('error', () => fail(new BodyCutShort()));
+  request.once('close', () => request.complete || fail(new BodyCutShort()));
   return promise;
 }
 
@@ -76,9 +114,9 @@ function decode(bytes: Buffer): string {
 }
 
 /** How many bytes a request declares: undefined when it does not say, or says it of compressed ones. */
-function declaredLength(request: Request): number | undefined {
-  const { 'content-length': length, 'content-encoding': encoding = 'identity' } = request.headers;
-  return length !== undefined && encoding.toLowerCase() === 'identity' ? Number(length) : undefined;
+function declaredLength({ headers }: Request): number | undefined {
+  const { 'content-length': length, 'content-encoding': encoding = identity } = headers;
+  return length !== undefined && encoding === identity ? Number(length) : undefined;
 }
 
 /** Whether a request brings a body at all, be it an empty one. */
@@ -90,38 +128,55 @@ export function hasBody({ headers }: Request): boolean {
  * Reads a body as text: media type, then length, then bytes, then UTF-8. What is wrong is refused as soon as it is
  * known, so that a body that is declared too long is not read.
  *
- * @throws ApiError 415, 413, 400; BodyCutShort when the client is gone.
+ * @throws ApiError 415, 413, 400, and 503 when `held` has no room; BodyCutShort when the client is gone.
  */
-export async function readTextBody(request: Request, rules: BodyRules): Promise<TextBody> {
+export async function readTextBody(request: Request, rules: BodyRules, held?: HeldBytes): Promise<TextBody> {
   const mediaType = mediaTypeOf(request, rules);
-  if ((declaredLength(request) ?? 0) > rules.limit) throw tooLong(rules.limit);
-  return { mediaType, text: decode(await readBytes(request, rules.limit)) };
+  const declared = declaredLength(request) ?? 0;
+  if (declared > rules.limit) throw tooLong(rules.limit);
+  held?.expect(declared);
+  const bytes = await readBytes(request, rules.limit, (count) => held?.take(count));
+  // What is done with a long one takes so long that others must be answered in between.
+  if (bytes.length > longBody) await turn();
+  return { mediaType, text: decode(bytes) };
+}
+
+/** The memory that one request holds of what all may hold. */
+export interface HeldBytes {
+  /** @throws ApiError 503 when there is no room for so many bytes that are yet to come. */
+  expect(bytes: number): void;
+  /** @throws ApiError 503 when there is no room for these. */
+  take(bytes: number): void;
 }
 
 /** How much memory the bodies of all requests may take together. */
 export interface BodyBudget {
-  /**
-   * Calls `use` when there is room for the request's body, and gives the room back when it has settled.
-   *
-   * @throws ApiError 503 when there is none; nothing was read then.
-   */
-  hold<T>(request: Request, limit: number, use: () => Promise<T>): Promise<T>;
+  /** Calls `use` with what it may hold, and gives that back when it has settled. */
+  hold<T>(use: (held: HeldBytes) => Promise<T>): Promise<T>;
 }
 
-/** Makes a budget of so many bytes. */
-export function createBodyBudget(bytes: number): BodyBudget {
-  let held = 0;
+/**
+ * Makes a budget of so many bytes. Only bytes that have come are counted: a slow sender of a long body takes no room
+ * from others by saying how long it is going to be.
+ */
+export function createBodyBudget(budget: number): BodyBudget {
+  let total = 0;
+  const expect = (bytes: number): void => {
+    if (total + bytes > budget)
+      throw new ApiError(503, 'OVERLOADED', 'Too much is being sent at once; try again shortly', 1);
+  };
   return {
-    async hold(request, limit, use) {
-      // A request that does not say how long its body is may send as much as is allowed.
-      const wanted = Math.min(declaredLength(request) ?? limit, limit);
-      if (held + wanted > bytes)
-        throw new ApiError(503, 'OVERLOADED', 'Too much is being sent at once; try again shortly', 1);
-      held += wanted;
+    async hold(use) {
+      let own = 0;
+      const take = (bytes: number): void => {
+        expect(bytes);
+        total += bytes;
+        own += bytes;
+      };
       try {
-        return await use();
+        return await use({ expect, take });
       } finally {
-        held -= wanted;
+        total -= own;
       }
     },
   };

@@ -82,13 +82,17 @@ function* arrayItems(text: string): Generator<string> {
 }
 
 function* lineItems(text: string): Generator<string> {
-  for (let from = 0; from < text.length;) {
+  let blanks = 0;
+  for (let from = 0; from < text.length && blanks <= batchItems;) {
     const found = text.indexOf('\n', from);
     const end = found < 0 ? text.length : found;
     const line = text.slice(from, end);
     if (/[^ \t\r]/.test(line)) yield line;
+    else blanks += 1;
     from = end + 1;
   }
+  // Going through millions of them would keep everybody else waiting.
+  if (blanks > batchItems) throw notAnArray();
 }
 
 /**

@@ -178,6 +178,24 @@ async function countRequests(
   );
 }
 
+async function requestsBesideRuns(database: Database, connection: string, day: Day): Promise<number> {
+  const { rows } = await database.raw<{ rows: { made: number }[] }>(
+    `select other_requests as made from app.connection_state where connection = ? and other_requests_on = ?::date`,
+    [connection, day],
+  );
+  return rows[0]?.made ?? 0;
+}
+
+async function setPaused(database: Database, connection: string, paused: boolean): Promise<Date | null> {
+  await ensureRows(database, [connection]);
+  const { rows } = await database.raw<{ rows: { at: Date | null }[] }>(
+    `update app.connection_state set paused_at = case when ? then coalesce(paused_at, now()) end, updated_at = now()
+     where connection = ? returning paused_at as at`,
+    [paused, connection],
+  );
+  return rows[0]?.at ?? null;
+}
+
 /** The store; `clean` takes secrets out of error messages. */
 export function createConnectionStore(database: Database, clean: (text: string) => string): ConnectionStore {
   return {
@@ -230,22 +248,8 @@ export function createConnectionStore(database: Database, clean: (text: string) 
       return keepPause(database, summary);
     },
     pause: (connection, at, error) => keepPause(database, { connection, finishedAt: at, error }),
-    async setPaused(connection, paused) {
-      await ensureRows(database, [connection]);
-      const { rows } = await database.raw<{ rows: { at: Date | null }[] }>(
-        `update app.connection_state set paused_at = case when ? then coalesce(paused_at, now()) end, updated_at = now()
-         where connection = ? returning paused_at as at`,
-        [paused, connection],
-      );
-      return rows[0]?.at ?? null;
-    },
+    setPaused: (connection, paused) => setPaused(database, connection, paused),
     countRequests: (...counted) => countRequests(database, counted),
-    async requestsBesideRuns(connection, day) {
-      const { rows } = await database.raw<{ rows: { made: number }[] }>(
-        `select other_requests as made from app.connection_state where connection = ? and other_requests_on = ?::date`,
-        [connection, day],
-      );
-      return rows[0]?.made ?? 0;
-    },
+    requestsBesideRuns: (connection, day) => requestsBesideRuns(database, connection, day),
   };
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { HostConfig } from '../config/host-config.ts';
 import { exitCodes, HostError } from '../host-error.ts';
+import { createFreeSpace } from '../ingest/free-space.ts';
 import { lockDataDir, readDataDirLock, updateDataDirLock, type DataDirLock } from './data-dir-lock.ts';
 import { embeddedUrl, startEmbeddedPostgres } from './embedded/index.ts';
 import { StorageError } from './storage-error.ts';
@@ -80,7 +81,18 @@ async function othersGone(url: string, log: (message: string) => void): Promise<
   }
 }
 
+/** A database that runs out of disk stops in the middle of its work; the daemon is not to bring it there. */
+function expectRoom({ dataDir, minFreeMb }: HostConfig): void {
+  const problem = createFreeSpace({ folder: dataDir, minFreeMb }).problem();
+  if (problem === undefined) return;
+  throw new HostError(
+    exitCodes.unreachable,
+    `${problem} there (${dataDir}), choose another OTW_DATA_DIR, or lower OTW_MIN_FREE_MB`,
+  );
+}
+
 async function openOwn(config: HostConfig, options: OpenStorageOptions): Promise<Storage> {
+  if (options.role === 'start') expectRoom(config);
   const lock = lockDataDir(config.dataDir, { role: options.role });
   try {
     const directory = directoryOf(config);

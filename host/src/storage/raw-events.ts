@@ -15,7 +15,7 @@ export interface StoredEvent {
 }
 
 /** Which raw events to list, newest first by (occurred_at, raw_id). */
-export interface EventFilter {
+interface EventFilter {
   readonly source?: string | undefined;
   readonly metricType?: string | undefined;
   /** First day, in the session's zone. */
@@ -63,15 +63,7 @@ function conditionsOf({ source, metricType, from, to, after }: EventFilter): {
     ...(to === undefined ? [] : [['occurred_at < (?::date + 1)::timestamptz', to] as const]),
     ...(after === undefined
       ? []
-      : [
-          // The first condition says nothing new, but it is one that the index can be asked for.
-          [
-            'occurred_at <= ?::timestamptz and (occurred_at, raw_id) < (?::timestamptz, ?::uuid)',
-            after.at,
-            after.at,
-            after.id,
-          ] as const,
-        ]),
+      : [['(occurred_at, raw_id) < (?::timestamptz, ?::uuid)', after.at, after.id] as const]),
   ];
   const where = all.length === 0 ? '' : `where ${all.map(([sql]) => sql).join(' and ')}`;
   return { where, values: all.flatMap(([, ...values]) => values) };
@@ -90,7 +82,7 @@ export function createRawEventStore(database: Database): RawEventStore {
          where bytes - octet_length(payload) < ? order by occurred_at desc, raw_id desc`,
         [...values, filter.limit + 1, filter.maxBytes],
       );
-      const events = rows.slice(0, filter.limit).map(({ bytes: _, ...event }) => shortened(event));
+      const events = rows.slice(0, filter.limit).map(shortened);
       const full = Number(rows.at(-1)?.bytes ?? 0) >= filter.maxBytes;
       return { events, more: full || rows.length > filter.limit };
     },

@@ -51,6 +51,17 @@ async function borrow(pool: pg.Pool, signal: AbortSignal): Promise<Loan> {
   return { client, release, commitToFinish: () => signal.removeEventListener('abort', abort) };
 }
 
+/** Sends statements without waiting for the answers of those before them, in as few packets as they fit in. */
+export async function together<T extends readonly unknown[]>(
+  { connection: { stream } }: pg.PoolClient,
+  send: () => [...T],
+): Promise<{ -readonly [Index in keyof T]: Awaited<T[Index]> }> {
+  stream.cork();
+  const sent = send();
+  stream.uncork();
+  return Promise.all(sent);
+}
+
 /** True when the connection is in order again: only where the server itself said no can we know that. */
 async function rollBack(client: pg.PoolClient, error: unknown): Promise<boolean> {
   if (sqlStateOf(error) === undefined) return false;
@@ -76,7 +87,7 @@ export async function inTransaction<T>(
     const result = await body(client);
     signal.throwIfAborted();
     commitToFinish();
-    await Promise.all([last?.(client, result), client.query('COMMIT')]);
+    await together(client, () => [last?.(client, result), client.query('COMMIT')]);
     release({ reuse: true });
     return result;
   } catch (error) {

@@ -5,7 +5,7 @@ import { insertAudit } from './audit.ts';
 import { checkEvent, refuseBadValue } from './bad-value.ts';
 import { compare, insertNew } from './statements.ts';
 import type { Entry } from './statements.ts';
-import { inTransaction } from './transaction.ts';
+import { inTransaction, together } from './transaction.ts';
 import type { TransactionOptions } from './transaction.ts';
 import { isBadValue, isSerialisation, translateError } from './translate-error.ts';
 
@@ -50,7 +50,10 @@ function separate(batch: readonly RawEvent[]): { firsts: Entry[]; repeats: Entry
 
 async function insertChunk(client: pg.PoolClient, chunk: readonly Entry[]) {
   try {
-    const [, rows] = await Promise.all([client.query('SAVEPOINT chunk'), insertNew(client, chunk)]);
+    const [, rows] = await together(client, () => [
+      client.query('SAVEPOINT chunk'),
+      insertNew(client, chunk),
+    ]);
     return rows;
   } catch (error) {
     if (!(error instanceof Error) || !isBadValue(error)) throw error;

@@ -1,0 +1,298 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { ApiRefusal, createApiClient } from '../src/api-client.ts';
+import { remoteError } from '../src/cli/remote.ts';
+import { listen, type ApiServer } from '../src/http/server.ts';
+import { otw, startOtw, temporaryFolder, type Finished, type Running } from './otw.ts';
+import { everyDay, scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
+import { createTestHost, type TestHost } from './test-host.ts';
+
+/** Where nobody listens. */
+async function closedOrigin(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return `http://127.0.0.1:${port}`;
+}
+
+const key = 'a-key-for-tests-that-is-long-enough-0123456789';
+
+describe('with --api a command is done by the host that is named', () => {
+  let source: ScriptedSource;
+  let made: TestHost;
+  let server: ApiServer;
+  let folder: ReturnType<typeof temporaryFolder>;
+  const usual: ScriptedSource['answer'] = (name, window) =>
+    window.from === '' || name === 'marks' ? {} : everyDay(window);
+
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    source = await startScriptedSource();
+    made = await createTestHost({
+      connection: {
+        plugin: scriptedPlugin,
+        config: { origin: source.origin, datasets: { steps: {}, sleep: {} } },
+        backfillDays: 3,
+      },
+      http: { requireKey: true, apiKey: key },
+    });
+    server = await listen(made.host.app, { host: '127.0.0.1', port: 0 });
+  });
+  afterEach(() => {
+    source.answer = usual;
+  });
+  afterAll(async () => {
+    await server.close();
+    await made.host.scheduler.stop();
+    await made.close();
+    await source.close();
+    folder.remove();
+  });
+
+  // Nothing else would lead a command to this host: no DATABASE_URL, an empty data directory.
+  function env(more: Record<string, string> = {}): Record<string, string> {
+    return { OTW_DATA_DIR: join(folder.path, 'none'), OTW_API_KEY: key, OTW_API_URL: server.url, ...more };
+  }
+  function command(args: readonly string[], more?: Record<string, string>): Promise<Finished> {
+    return otw(args, { env: env(more) });
+  }
+
+  test('otw run prints what a run of its own would, with progress, and exits as it would', async () => {
+    const { code, stdout, stderr } = await otw(['run', '--json', '--api', server.url], {
+      env: env({ OTW_API_URL: '' }),
+    });
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(JSON.parse(stdout)).toMatchObject({
+      connection: 'garmin',
+      status: 'succeeded',
+      started_at: expect.stringMatching(/\+08:00$/),
+      slices_planned: 6,
+      skipped: null,
+      datasets: { steps: { ok: 3, written: 3 }, sleep: { ok: 3, written: 3 } },
+      error: null,
+      not_before: null,
+    });
+    expect(stderr).toMatch(/garmin 6\/6 slices/);
+    const rows = await made.query<{ trigger: string }>('select trigger from app.run');
+    expect(rows).toEqual([{ trigger: 'person' }]);
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  test('a run of some days of some datasets reads those alone, and a table is printed', async () => {
+    source.requests();
+    const { code, stdout } = await command([
+      'run',
+      'garmin',
+      '--from',
+      '2026-02-01',
+      '--to',
+      '2026-02-02',
+      '--dataset',
+      'sleep',
+    ]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^sleep +2 +0 +0 +0 +2 +0$/m);
+    expect(
+      source
+        .requests()
+        .filter((each) => each.startsWith('s'))
+        .toSorted(),
+    ).toEqual(['sleep 2026-02-01', 'sleep 2026-02-02']);
+  });
+
+  test('what goes wrong has the exit code that it has without a host', async () => {
+    const [nobody, day, dataset, keyless] = await Promise.all([
+      command(['run', 'nobody']),
+      command(['run', '--from', 'yesterday']),
+      command(['run', '--dataset', 'nothing']),
+      command(['check'], { OTW_API_KEY: '' }),
+    ]);
+    expect(nobody).toMatchObject({ code: 2, stderr: expect.stringContaining('(garmin), found nobody') });
+    expect(day).toMatchObject({ code: 2, stderr: expect.stringContaining('--from: expected a day') });
+    expect(dataset).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('expected names out of steps, sleep'),
+    });
+    expect(keyless).toMatchObject({ code: 4, stderr: expect.stringMatching(/UNAUTHENTICATED.*OTW_API_KEY/) });
+
+    source.answer = (name, window) =>
+      name === 'sleep' ? { error: { code: 'bad_data', message: 'no' } } : usual(name, window);
+    expect(await command(['run'])).toMatchObject({ code: 3, stdout: expect.stringContaining('partial') });
+    source.answer = () => ({ error: { code: 'needs_user', message: 'sign in' } });
+    const needsUser = await command(['run']);
+    expect(needsUser).toMatchObject({ code: 4, stdout: expect.stringContaining('needs_user: sign in') });
+  });
+
+  test('a pause of the source ends with 5 and says until when, also where the host refuses to begin', async () => {
+    source.answer = () => ({ error: { code: 'rate_limited', message: 'slow down', retryAfterMs: 600_000 } });
+    const asked = await command(['run', '--json']);
+    const refused = await command(['run', '--json']);
+    for (const { code, stdout } of [asked, refused]) {
+      expect(code).toBe(5);
+      const { error, not_before: until } = JSON.parse(stdout) as {
+        error: { code: string };
+        not_before: string;
+      };
+      expect(error.code).toBe('rate_limited');
+      expect(Math.abs(Date.parse(until) - Date.now() - 600_000)).toBeLessThan(60_000);
+    }
+    await made.query('update app.connection_state set not_before = null');
+  });
+
+  test('pause and resume hold the next run back and let it go, and check says what it found', async () => {
+    expect(await command(['pause', '--json'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('+08:00'),
+    });
+    expect(await command(['run'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('otw resume garmin'),
+    });
+    const [resumed, checked] = await Promise.all([command(['resume']), command(['check', '--json'])]);
+    expect(resumed).toMatchObject({ code: 0, stdout: expect.stringContaining('not paused') });
+    expect(checked.code).toBe(0);
+    expect(JSON.parse(checked.stdout)).toMatchObject({
+      checks: [
+        { what: 'host', ok: true },
+        { what: 'sink postgres', ok: true },
+        { what: 'connection garmin', ok: true, detail: expect.stringContaining('2 datasets') },
+      ],
+    });
+  });
+
+  test('dead letters are listed and replayed there', async () => {
+    source.answer = (name, window) =>
+      name === 'sleep' ? { records: [{ day: window.from, data: { text: '\0' } }] } : usual(name, window);
+    await made.run({ only: { from: '2026-02-01', to: '2026-02-02' } });
+    const [letter] = await made.query<{ id: string }>('select dead_letter_id as id from app.dead_letter');
+    const id = letter?.id ?? '';
+    const [listed, replayed] = await Promise.all([
+      command(['dead-letters', '--api', server.url, '--json']),
+      command(['dead-letters', 'replay', id, '--json']),
+    ]);
+    expect(JSON.parse(listed.stdout)).toMatchObject({ dead_letters: [{ id, error_code: 'bad_data' }] });
+    expect(replayed.code).toBe(3);
+    expect(JSON.parse(replayed.stdout)).toMatchObject({
+      id,
+      outcome: 'refused',
+      error: { code: 'bad_data' },
+    });
+    expect(await command(['dead-letters', 'drop', id, '--yes', '--api', server.url])).toMatchObject({
+      code: 0,
+    });
+    expect(await made.query('select from app.dead_letter')).toEqual([]);
+  });
+
+  test('Ctrl-C ends the following, and the run goes on in the host', async () => {
+    const asked = Promise.withResolvers<void>();
+    source.answer = (name, window) => {
+      if (name === 'steps') asked.resolve();
+      return usual(name, window);
+    };
+    // Nothing can be stored before the command has ended.
+    const holder = new Client(made.databaseUrl);
+    await holder.connect();
+    await holder.query('begin; lock table raw.raw_event in access exclusive mode');
+    try {
+      const run = startOtw(['run', '--from', '2026-01-01', '--to', '2026-01-01'], { env: env() });
+      await asked.promise;
+      run.process.kill('SIGINT');
+      const finished = await run.finished;
+      expect(finished).toMatchObject({ code: 130, stderr: expect.stringContaining('goes on in the host') });
+    } finally {
+      await holder.end();
+    }
+    const newest = 'select status from app.run order by started_at desc limit 1';
+    const status = async (): Promise<unknown> => (await made.query<{ status: string }>(newest))[0]?.status;
+    await expect.poll(status, { timeout: 20_000 }).toBe('succeeded');
+  });
+
+  test('a host that does not answer, or is no host, ends with 69', async () => {
+    const other = createServer((_, response) => response.end('<html>'));
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as AddressInfo;
+    const [nothing, stranger] = await Promise.all([
+      command(['run'], { OTW_API_URL: await closedOrigin() }),
+      command(['check'], { OTW_API_URL: `http://127.0.0.1:${port}` }),
+    ]);
+    other.close();
+    expect(nothing).toMatchObject({
+      code: 69,
+      stderr: expect.stringMatching(/but: no answer \(ECONNREFUSED\)/),
+    });
+    expect(stranger).toMatchObject({ code: 69 });
+  });
+
+  test.each([
+    [401, 4, /OTW_API_KEY/],
+    [403, 1, /scope admin/],
+    [404, 2, /words/],
+    [409, 1, /words/],
+    [422, 2, /words/],
+    [429, 5, /words/],
+    [503, 69, /words/],
+    [500, 1, /words/],
+  ])('a refusal with %i is exit code %i', (status, exitCode, message) => {
+    const refusal = new ApiRefusal('words', { status, code: 'CODE', retryAfter: null });
+    const client = createApiClient({ origin: 'http://127.0.0.1:9' });
+    expect(remoteError(refusal, client)).toMatchObject({ exitCode, message: expect.stringMatching(message) });
+  });
+});
+
+describe('while a daemon holds the embedded database', () => {
+  let daemon: Running;
+  let folder: ReturnType<typeof temporaryFolder>;
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    daemon = startOtw(['start'], { env: { ...env(), OTW_REQUIRE_API_KEY: 'true' } });
+    await daemon.said(/"msg":"run finished"/);
+  });
+  afterAll(async () => {
+    daemon.process.kill('SIGTERM');
+    await daemon.finished;
+    folder.remove();
+  });
+
+  function env(): Record<string, string> {
+    return { OTW_DATA_DIR: folder.path, OTW_API_KEY: key };
+  }
+  const one = ['run', '--from', '2026-02-01', '--to', '2026-02-01', '--dataset', 'sleep'];
+
+  test('a run is done by the daemon, and by the command itself where the daemon will not', async () => {
+    const [byHost, byItself] = [
+      await otw(one, { env: env() }),
+      await otw(one, { env: { ...env(), OTW_API_KEY: '' } }),
+    ];
+    expect(byHost).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/The host at http:\/\/127\.0\.0\.1:\d+ does it/),
+    });
+    expect(byItself).toMatchObject({ code: 0, stderr: expect.stringContaining('Sharing the database') });
+  });
+
+  test('it is paused and resumed by it, and looked at beside it', async () => {
+    expect(await otw(['pause'], { env: env() })).toMatchObject({ code: 0 });
+    const sql = 'select paused_at is not null as paused from app.connection_state';
+    expect((await otw(['query', sql, '--json'], { env: env() })).stdout).toContain(
+      '{"rows":[{"paused":"t"}]}',
+    );
+    expect(await otw(['resume'], { env: env() })).toMatchObject({ code: 0 });
+  });
+
+  test('everything in its data directory is for its owner alone', () => {
+    const open = readdirSync(folder.path, { recursive: true, encoding: 'utf8' })
+      .map((name) => join(folder.path, name))
+      .filter((path) => lstatSync(path, { throwIfNoEntry: false }))
+      .filter((path) => {
+        const stats = lstatSync(path);
+        // A link has no mode of its own.
+        return !stats.isSymbolicLink() && (stats.mode & 0o077) !== 0;
+      });
+    expect(open).toEqual([]);
+  });
+});
