@@ -2,10 +2,13 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import type { RunSummary } from '@on-the-way/core';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ApiRefusal, createApiClient } from '../src/api-client.ts';
 import { remoteError } from '../src/cli/remote.ts';
+import { runRemotely, type RemoteRunWish } from '../src/cli/remote-run.ts';
+import { exitCodeOf } from '../src/cli/run-summary.ts';
 import { listen, type ApiServer } from '../src/http/server.ts';
 import { otw, startOtw, temporaryFolder, type Finished, type Running } from './otw.ts';
 import { everyDay, scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
@@ -83,63 +86,50 @@ describe('with --api a command is done by the host that is named', () => {
     expect(readdirSync(folder.path)).toEqual([]);
   });
 
-  test('a run of some days of some datasets reads those alone, and a table is printed', async () => {
+  /** The same without a process of its own. */
+  function run(wish: Partial<RemoteRunWish> = {}): Promise<RunSummary> {
+    const client = createApiClient({ origin: server.url, key });
+    const connections = [{ name: 'garmin', simulated: false, not_before: null }];
+    const remote = { client, connections, timeZone: 'Asia/Shanghai' };
+    return runRemotely(remote, { name: undefined, signal: new AbortController().signal, ...wish });
+  }
+
+  test('a run of some days of some datasets reads those alone', async () => {
     source.requests();
-    const { code, stdout } = await command([
-      'run',
-      'garmin',
-      '--from',
-      '2026-02-01',
-      '--to',
-      '2026-02-02',
-      '--dataset',
-      'sleep',
-    ]);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/^sleep +2 +0 +0 +0 +2 +0$/m);
-    expect(
-      source
-        .requests()
-        .filter((each) => each.startsWith('s'))
-        .toSorted(),
-    ).toEqual(['sleep 2026-02-01', 'sleep 2026-02-02']);
+    const summary = await run({ from: '2026-02-01', to: '2026-02-02', datasets: ['sleep'] });
+    expect(summary).toMatchObject({ status: 'succeeded', datasets: { sleep: { ok: 2, written: 2 } } });
+    const asked = source.requests().filter((each) => each.startsWith('s'));
+    expect(asked.toSorted()).toEqual(['sleep 2026-02-01', 'sleep 2026-02-02']);
   });
 
   test('what goes wrong has the exit code that it has without a host', async () => {
-    const [nobody, day, dataset, keyless] = await Promise.all([
+    const [nobody, keyless] = await Promise.all([
       command(['run', 'nobody']),
-      command(['run', '--from', 'yesterday']),
-      command(['run', '--dataset', 'nothing']),
       command(['check'], { OTW_API_KEY: '' }),
     ]);
     expect(nobody).toMatchObject({ code: 2, stderr: expect.stringContaining('(garmin), found nobody') });
-    expect(day).toMatchObject({ code: 2, stderr: expect.stringContaining('--from: expected a day') });
-    expect(dataset).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('expected names out of steps, sleep'),
-    });
     expect(keyless).toMatchObject({ code: 4, stderr: expect.stringMatching(/UNAUTHENTICATED.*OTW_API_KEY/) });
+    await expect(run({ datasets: ['nothing'] })).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining('expected names out of steps, sleep'),
+    });
 
     source.answer = (name, window) =>
       name === 'sleep' ? { error: { code: 'bad_data', message: 'no' } } : usual(name, window);
-    expect(await command(['run'])).toMatchObject({ code: 3, stdout: expect.stringContaining('partial') });
+    expect(exitCodeOf(await run())).toBe(3);
     source.answer = () => ({ error: { code: 'needs_user', message: 'sign in' } });
-    const needsUser = await command(['run']);
-    expect(needsUser).toMatchObject({ code: 4, stdout: expect.stringContaining('needs_user: sign in') });
+    const needsUser = await run();
+    expect(exitCodeOf(needsUser)).toBe(4);
+    expect(needsUser.error).toEqual({ code: 'needs_user', message: 'sign in' });
   });
 
-  test('a pause of the source ends with 5 and says until when, also where the host refuses to begin', async () => {
+  test('a pause of the source says until when, also where the host refuses to begin', async () => {
     source.answer = () => ({ error: { code: 'rate_limited', message: 'slow down', retryAfterMs: 600_000 } });
-    const asked = await command(['run', '--json']);
-    const refused = await command(['run', '--json']);
-    for (const { code, stdout } of [asked, refused]) {
-      expect(code).toBe(5);
-      const { error, not_before: until } = JSON.parse(stdout) as {
-        error: { code: string };
-        not_before: string;
-      };
-      expect(error.code).toBe('rate_limited');
-      expect(Math.abs(Date.parse(until) - Date.now() - 600_000)).toBeLessThan(60_000);
+    for (const summary of [await run(), await run()]) {
+      expect(exitCodeOf(summary)).toBe(5);
+      expect(summary.error?.code).toBe('rate_limited');
+      const until = summary.finishedAt + (summary.error?.retryAfterMs ?? 0);
+      expect(Math.abs(until - Date.now() - 600_000)).toBeLessThan(60_000);
     }
     await made.query('update app.connection_state set not_before = null');
   });
@@ -149,9 +139,9 @@ describe('with --api a command is done by the host that is named', () => {
       code: 0,
       stdout: expect.stringContaining('+08:00'),
     });
-    expect(await command(['run'])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('otw resume garmin'),
+    await expect(run()).rejects.toMatchObject({
+      exitCode: 1,
+      message: expect.stringContaining('otw resume garmin'),
     });
     const [resumed, checked] = await Promise.all([command(['resume']), command(['check', '--json'])]);
     expect(resumed).toMatchObject({ code: 0, stdout: expect.stringContaining('not paused') });
@@ -275,13 +265,12 @@ describe('while a daemon holds the embedded database', () => {
     expect(byItself).toMatchObject({ code: 0, stderr: expect.stringContaining('Sharing the database') });
   });
 
-  test('it is paused and resumed by it, and looked at beside it', async () => {
+  test('it is paused by it, and looked at beside it', async () => {
     expect(await otw(['pause'], { env: env() })).toMatchObject({ code: 0 });
     const sql = 'select paused_at is not null as paused from app.connection_state';
     expect((await otw(['query', sql, '--json'], { env: env() })).stdout).toContain(
       '{"rows":[{"paused":"t"}]}',
     );
-    expect(await otw(['resume'], { env: env() })).toMatchObject({ code: 0 });
   });
 
   test('everything in its data directory is for its owner alone', () => {

@@ -205,7 +205,8 @@ test('lists page through all letters, newest first, also those of one moment', a
   do {
     const { body } = await api('GET', `?limit=3${cursor}`);
     seen.push(...(body['items'] as Letter[]).map((item) => item.external_id));
-    cursor = body['next_cursor'] === null ? '' : `&cursor=${String(body['next_cursor'])}`;
+    const next = body['next_cursor'] as string | null;
+    cursor = next === null ? '' : `&cursor=${next}`;
   } while (cursor !== '');
   expect(new Set(seen).size).toBe(10);
   expect(seen).toHaveLength(10);

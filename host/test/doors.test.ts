@@ -72,11 +72,17 @@ interface Asked {
   readonly body: Record<string, unknown>;
 }
 
-/** `from`: the address the request seems to come from, so that one test's failures are not another's. */
+interface Asking {
+  readonly key?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly method?: string;
+  readonly body?: string;
+}
+
 async function ask(
   { server }: Door,
   path: string,
-  { key, headers = {}, ...rest }: RequestInit & { key?: string; headers?: Record<string, string> } = {},
+  { key, headers = {}, ...rest }: Asking = {},
 ): Promise<Asked> {
   const response = await fetch(server.url + path, {
     ...rest,
@@ -216,7 +222,7 @@ describe('keys', () => {
     expect(key.lastUsedAt).toBeNull();
     expect(await ask(keyed, '/v1/runs', { key: text })).toMatchObject({ status: 200 });
     await vi.waitFor(async () => {
-      const [found] = (await keyed.made.host.apiKeys.list()).filter(({ keyId }) => keyId === key.keyId);
+      const found = (await keyed.made.host.apiKeys.list()).find(({ keyId }) => keyId === key.keyId);
       expect(found?.lastUsedAt).toBeInstanceOf(Date);
     });
   });

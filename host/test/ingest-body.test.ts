@@ -1,8 +1,11 @@
 import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { healthEvent, refusal, startContractApi, untilTaken, type ContractApi } from './contract-api.ts';
+import { otw, temporaryFolder } from './otw.ts';
 import { fakeClock } from './test-host.ts';
 
 const manual = '/v1/ingest/manual-signal';
@@ -454,4 +457,19 @@ test('the description has a path for each contract with the schema that validate
       payload: { properties: { value: { minimum: 0, maximum: 100 } } },
     },
   });
+});
+
+test('a host whose contracts cannot be served as configured does not start', async () => {
+  const folder = temporaryFolder();
+  const contract = "{ source: 's', externalIdLength: 8 }";
+  for (const file of ['one.mjs', 'two.mjs'])
+    writeFileSync(join(folder.path, file), `export default { ingest: { same: ${contract} } };`);
+  const config = { ingest: { plugins: ['./one.mjs', './two.mjs'] }, connections: {} };
+  const path = join(folder.path, 'otw.config.json');
+  writeFileSync(path, JSON.stringify(config));
+  const env = { DATABASE_URL: api.databaseUrl, OTW_DATA_DIR: folder.path };
+  const { code, stderr } = await otw(['start', '--config', path], { env });
+  expect(stderr).toMatch(/ingest\.plugins: expected every contract to be declared by one plugin/);
+  expect(code).toBe(78);
+  folder.remove();
 });

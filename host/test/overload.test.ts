@@ -5,7 +5,7 @@ import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Probed } from './live-prober.ts';
 import { startOtw, temporaryFolder, type Running } from './otw.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
@@ -16,12 +16,30 @@ let database: TestDatabase;
 let host: Running;
 let address: string;
 let baseMb = 0;
+let baseHeldMb = 0;
 
 /** Megabytes the host's process holds; 0 where the system does not say. */
 function residentMb(): number {
   const path = `/proc/${host.process.pid}/status`;
   if (!existsSync(path)) return 0;
   return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(path, 'utf8'))?.[1]) / 1024);
+}
+
+/** Resolves when the host has thrown away what nobody holds. */
+async function collectGarbage(): Promise<void> {
+  // The first one frees what owns memory outside of the heap, the second what was behind that.
+  for (let n = 0; n < 3; n += 1) {
+    host.process.kill('SIGUSR2');
+    await delay(300);
+  }
+}
+
+/** Megabytes that are in use within the host's process, by what it says itself. */
+async function heldMb(): Promise<number> {
+  const text = await (await fetch(`${address}/metrics`)).text();
+  const bytes = [...text.matchAll(/^nodejs_(?:heap_size_used|external_memory)_bytes (\d+)/gm)];
+  expect(bytes).toHaveLength(2);
+  return Math.round(bytes.reduce((sum, [, value]) => sum + Number(value), 0) / 1024 ** 2);
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 200 });
@@ -68,12 +86,21 @@ function largeEnvelope(index: number): string {
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  host = startOtw(['start'], { env: { DATABASE_URL: database.url, OTW_DATA_DIR: folder.path } });
+  host = startOtw(['start'], {
+    env: {
+      DATABASE_URL: database.url,
+      OTW_DATA_DIR: folder.path,
+      // Otherwise V8 takes its time, and what is garbage could not be told from what is held.
+      NODE_OPTIONS: `--expose-gc --import "data:text/javascript,process.on('SIGUSR2',()=>gc())"`,
+    },
+  });
   address = (await host.said(/serving on (http:\/\/127\.0\.0\.1:\d+)/))[1] ?? '';
   // What is loaded with the first request belongs to the base.
   for (let n = 0; n < 50; n += 1) await post('manual-signal', signal());
   expect(await post('connector-health', largeEnvelope(1_000_000))).toBe(200);
+  await collectGarbage();
   baseMb = residentMb();
+  baseHeldMb = await heldMb();
 });
 
 afterAll(async () => {
@@ -109,13 +136,17 @@ function counted(statuses: readonly number[]): Record<string, number> {
   return counts;
 }
 
-/** health/live is answered within 100 ms at p99; a disturbance of the machine may spoil two of three tries. */
+/**
+ * health/live is answered within 100 ms at p99. Only a machine that is free can show that: where other programs take
+ * the processors for most of the time, ten times as long is allowed.
+ */
 async function stayedLive<T>(what: string, load: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     const { result, live } = await probing(what, load);
     expect(live.failed).toBe(0);
-    if (live.p99 < 100) return result;
-    if (attempt === 3) expect(live.p99).toBeLessThan(100);
+    const allowed = live.wallP99 > 2 * live.p99 ? 1000 : 100;
+    if (live.p99 < allowed) return result;
+    if (attempt === 3) expect(live.p99).toBeLessThan(allowed);
   }
 }
 
@@ -161,8 +192,9 @@ test('thousands of connections that never finish their headers keep nobody out',
       sockets.push(socket);
       if (n % 100 === 99) await delay(20);
     }
-    await delay(500);
     const status = await post('manual-signal', signal());
+    const isClosed = () => expect(sockets.length - closed).toBeLessThanOrEqual(256);
+    await vi.waitFor(isClosed, { timeout: 15_000, interval: 50 });
     const left = sockets.length - closed;
     for (const socket of sockets) socket.destroy();
     return { left, failed, status };
@@ -172,14 +204,15 @@ test('thousands of connections that never finish their headers keep nobody out',
   expect(result.left).toBeLessThanOrEqual(256);
 });
 
-test('afterwards the host works, and its memory is near where it began', async () => {
+test('afterwards the host works, and nothing of all that is kept in memory', async () => {
   expect(await post('manual-signal', signal())).toBe(200);
-  const deadline = performance.now() + 10_000;
-  while (residentMb() > baseMb + 150 && performance.now() < deadline) {
-    await post('manual-signal', signal());
-    await delay(100);
-  }
-  console.log(`memory: ${baseMb} MB before, ${residentMb()} MB after`);
-  expect(residentMb()).toBeLessThan(baseMb + 300);
+  const resident = residentMb();
+  await collectGarbage();
+  const held = await heldMb();
+  console.log(
+    `memory: held ${baseHeldMb} MB at first, ${held} MB after; resident ${baseMb} and ${resident} MB`,
+  );
+  expect(held).toBeLessThan(baseHeldMb + 30);
+  expect(resident).toBeLessThan(baseMb + 800);
   expect(host.process.exitCode).toBeNull();
 });

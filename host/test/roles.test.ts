@@ -83,19 +83,23 @@ test('the api begins no run, and says who does when it is asked for one', async 
 });
 
 test('otw health asks the host of its environment, and says in one line what it found', async () => {
-  for (const role of ['api', 'worker'] as const) {
+  const asked = (['api', 'worker'] as const).map(async (role) => {
     const env = { ...environment(role), API_PORT: new URL(address[role]).port };
     expect(await otw(['health'], { env })).toMatchObject({ code: 0, stdout: `${address[role]} is ready\n` });
-  }
+  });
+  await Promise.all(asked);
 });
 
 test('otw health ends with 69 where nobody answers, with 2 for an address that is none', async () => {
   const env = { DATABASE_URL: database.url, API_PORT: '9' };
-  const away = await otw(['health'], { env });
+  const [away, elsewhere, nowhere] = await Promise.all([
+    otw(['health'], { env }),
+    otw(['health', '--url', 'http://127.0.0.1:9', '--json'], { env }),
+    otw(['health', '--url', 'ftp://nowhere'], { env }),
+  ]);
   expect(away).toMatchObject({ code: 69, stderr: expect.stringMatching(/^Expected .*127\.0\.0\.1:9 .+\n$/) });
-  const elsewhere = await otw(['health', '--url', 'http://127.0.0.1:9', '--json'], { env });
   expect(elsewhere).toMatchObject({ code: 69, stdout: expect.stringMatching(/"ready":false/) });
-  expect(await otw(['health', '--url', 'ftp://nowhere'], { env })).toMatchObject({ code: 2 });
+  expect(nowhere).toMatchObject({ code: 2 });
 });
 
 test('both stop when they are told to', async () => {

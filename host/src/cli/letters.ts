@@ -16,7 +16,7 @@ const letterAnswer = z.object({ ...letterShape, payload: z.string().optional() }
 export type ShownLetter = z.output<typeof letterAnswer>;
 
 /** What became of a replay. */
-export type ReplayResult =
+type ReplayResult =
   | { readonly outcome: 'written' | 'unchanged' }
   | { readonly outcome: 'refused'; readonly error: { readonly code: string; readonly message: string } };
 
@@ -91,7 +91,8 @@ export function lettersByHost({ client }: Remote): Letters {
           limit: String(Math.min(limit, 200)),
           ...(connection !== undefined && { connection }),
         });
-        return (await client.get(`${path}?${query}`, z.object({ items: z.array(letterAnswer) }))).items;
+        return (await client.get(`${path}?${query.toString()}`, z.object({ items: z.array(letterAnswer) })))
+          .items;
       }),
     get: (id) =>
       viaRemote(

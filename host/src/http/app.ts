@@ -27,7 +27,7 @@ import { runRoutes } from './runs.ts';
 const servedMethods = ['GET', 'HEAD', 'POST', 'DELETE'];
 
 /** Every path of the API, in the order of its description. */
-export function routesOf(parts: AppParts): readonly Route[] {
+function routesOf(parts: AppParts): readonly Route[] {
   const stamp: Stamp = (at) =>
     at === null || at === undefined ? null : formatInstant(Number(at), parts.config.timeZone);
   const routes = [

@@ -38,7 +38,7 @@ export function issueText(issue: z.core.$ZodIssue): string {
  *
  * @throws ApiError 400 for what is not JSON, 422 for JSON that cannot be stored as it is.
  */
-export function parseJsonBody(text: string, maxDepth: number): JsonValue {
+function parseJsonBody(text: string, maxDepth: number): JsonValue {
   const parsed = parseStrictJson(text, { maxDepth });
   if (parsed.kind === 'json') return parsed.value;
   throw jsonRefusal(parsed);

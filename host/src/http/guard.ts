@@ -9,7 +9,7 @@ import { requestIdOf } from './request-id.ts';
 import type { Scope } from './route.ts';
 
 /** Lets a request pass, or throws its refusal. */
-export type Guard = (request: Request, response: Response, scope: Scope) => Promise<void>;
+type Guard = (request: Request, response: Response, scope: Scope) => Promise<void>;
 
 /** The guard, and what it does for paths that are not served. */
 export interface Doors {

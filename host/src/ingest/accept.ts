@@ -15,7 +15,7 @@ import { issueText, jsonRefusal } from '../http/body.ts';
 import type { ServedContract } from './ports.ts';
 
 /** How deep a body may nest: its payload, the payload's members, and 64 levels below those. */
-export const bodyDepth = 66;
+const bodyDepth = 66;
 
 // Longer keys do not fit into the index that makes them unique, whatever their characters.
 const externalIdBytes = 512;

@@ -21,7 +21,7 @@ export interface IngestLimits {
 }
 
 /** What a host goes by. */
-export const defaultIngestLimits: IngestLimits = {
+const defaultIngestLimits: IngestLimits = {
   groupEvents: 256,
   groupBytes: 4 * 2 ** 20,
   groups: 2,

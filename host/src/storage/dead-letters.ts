@@ -10,7 +10,7 @@ export interface Refusal {
 }
 
 /** An event that a sink refused, as it is about to be set aside. */
-export interface RefusedEvent {
+interface RefusedEvent {
   readonly connection: string;
   readonly runId: string;
   readonly event: RawEvent;
@@ -47,7 +47,7 @@ export interface FullDeadLetter extends DeadLetter {
 }
 
 /** Which letters to list: those that wait, newest first. */
-export interface DeadLetterFilter {
+interface DeadLetterFilter {
   readonly connection?: string;
   readonly limit: number;
   /** Only letters older than this one. */
@@ -55,7 +55,7 @@ export interface DeadLetterFilter {
 }
 
 /** A letter in a list, with its place in it. */
-export interface ListedDeadLetter extends DeadLetter {
+interface ListedDeadLetter extends DeadLetter {
   /** `createdAt` to the microsecond, for the cursor. */
   readonly at: string;
 }
