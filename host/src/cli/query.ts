@@ -44,7 +44,9 @@ export function queryCommand(sql: string, options: GlobalOptions): Promise<numbe
       }
       return exitCodes.done;
     } catch (cause) {
-      if (isUnreachable(cause)) throw unreachable(storage.url, cause);
+      // Of a database that anybody may only read it would mean to try elsewhere; here it is what was asked for.
+      const isRefusal = cause instanceof Error && 'code' in cause && cause.code === '25006';
+      if (!isRefusal && isUnreachable(cause)) throw unreachable(storage.url, cause);
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new HostError(
         exitCodes.failed,

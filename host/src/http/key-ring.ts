@@ -94,7 +94,8 @@ class KnownKeys {
   /** The key with this prefix, as of a moment ago; one that was not there then, as of now. */
   async get(prefix: string): Promise<StoredKey | undefined> {
     const askedAt = performance.now();
-    if (askedAt - this.#readAt > freshForMs) await this.#readSince(askedAt - freshForMs);
+    const isFresh = this.#byPrefix && askedAt - this.#readAt <= freshForMs;
+    if (!isFresh) await this.#readSince(askedAt - freshForMs);
     if (this.#byPrefix && !this.#byPrefix.has(prefix)) {
       await delay(Math.max(0, this.#readAt + askAgainAfterMs - performance.now()));
       await this.#readSince(askedAt);

@@ -44,7 +44,8 @@ export const cursor = z
   .max(200)
   .transform((text) => Buffer.from(text, 'base64url').toString('utf8').split(' '))
   .pipe(
-    z.tuple([z.iso.datetime({ offset: true }), z.guid()], {
+    // Postgres has no year 0, which is a good instant to zod; nothing here is older than 1902.
+    z.tuple([z.iso.datetime({ offset: true }).regex(/^(19|2)/), z.guid()], {
       error: 'expected a next_cursor of an earlier answer',
     }),
   )
