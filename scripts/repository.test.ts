@@ -114,3 +114,36 @@ test('no leftovers stand in the sources', () => {
   const found = filesOf(/\.(ts|mjs|js)$/).filter((file) => marks.test(read(file)));
   expect(found).toEqual([]);
 });
+
+/** What SQL text is put together from: names and clauses of our own, never a value. A new one is added here on purpose. */
+const sqlParts = new Set([
+  'columns',
+  'coverageColumns',
+  'databaseName',
+  'order',
+  'password',
+  'replaceable',
+  'role',
+  'shown',
+  'start',
+  'table',
+  'timeZone',
+  'where',
+  'whereOf(table)',
+  "whereOf('raw.raw_event')",
+  "whereOf('app.dead_letter')",
+]);
+const sql =
+  /\b(?:select|insert into|update|delete from|create (?:role|database)|alter|grant|set local|copy)\b[^]*\b(?:from|into|set|where|role|database|values|time zone)\b/i;
+
+test('SQL takes values as parameters: nothing is pasted into it but our own names and clauses', () => {
+  const templates = filesOf(/^(host|plugins\/[^/]+)\/src\/.*\.ts$/)
+    .filter((file) => !/test/.test(file))
+    .flatMap((file) => [...read(file).matchAll(/`(?:[^`\\]|\\.)*`/g)].map(([text]) => ({ file, text })))
+    .filter(({ text }) => sql.test(text));
+  const pasted = templates.flatMap(({ file, text }) =>
+    [...text.matchAll(/\$\{([^}]*)\}/g)].map(([, part = '']) => ({ file, part })),
+  );
+  expect(pasted.length).toBeGreaterThan(5);
+  expect(pasted.filter(({ part }) => !sqlParts.has(part))).toEqual([]);
+});

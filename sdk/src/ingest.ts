@@ -22,6 +22,7 @@ export type IngestProblemCode = 'INVALID_ARGUMENT' | 'UNSUPPORTED_METRIC_TYPE' |
 
 /** Why an event that fits the schema is refused all the same. */
 export interface IngestProblem {
+  /** Which refusal it is. */
   readonly code: IngestProblemCode;
   /** Where, in dots: `payload.timezone`. */
   readonly field: string;

@@ -14,7 +14,7 @@ export interface AnswerShape {
 }
 
 /** What a handler is given: everything parsed. */
-export interface Call<Params, Query> {
+interface Call<Params, Query> {
   readonly params: Params;
   readonly query: Query;
   readonly request: Request;
