@@ -59,6 +59,7 @@ export interface Host {
   readonly scheduler: Scheduler;
   readonly feed: EventFeed;
   readonly app: Express;
+  readonly metrics: Metrics;
   /** Closes sinks and the pool; the scheduler must have stopped. */
   close(): Promise<void>;
 }

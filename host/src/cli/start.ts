@@ -65,7 +65,10 @@ async function serve(context: CommandContext, stop: Promise<'signal'>): Promise<
   const { host, storage, config, log } = context;
   await checkAccess(config, host.apiKeys);
   if (config.role !== 'worker') await host.contracts.all();
-  const server = await listen(host.app, config);
+  // Past the limit nobody looks at the path.
+  const refused = { method: 'other', route: 'none', status: 503, seconds: 0 };
+  const onRefused = (): void => host.metrics.http.observe(refused);
+  const server = await listen(host.app, { host: config.host, port: config.port, onRefused });
   const { url } = server;
   storage.publish(url);
   banner(context, url);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { cutTurnShort } from './turns.ts';
 
 /** How many connections there may be. */
 export interface SocketLimits {
@@ -101,6 +102,7 @@ export function limitSockets(server: Server, limits: SocketLimits = presetLimits
   const { waiting, idle, answers } = places;
   let open = 0;
   server.on('connection', (socket: Duplex) => {
+    cutTurnShort();
     open += 1;
     waiting.add(socket);
     answers.set(socket, new Set());
