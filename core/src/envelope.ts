@@ -10,6 +10,9 @@ import {
 import { canonicalJson } from './canonical-json.ts';
 import { sha256 } from './digest.ts';
 
+/** Members of the envelope that say how a thing was read: two envelopes may differ in them and say the same. */
+export const envelopeNotCompared: readonly string[] = ['fetched_at', 'api_method', 'connector_version'];
+
 /** Whose records are wrapped; the same for a whole run. */
 export interface EnvelopeIdentity {
   /** First part of every external_id. */
@@ -82,6 +85,7 @@ export function envelopeOf(
     occurredAt: formatStartOfDay(day, timeZone),
     payload,
     payloadHash,
+    notCompared: envelopeNotCompared,
     requestId: read.requestId,
   };
 }

@@ -34,3 +34,44 @@ export function numberProblem(text: string): string | undefined {
     ? `a number with more than ${mostFractionDigits} digits after the point`
     : undefined;
 }
+
+interface Decimal {
+  readonly sign: -1 | 0 | 1;
+  readonly digits: string;
+  /** Digits before the point; zero and less for what begins behind it. */
+  readonly size: number;
+}
+
+function partsOf(decimal: string): Decimal {
+  if (decimal === '0') return { sign: 0, digits: '', size: 0 };
+  const [mantissa = '', exponent = '0'] = decimal.split('e');
+  const digits = mantissa.replace('-', '');
+  return { sign: mantissa === digits ? 1 : -1, digits, size: digits.length + Number(exponent) };
+}
+
+/** Below zero when the first is less, above when it is more. */
+function compareDecimals(first: string, second: string): number {
+  const [a, b] = [partsOf(first), partsOf(second)];
+  if (a.sign !== b.sign) return a.sign - b.sign;
+  if (a.size !== b.size) return a.sign * (a.size - b.size);
+  // None ends in zeros, so that the longer of two that begin alike is the larger.
+  return a.digits === b.digits ? 0 : a.digits > b.digits ? a.sign : -a.sign;
+}
+
+function nextDouble(value: number, up: boolean): number {
+  if (value === 0) return up ? Number.MIN_VALUE : -Number.MIN_VALUE;
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, value);
+  view.setBigInt64(0, view.getBigInt64(0) + (value > 0 === up ? 1n : -1n));
+  return view.getFloat64(0);
+}
+
+/**
+ * The double on the other side of a number of JSON text than the nearest one: the number lies between the two. The
+ * nearest one itself where it stands for the number exactly. What both are within limits of, the number is as well.
+ */
+export function otherDouble(text: string): number {
+  const nearest = Number(text);
+  const order = compareDecimals(decimalOf(text), decimalOf(String(nearest)));
+  return order === 0 ? nearest : nextDouble(nearest, order > 0);
+}

@@ -34,6 +34,14 @@ export type StrictJson =
       readonly found: string;
     };
 
+/** How text is read. */
+export interface StrictJsonOptions {
+  /** Levels of arrays and objects, the outermost one included. */
+  readonly maxDepth: number;
+  /** How many of them are around what a sender is told the limit of; 0 by default. */
+  readonly outerDepth?: number;
+}
+
 /** An array or object that is open at a place of the text. */
 interface Frame {
   readonly isObject: boolean;
@@ -71,6 +79,7 @@ class Unstorable {
 class Walk {
   readonly #text: string;
   readonly #maxDepth: number;
+  readonly #outerDepth: number;
   readonly #frames: Frame[] = [];
   #frame: Frame | undefined;
   #at = 0;
@@ -80,9 +89,10 @@ class Walk {
   members: JsonMembers | undefined;
   exact = true;
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, { maxDepth, outerDepth = 0 }: StrictJsonOptions) {
     this.#text = text;
     this.#maxDepth = maxDepth;
+    this.#outerDepth = outerDepth;
     this.#nextEscape = this.#escapeFrom(0);
   }
 
@@ -180,7 +190,7 @@ class Walk {
       closed: undefined,
     };
     if (this.#frames.length === this.#maxDepth)
-      throw new Unstorable(`nesting of more than ${this.#maxDepth} levels`);
+      throw new Unstorable(`nesting of more than ${this.#maxDepth - this.#outerDepth} levels`);
     this.#frames.push(this.#frame);
     this.#at += 1;
     this.#tokenEnd = this.#at;
@@ -231,7 +241,7 @@ class Walk {
  * surrogate pairs, `__proto__` as a name, a `constructor` with a `prototype`, and numbers that a double or Postgres'
  * numeric would change. Time and memory grow with the length of the text and no faster.
  */
-export function parseStrictJson(text: string, { maxDepth }: { readonly maxDepth: number }): StrictJson {
+export function parseStrictJson(text: string, options: StrictJsonOptions): StrictJson {
   let value: JsonValue;
   try {
     value = JSON.parse(text) as JsonValue;
@@ -240,7 +250,7 @@ export function parseStrictJson(text: string, { maxDepth }: { readonly maxDepth:
     return { kind: 'malformed' };
   }
   if (!text.isWellFormed()) return { kind: 'unstorable', value, path: [], found: halfPair };
-  const walk = new Walk(text, maxDepth);
+  const walk = new Walk(text, options);
   try {
     walk.run();
   } catch (error) {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { canonicalJson, sha256 } from '@on-the-way/core';
+import { canonicalJson, envelopeNotCompared, sha256 } from '@on-the-way/core';
 import { ConnectorError, rawJson, type RawEvent, type SinkWriter } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { conflict, refusalOf } from './set-aside.ts';
@@ -24,7 +24,13 @@ async function eventOf(
   corrected: string | undefined,
 ): Promise<RawEvent> {
   const { sourceId, externalId, occurredAt } = letter;
-  const same = { sourceId, externalId, occurredAt, requestId: randomUUID() };
+  const same = {
+    sourceId,
+    externalId,
+    occurredAt,
+    notCompared: envelopeNotCompared,
+    requestId: randomUUID(),
+  };
   if (corrected === undefined) return { ...same, payload: letter.payload, payloadHash: letter.payloadHash };
   if (!/^\s*\{/.test(corrected))
     throw new ConnectorError('bad_data', 'Expected a payload that is a JSON object');

@@ -209,6 +209,34 @@ describe('a key', () => {
     expect(await twice(first, second)).toEqual([false, 409]);
   });
 
+  test('that the predecessor stored, with its own hash and spelling, is the same event', async () => {
+    const stored = healthEvent({ fetched_at: '2026-02-25T23:00:00+08:00', data: { minutes: 400.0, b: 1 } });
+    const id = 'garmin::79a6123c2db3::sleep::2026-02-25::0123456789abcdef';
+    const signal = (value: number, external_id = 'old') => {
+      const at = '2026-02-25T10:10:06+08:00';
+      return { source_id: 'ios_manual', external_id, occurred_at: at, payload: { value, note: 'n' } };
+    };
+    await api.host.database.raw(
+      `insert into raw.raw_event (source_id, external_id, occurred_at, payload_json, payload_hash, request_id)
+       values ('garmin_connect_health', ?, '2026-02-25T00:00:00+08:00', ?::jsonb, 'of json.dumps', gen_random_uuid()),
+         ('ios_manual', 'old', '2026-02-25T10:10:06+08:00', '{"note":"n","value":61.0}', 'of json.dumps', gen_random_uuid())`,
+      [id, JSON.stringify(stored['payload'])],
+    );
+    const again = (minutes: number) => healthEvent({ data: { b: 1, minutes } }, { external_id: id });
+    const answers = [
+      await api.post(health, again(400)),
+      await api.post(`${health}/batch`, `[${JSON.stringify(again(400))}]`),
+      await api.post('/v1/ingest/manual-signal', signal(61)),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    expect([answers[0], answers[2]]).toMatchObject([
+      { body: { idempotent: true } },
+      { body: { idempotent: true } },
+    ]);
+    expect((await api.post(health, again(401))).status).toBe(409);
+    expect((await api.post('/v1/ingest/manual-signal', signal(62))).status).toBe(409);
+  });
+
   test('that is posted again as the host itself would write it is the same event', async () => {
     const data = rawJson('{"big":9007199254740993,"f":1.10,"list":[null,true]}');
     const identity = {

@@ -13,6 +13,12 @@ export interface RawEvent {
   readonly payload: string;
   /** SHA-256 (hex) of the canonical payload; two events with equal hashes say the same. */
   readonly payloadHash: string;
+  /**
+   * Members of the payload that say how the event was got, not what it is, and are no part of `payloadHash`. Where
+   * hashes differ, as those of rows that another program stored, a sink compares the payloads without these members.
+   * Default: all members count.
+   */
+  readonly notCompared?: readonly string[];
   /** UUID of the request or slice that brought it. */
   readonly requestId: string;
 }

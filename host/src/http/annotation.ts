@@ -1,7 +1,8 @@
 import { characters } from '@on-the-way/sdk';
 import { z } from 'zod';
 import { ApiError } from './api-error.ts';
-import type { AppParts, Stamp } from './app-parts.ts';
+import { instantText } from '../storage/instant-text.ts';
+import type { AppParts } from './app-parts.ts';
 import { readJsonBody } from './body.ts';
 import { defineRoute, type Route } from './route.ts';
 import { ok, timestamp } from './shapes.ts';
@@ -16,11 +17,11 @@ const annotation = z.strictObject({
 
 interface AnnotationRow {
   readonly annotation_id: string;
-  readonly created_at: Date;
+  readonly created_at: string;
 }
 
 /** Notes on signals; the label quality_tag with the value suspect_outlier makes a signal invalid. */
-export function annotationRoutes({ database }: AppParts, stamp: Stamp): readonly Route[] {
+export function annotationRoutes({ database }: AppParts): readonly Route[] {
   return [
     defineRoute({
       method: 'post',
@@ -41,7 +42,7 @@ export function annotationRoutes({ database }: AppParts, stamp: Stamp): readonly
         const { rows } = await database.raw<{ rows: AnnotationRow[] }>(
           `insert into app.annotation (target_type, target_id, label, value)
            select ?, signal_event_id, ?, ? from app.signal_event where signal_event_id = ?
-           returning annotation_id, created_at`,
+           returning annotation_id, ${instantText('created_at')} as created_at`,
           [type, label, value, target],
         );
         const [row] = rows;
@@ -50,9 +51,7 @@ export function annotationRoutes({ database }: AppParts, stamp: Stamp): readonly
             'target_id: expected the signal_event_id of a signal that GET /v1/poc/signals lists';
           throw new ApiError(400, 'INVALID_ARGUMENT', message);
         }
-        return {
-          body: { status: 'ok', annotation_id: row.annotation_id, created_at: stamp(row.created_at) },
-        };
+        return { body: { status: 'ok', ...row } };
       },
     }),
   ];

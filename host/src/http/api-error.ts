@@ -3,15 +3,37 @@ import type { HostLog } from '../log.ts';
 import { isUnreachable } from '../storage/database.ts';
 import { requestIdOf } from './request-id.ts';
 
+/** What a refusal may be called; docs/http.md says when. */
+export const refusalCodes = [
+  'INVALID_ARGUMENT',
+  'DUPLICATE_IDEMPOTENCY_KEY',
+  'UNSUPPORTED_METRIC_TYPE',
+  'INVALID_TIMEZONE',
+  'RAW_WRITE_FAILED',
+  'WRONG_ROLE',
+  'ALREADY_RUNNING',
+  'RATE_LIMITED',
+  'OVERLOADED',
+  'PAUSED',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'NOT_FOUND',
+  'DEPENDENCY_UNAVAILABLE',
+  'INTERNAL_ERROR',
+] as const;
+
+/** One of them. */
+export type RefusalCode = (typeof refusalCodes)[number];
+
 /** A refusal in the contract's words. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
-  readonly code: string;
+  readonly code: RefusalCode;
   /** When to try again. */
   readonly retryAfterSeconds: number | undefined;
 
-  constructor(status: number, code: string, message: string, retryAfterSeconds?: number) {
+  constructor(status: number, code: RefusalCode, message: string, retryAfterSeconds?: number) {
     super(message);
     this.status = status;
     this.code = code;

@@ -22,6 +22,7 @@ import { nameRequest } from './request-id.ts';
 import { routesOfRole } from './role-routes.ts';
 import { routerOf, type Route } from './route.ts';
 import { runRoutes } from './runs.ts';
+import { expectSound } from './sound.ts';
 
 // What a router of express would answer by itself to any other one says more than it should.
 const servedMethods = ['GET', 'HEAD', 'POST', 'DELETE'];
@@ -42,8 +43,8 @@ function routesOf(parts: AppParts): readonly Route[] {
     ...eventRoutes(parts),
     ...metricsRoutes(parts),
     ...deadLetterRoutes(parts, stamp),
-    ...pocRoutes(parts, stamp),
-    ...annotationRoutes(parts, stamp),
+    ...pocRoutes(parts),
+    ...annotationRoutes(parts),
   ];
   return [...routes, openApiRoute(routes)];
 }
@@ -61,6 +62,7 @@ export function createApp(parts: AppParts): Express {
   const { guard, admit } = createGuard({ http, keys, log });
   app.use(nameRequest, countRequests(parts.metrics), safeHeaders(http));
   if (http.corsOrigins.length > 0) app.use(crossOrigin(http));
+  app.use(expectSound);
   const routes = routesOfRole(parts.config.role, routesOf(parts));
   // For tests that walk over all of them.
   app.locals['routes'] = routes;

@@ -10,7 +10,8 @@ import { readJsonBody } from './body.ts';
 import { connectionOf, connectionPath, connectionShape, shownConnection } from './connections.ts';
 import { windowOfDays } from './coverage.ts';
 import { defineRoute, type Answer, type Route } from './route.ts';
-import { day, ok } from './shapes.ts';
+import { day, ok, plainText } from './shapes.ts';
+import { whenLeft } from './sound.ts';
 
 // As many as a connection may be configured to read back.
 const mostDays = 7300;
@@ -19,7 +20,7 @@ const checkWithinMs = 120_000;
 const runBody = z.strictObject({
   from: day.optional(),
   to: day.optional(),
-  datasets: z.array(z.string().min(1).max(64)).min(1).max(100).optional(),
+  datasets: z.array(plainText(64)).min(1).max(100).optional(),
 });
 
 /** The days that are asked for, as `otw run --from --to` takes them. */
@@ -151,14 +152,14 @@ function checkRoute(parts: AppParts): Route {
         schema: ok({ check: z.strictObject({ ok: z.boolean(), parts: z.array(partShape) }) }),
       },
     },
-    async handle({ params: { name }, response }) {
+    async handle({ params: { name }, request, response }) {
       const connection = connectionOf(parts, name);
       if (underWay.has(name)) {
         const message = `Expected no other check of ${name}, but one is under way: wait for its answer`;
         throw new ApiError(409, 'ALREADY_RUNNING', message);
       }
       const left = new AbortController();
-      response.once('close', () => left.abort());
+      whenLeft(request, response, () => left.abort());
       const signal = AbortSignal.any([left.signal, AbortSignal.timeout(checkWithinMs)]);
       underWay.add(name);
       try {

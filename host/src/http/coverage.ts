@@ -6,7 +6,7 @@ import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
 import { connectionOf, connectionPath } from './connections.ts';
 import { defineRoute, type Route } from './route.ts';
-import { day, ok } from './shapes.ts';
+import { day, expectOrder, ok } from './shapes.ts';
 
 const mostDays = 3660;
 const states = ['ok', 'no_data', 'not_supported', 'failed', 'gap', 'none'] as const;
@@ -40,9 +40,7 @@ const answer = ok({
 
 /** Days from the first to the last, both wanted, as a window. Refuses the wrong order, and more than `most`. */
 export function windowOfDays(from: string, to: string, most: number): Window {
-  if (from > to) {
-    throw new ApiError(422, 'INVALID_ARGUMENT', `from: expected a day up to ${to}, found ${from}`);
-  }
+  expectOrder(from, to);
   const latest = addDays(from, most - 1);
   if (to <= latest) return { from, to: addDays(to, 1) };
   const message = `to: expected at most ${most} days, so a day up to ${latest}, found ${to}`;

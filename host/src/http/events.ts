@@ -1,4 +1,4 @@
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
@@ -6,6 +6,7 @@ import { connectionOf } from './connections.ts';
 import type { EventFeed, ToldEvent } from './event-feed.ts';
 import { defineRoute, type Route } from './route.ts';
 import { connectionName } from './shapes.ts';
+import { whenLeft } from './sound.ts';
 
 const mostStreams = 64;
 // Proxies and browsers give up on streams that are silent for longer, 30 to 60 s.
@@ -30,7 +31,7 @@ function lastSeen(header: string | string[] | undefined): number | undefined {
 /** Sends what is told to one reader until either side ends. */
 function stream(
   feed: EventFeed,
-  response: Response,
+  { request, response }: { readonly request: Request; readonly response: Response },
   { lastId, connection }: { readonly lastId: number | undefined; readonly connection: string | undefined },
 ): void {
   const send = (text: string): void => {
@@ -51,7 +52,8 @@ function stream(
   }
   const ignore = feed.listen(tell);
   const heartbeat = setInterval(() => send(': still here\n\n'), heartbeatMs);
-  response.once('close', () => {
+  whenLeft(request, response, () => {
+    response.destroy();
     clearInterval(heartbeat);
     ignore();
   });
@@ -86,7 +88,7 @@ export function eventRoutes(parts: AppParts): readonly Route[] {
         }
         // Express answers HEAD with what GET does; there is no end of this to wait for.
         if (request.method === 'HEAD') response.type('text/event-stream').end();
-        else stream(feed, response, { lastId, connection });
+        else stream(feed, { request, response }, { lastId, connection });
         return undefined;
       },
     }),

@@ -7,6 +7,7 @@ import { prefixOfKey, type KeyHolder, type KeyRing } from './key-ring.ts';
 import { createMinuteLimit } from './limits.ts';
 import { requestIdOf } from './request-id.ts';
 import type { Scope } from './route.ts';
+import { authorityOf } from './sound.ts';
 
 /** Lets a request pass, or throws its refusal. */
 type Guard = (request: Request, response: Response, scope: Scope) => Promise<void>;
@@ -40,20 +41,21 @@ function unauthenticated(message: string): ApiError {
 
 /** A page of another site that a browser resolves to this machine must not read a person's data. */
 function checkHost(request: Request, allowedHosts: readonly string[]): void {
-  const host = request.headers.host;
-  if (host === undefined || host === '') {
+  const host = authorityOf(request);
+  if (!request.headers.host || host === undefined) {
     throw new ApiError(400, 'INVALID_ARGUMENT', 'Expected a Host header');
   }
   const name = host.replace(/:\d{1,5}$/, '').toLowerCase();
   if (localNames.test(name) || allowedHosts.includes(name)) return;
-  const message = 'Expected the Host header to name this machine, such as 127.0.0.1:8000';
+  const message = 'Expected the Host header, or the address asked for, to name this machine, such as 127.0.0.1:8000';
   throw new ApiError(421, 'INVALID_ARGUMENT', message);
 }
 
 /** Nor may it change anything, which needs no answer to be read. A key is sent by no page on its own. */
 function checkOrigin(request: Request, corsOrigins: readonly string[]): void {
   if (safeMethods.includes(request.method)) return;
-  const { origin, host } = request.headers;
+  const { origin } = request.headers;
+  const host = authorityOf(request);
   if (origin !== undefined && corsOrigins.includes(origin)) return;
   const site = request.headers['sec-fetch-site'];
   const isOwn = origin === undefined || origin === `http://${host}` || origin === `https://${host}`;

@@ -9,7 +9,7 @@ import type { AppParts } from './app-parts.ts';
 import { answerItems, bodyLimit, noteRefusal, storeBody, type Posted } from './ingest-event.ts';
 import { requestIdOf } from './request-id.ts';
 import { defineRoute, type Route } from './route.ts';
-import { ok, refusal, timestamp } from './shapes.ts';
+import { ok, plainText, refusal, timestamp } from './shapes.ts';
 
 const batchLimit = 16 * 1024 * 1024;
 // Of all bodies that are being worked on.
@@ -31,7 +31,7 @@ async function contractOf({ contracts }: AppParts, name: string): Promise<Served
   throw new ApiError(404, 'NOT_FOUND', `Expected an ingest contract that is served (${names})`);
 }
 
-const path = z.strictObject({ contract: z.string() });
+const path = z.strictObject({ contract: plainText(64) });
 
 function received(parts: AppParts, response: Response): Posted {
   const posted = {

@@ -1,6 +1,6 @@
-import { isDay } from '@on-the-way/sdk';
 import { z } from 'zod';
-import type { AppParts, Stamp } from './app-parts.ts';
+import { instantText } from '../storage/instant-text.ts';
+import type { AppParts } from './app-parts.ts';
 import { defineRoute, type Route } from './route.ts';
 import { day, ok, pageLimit, timestamp } from './shapes.ts';
 
@@ -10,7 +10,7 @@ interface SignalRow {
   readonly source_type: 'manual' | 'connector';
   /** Postgres' numeric arrives as text. */
   readonly value_num: string | null;
-  readonly occurred_at: Date;
+  readonly occurred_at: string;
   readonly is_valid: boolean;
   readonly tags_json: readonly { readonly label: string; readonly value: string }[];
 }
@@ -43,7 +43,7 @@ const noSignals: SummaryRow = {
   max_value: '0',
 };
 
-function signalsRoute({ database }: AppParts, stamp: Stamp): Route {
+function signalsRoute({ database }: AppParts): Route {
   return defineRoute({
     method: 'get',
     path: '/v1/poc/signals',
@@ -53,13 +53,14 @@ function signalsRoute({ database }: AppParts, stamp: Stamp): Route {
     answers: { 200: { description: 'The newest', schema: ok({ items: z.array(signal) }) } },
     async handle({ query: { limit } }) {
       const { rows } = await database.raw<{ rows: SignalRow[] }>(
-        'select * from app.signal_event order by occurred_at desc, signal_event_id desc limit ?',
+        `select signal_event_id, event_id, source_type, value_num, ${instantText('signal.occurred_at')} as occurred_at,
+           is_valid, tags_json
+         from app.signal_event as signal order by signal.occurred_at desc, signal_event_id desc limit ?`,
         [limit],
       );
       const items = rows.map((row) => ({
         ...row,
         value_num: row.value_num === null ? null : Number(row.value_num),
-        occurred_at: stamp(row.occurred_at),
       }));
       return { body: { status: 'ok', items } };
     },
@@ -73,7 +74,7 @@ function dailySummaryRoute({ database }: AppParts): Route {
     path: '/v1/poc/daily-summary',
     summary: 'The valid signals of a UTC day in numbers; zeros where there are none',
     scope: 'read',
-    query: z.strictObject({ date: day.refine(isDay, 'expected a day such as 2026-02-26') }),
+    query: z.strictObject({ date: day }),
     answers: {
       200: {
         description: 'The day',
@@ -101,6 +102,6 @@ function dailySummaryRoute({ database }: AppParts): Route {
 }
 
 /** v0.1.0's reads of signals (docs/tables.md has the views behind them). */
-export function pocRoutes(parts: AppParts, stamp: Stamp): readonly Route[] {
-  return [signalsRoute(parts, stamp), dailySummaryRoute(parts)];
+export function pocRoutes(parts: AppParts): readonly Route[] {
+  return [signalsRoute(parts), dailySummaryRoute(parts)];
 }

@@ -4,13 +4,13 @@ import type { StoredEvent } from '../storage/raw-events.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
 import { defineRoute, type Route } from './route.ts';
-import { cursor, cursorAfter, day, ok, pageLimit, timestamp } from './shapes.ts';
+import { cursor, cursorAfter, day, expectOrder, ok, pageLimit, plainText, timestamp } from './shapes.ts';
 
 const mostBytes = 8 * 1024 * 1024;
 
 const listQuery = z.strictObject({
-  source_id: z.string().min(1).max(128).optional(),
-  metric_type: z.string().min(1).max(64).optional(),
+  source_id: plainText(128).optional(),
+  metric_type: plainText(64).optional(),
   from: day.optional(),
   to: day.optional(),
   limit: pageLimit(500, 100),
@@ -64,6 +64,7 @@ export function rawEventRoutes({ rawEvents }: AppParts): readonly Route[] {
       },
       async handle({ query, response }) {
         const { source_id: source, metric_type: metricType, from, to, limit, cursor: after } = query;
+        expectOrder(from, to);
         const { events, more } = await rawEvents.list({
           source,
           metricType,
@@ -84,7 +85,7 @@ export function rawEventRoutes({ rawEvents }: AppParts): readonly Route[] {
       path: '/v1/raw-events/{id}',
       summary: 'One raw event',
       scope: 'read',
-      params: z.strictObject({ id: z.string() }),
+      params: z.strictObject({ id: plainText(128) }),
       answers: { 200: { description: 'The event', schema: ok({ event: eventShape }) } },
       async handle({ params: { id }, response }) {
         const event = z.guid().safeParse(id).success ? await rawEvents.get(id) : undefined;

@@ -1,4 +1,10 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exitCodes, HostError } from '../host-error.ts';
 import { shedLoad } from './overload.ts';
@@ -49,6 +55,17 @@ function apiServerOf(server: Server, host: string): ApiServer {
   };
 }
 
+/** Leaves to the app what Node would answer by itself, or not at all. */
+function answerToTheLast(server: Server): void {
+  const asAnyOther = (request: IncomingMessage, response: ServerResponse): void =>
+    void server.emit('request', request, response);
+  // Whoever asks for a body says so itself, once nothing speaks against it.
+  server.on('checkContinue', asAnyOther);
+  server.on('checkExpectation', asAnyOther);
+  // A client may shut its side once all is sent, and read the answer then. Not among the types, but as old as Node.
+  Object.assign(server, { httpAllowHalfOpen: true });
+}
+
 /** Where to listen. */
 export interface ListenOptions {
   readonly host: string;
@@ -69,6 +86,7 @@ export async function listen(
 ): Promise<ApiServer> {
   const server = createServer(options);
   limitSockets(server);
+  answerToTheLast(server);
   server.on('request', shedLoad(handler, onRefused && { onRefused }));
   const listening = Promise.withResolvers<void>();
   server.once('error', listening.reject).listen(port, host, listening.resolve);

@@ -1,4 +1,6 @@
+import { characters, parseInstant } from '@on-the-way/sdk';
 import { z } from 'zod';
+import { ApiError, refusalCodes } from './api-error.ts';
 
 /** A point in time as answers write it: RFC 3339 with the offset of the host's zone. */
 export const timestamp = z
@@ -6,8 +8,29 @@ export const timestamp = z
   .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$/)
   .meta({ description: 'RFC 3339 with offset', examples: ['2026-02-26T10:10:06+08:00'] });
 
-/** A calendar day. */
-export const day = z.iso.date('expected a day such as 2026-02-26');
+// As far back as points in time are taken; far enough ahead, and days can be added to it.
+const firstDay = '1902-01-01';
+const lastDay = '2200-12-31';
+
+/** A calendar day of the years that can be counted in. */
+export const day = z.iso
+  .date('expected a day such as 2026-02-26')
+  .refine((text) => text >= firstDay && text <= lastDay, `expected a day from ${firstDay} to ${lastDay}`)
+  .meta({ description: `A day from ${firstDay} to ${lastDay}` });
+
+/** Refuses a last day before the first one. */
+export function expectOrder(from: string | undefined, to: string | undefined): void {
+  if (from === undefined || to === undefined || from <= to) return;
+  throw new ApiError(422, 'INVALID_ARGUMENT', `from: expected a day up to ${to}, found ${from}`);
+}
+
+/** Text of a path or a query that is looked for: 1 to `max` characters, none of them a control character. */
+export function plainText(max: number) {
+  return characters(1, max).refine(
+    (found) => !/\p{Cc}/u.test(found) && found.isWellFormed(),
+    'expected text without control characters',
+  );
+}
 
 /** The name of a connection, in a path or a query. */
 export const connectionName = z
@@ -22,7 +45,7 @@ export function ok<Shape extends z.core.$ZodLooseShape>(members: Shape) {
 /** Every refusal. */
 export const refusal = z.strictObject({
   status: z.literal('error'),
-  code: z.string(),
+  code: z.enum(refusalCodes),
   message: z.string(),
   request_id: z.uuid(),
 });
@@ -32,9 +55,9 @@ export function pageLimit(max: number, preset: number) {
   const expected = `expected a whole number from 1 to ${max}`;
   return z
     .string()
-    .regex(/^\d{1,6}$/, expected)
+    .refine((digits) => /^\d{1,6}$/.test(digits) && Number(digits) >= 1 && Number(digits) <= max, expected)
+    .meta({ type: 'integer', minimum: 1, maximum: max, default: preset })
     .transform(Number)
-    .pipe(z.number().min(1, expected).max(max, expected))
     .default(preset);
 }
 
@@ -42,14 +65,13 @@ export function pageLimit(max: number, preset: number) {
 export const cursor = z
   .string()
   .max(200)
-  .transform((text) => Buffer.from(text, 'base64url').toString('utf8').split(' '))
-  .pipe(
-    // Postgres has no year 0, which is a good instant to zod; nothing here is older than 1902.
-    z.tuple([z.iso.datetime({ offset: true }).regex(/^(19|2)/), z.guid()], {
-      error: 'expected a next_cursor of an earlier answer',
-    }),
-  )
-  .transform(([at, id]) => ({ at, id }));
+  .transform((opaque, context) => {
+    const [at, id, ...more] = Buffer.from(opaque, 'base64url').toString('utf8').split(' ');
+    const instant = parseInstant(at);
+    if (instant && z.guid().safeParse(id).success && more.length === 0) return { at: instant.text, id: id! };
+    context.addIssue('expected a next_cursor of an earlier answer');
+    return z.NEVER;
+  });
 
 /** The cursor that goes on after this row. */
 export function cursorAfter({ at, id }: { readonly at: string; readonly id: string }): string {

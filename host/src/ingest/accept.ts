@@ -1,4 +1,4 @@
-import { canonicalJson, parseStrictJson, sha256, type JsonMembers } from '@on-the-way/core';
+import { canonicalJson, otherDouble, parseStrictJson, sha256, type JsonMembers } from '@on-the-way/core';
 import {
   characters,
   parseInstant,
@@ -14,8 +14,8 @@ import { ApiError } from '../http/api-error.ts';
 import { issueText, jsonRefusal } from '../http/body.ts';
 import type { ServedContract } from './ports.ts';
 
-/** How deep a body may nest: its payload, the payload's members, and 64 levels below those. */
-const bodyDepth = 66;
+/** How deep a body may nest: itself, its payload, and 64 levels of a member of that. */
+const bodyDepth = { maxDepth: 66, outerDepth: 2 };
 
 // Longer keys do not fit into the index that makes them unique, whatever their characters.
 const externalIdBytes = 512;
@@ -97,7 +97,7 @@ function isProblemCode(code: unknown): code is IngestProblem['code'] {
   return code === 'UNSUPPORTED_METRIC_TYPE' || code === 'INVALID_TIMEZONE';
 }
 
-function codeOf(issue: z.core.$ZodIssue): string {
+function codeOf(issue: z.core.$ZodIssue): IngestProblem['code'] {
   const code: unknown = issue.code === 'custom' ? issue.params?.['code'] : undefined;
   return isProblemCode(code) ? code : 'INVALID_ARGUMENT';
 }
@@ -169,6 +169,23 @@ function storedPayload(contract: ServedContract, { text, span, value, exact }: P
 }
 
 /**
+ * The payload with each of its members that is a number no double holds as the double on the other side of it than the
+ * one that JSON.parse takes. A number is within the limits of a schema when both are: 100.00000000000000000001 is not.
+ */
+function otherPayload(payload: JsonValue, members: JsonMembers, text: string): JsonValue {
+  const other: Record<string, JsonValue> = { ...(payload as Readonly<Record<string, JsonValue>>) };
+  for (const [name, { start, end }] of members)
+    if (typeof other[name] === 'number') other[name] = otherDouble(text.slice(start, end));
+  return other;
+}
+
+/** @throws BodyRefused 422 */
+function expectFitting(contract: ServedContract, body: unknown, identity: Identity): void {
+  const fitting = bodySchemaOf(contract).safeParse(body);
+  if (!fitting.success) throw new BodyRefused(schemaRefusal(fitting.error), identity);
+}
+
+/**
  * Makes the event to store out of the text of a request: its payload to the character, its time in one form, the hash
  * by which two events are found to say the same.
  *
@@ -179,16 +196,17 @@ export function acceptBody(
   text: string,
   options: AcceptRules & { readonly requestId: string },
 ): RawEvent {
-  const parsed = parseStrictJson(text, { maxDepth: bodyDepth });
+  const parsed = parseStrictJson(text, bodyDepth);
   if (parsed.kind === 'malformed') throw new BodyRefused(jsonRefusal(parsed), nobody);
   const identity = identityOf(parsed.value);
   if (parsed.kind === 'unstorable') throw new BodyRefused(jsonRefusal(parsed), identity);
-  const fitting = bodySchemaOf(contract).safeParse(parsed.value);
-  if (!fitting.success) throw new BodyRefused(schemaRefusal(fitting.error), identity);
+  expectFitting(contract, parsed.value, identity);
   const body = parsed.value as unknown as Body;
   const occurredAt = parseInstant(body.occurred_at);
   const span = parsed.members?.get('payload');
   if (!occurredAt || !span) throw new TypeError('Expected what the schema lets pass to be there');
+  if (!parsed.exact && span.members)
+    expectFitting(contract, { ...body, payload: otherPayload(body.payload, span.members, text) }, identity);
   const early = tooEarly(occurredAt, options);
   if (early) throw new BodyRefused(early, identity);
   const problem = contract.check?.(
@@ -206,6 +224,7 @@ export function acceptBody(
     occurredAt: occurredAt.text,
     payload: stored.text,
     payloadHash: sha256(stored.canonical),
+    ...(contract.notCompared && { notCompared: contract.notCompared }),
     requestId: options.requestId,
   };
 }

@@ -3,6 +3,7 @@ import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { Request } from 'express';
 import { ApiError } from '../http/api-error.ts';
+import { askForBody } from '../http/sound.ts';
 import { turn } from '../http/turns.ts';
 
 /** A client that went away before its body was whole: nobody is left to be answered. */
@@ -29,7 +30,7 @@ export interface TextBody {
 
 const longBody = 32 * 1024;
 const identity = 'identity';
-const parameters = /^\s*(?:;\s*charset\s*=\s*(?:utf-8|"utf-8")\s*)?;?\s*$/i;
+const parameters = /^\s*(?:;\s*charset\s*=\s*(?:utf-?8|"utf-?8")\s*)?;?\s*$/i;
 
 /** @throws ApiError 415 */
 function mediaTypeOf(request: Request, { mediaTypes }: BodyRules): string {
@@ -72,6 +73,7 @@ function inflaterOf({ headers }: Request): Transform | undefined {
 function readBytes(request: Request, limit: number, take: (bytes: number) => void): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const inflater = inflaterOf(request);
+  askForBody(request);
   const source = inflater ? request.pipe(inflater) : request;
   const chunks: Buffer[] = [];
   let size = 0;

@@ -52,6 +52,7 @@ const event = z.object({
   occurredAt: z.string(),
   payload: z.string(),
   payloadHash: z.string(),
+  notCompared: z.array(z.string()).readonly().exactOptional(),
   requestId: z.string(),
 });
 

@@ -1,3 +1,4 @@
+import { envelopeNotCompared } from '@on-the-way/core';
 import { ConnectorError, type RawEvent } from '@on-the-way/sdk';
 import { z } from 'zod';
 import type { Database } from './database.ts';
@@ -148,8 +149,8 @@ async function add(
 async function comparable(database: Database, payload: string): Promise<string> {
   try {
     const { rows } = await database.raw<{ rows: { text: string }[] }>(
-      `select (?::jsonb - array['fetched_at', 'api_method', 'connector_version'])::text as text`,
-      [payload],
+      `select (?::jsonb - ?::text[])::text as text`,
+      [payload, envelopeNotCompared] as string[],
     );
     return rows[0]?.text ?? payload;
   } catch (cause) {

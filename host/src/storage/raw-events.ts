@@ -1,5 +1,6 @@
 import type { Day } from '@on-the-way/sdk';
 import type { Database } from './database.ts';
+import { instantText } from './instant-text.ts';
 
 /** A raw event as it is read back: times as text with the offset of the session's zone, microseconds kept. */
 export interface StoredEvent {
@@ -36,20 +37,12 @@ export interface RawEventStore {
   get(rawId: string): Promise<StoredEvent | undefined>;
 }
 
-const stamp = (column: string): string => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.USTZH:TZM')`;
-
 const columns = `raw_id, source_id, external_id, occurred_at, payload_json::text as payload, payload_hash, request_id,
   ingested_at`;
 
 const shown = `raw_id as "rawId", source_id as "sourceId", external_id as "externalId",
-  ${stamp('occurred_at')} as "occurredAt", payload, payload_hash as "payloadHash", request_id as "requestId",
-  ${stamp('ingested_at')} as "ingestedAt"`;
-
-/** Whole seconds are written as such, as everywhere else. */
-function shortened<Event extends StoredEvent>(event: Event): Event {
-  const short = (at: string): string => at.replace('.000000', '');
-  return { ...event, occurredAt: short(event.occurredAt), ingestedAt: short(event.ingestedAt) };
-}
+  ${instantText('occurred_at')} as "occurredAt", payload, payload_hash as "payloadHash", request_id as "requestId",
+  ${instantText('ingested_at')} as "ingestedAt"`;
 
 /** Conditions with their values, of which a plan can be made that uses the index on occurred_at. */
 function conditionsOf({ source, metricType, from, to, after }: EventFilter): {
@@ -82,7 +75,7 @@ export function createRawEventStore(database: Database): RawEventStore {
          where bytes - octet_length(payload) < ? order by occurred_at desc, raw_id desc`,
         [...values, filter.limit + 1, filter.maxBytes],
       );
-      const events = rows.slice(0, filter.limit).map(shortened);
+      const events = rows.slice(0, filter.limit);
       const full = Number(rows.at(-1)?.bytes ?? 0) >= filter.maxBytes;
       return { events, more: full || rows.length > filter.limit };
     },
@@ -91,7 +84,7 @@ export function createRawEventStore(database: Database): RawEventStore {
         `select ${shown} from (select ${columns} from raw.raw_event where raw_id = ?) event`,
         [rawId],
       );
-      return rows[0] && shortened(rows[0]);
+      return rows[0];
     },
   };
 }

@@ -101,6 +101,31 @@ describe('what becomes of an event', () => {
     expect(await count()).toBe(1);
   });
 
+  test('what another program stored with a hash of its own is the same when it says the same', async () => {
+    const stored = '{"big":9007199254740993,"value":1.0,"how":"a","data":{"b":[1e2],"a":null}}';
+    await writer.write([eventOf('a', { payload: stored }), eventOf('list', { payload: '["how",1]' })], {
+      signal: never,
+    });
+    const notCompared = ['how'];
+    const again = (payload: string, more: Partial<RawEvent> = {}) =>
+      eventOf('a', { payload, notCompared, ...more });
+    const same = '{"data":{"a":null,"b":[100]},"value":1,"big":9007199254740993}';
+    const batch = [
+      again(same),
+      again(`{"how":"b",${same.slice(1)}`),
+      again(same.replace('993', '992')),
+      again(same, { notCompared: [] }),
+      again(same, { occurredAt: '2026-02-26T00:00:01+08:00' }),
+      eventOf('list', { payload: '["how", 1]', notCompared }),
+      eventOf('list', { payload: '[1]', notCompared }),
+    ];
+    const { rows } = await writer.write(batch, { signal: never });
+    expect(rows.map(({ outcome }) => outcome)).toEqual([
+      ...['unchanged', 'unchanged', 'conflict', 'conflict', 'conflict', 'unchanged', 'conflict'],
+    ]);
+    expect(await failure([again(same), again('{"a":"\\u0000"}')])).toMatchObject({ code: 'bad_data' });
+  });
+
   test('the same id of another source is another event, and an empty batch is nothing', async () => {
     await writer.write([eventOf('a'), eventOf('a', { sourceId: 'other' })], { signal: never });
     expect(await count()).toBe(2);

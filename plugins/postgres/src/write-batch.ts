@@ -3,7 +3,7 @@ import type { RawEvent, RequestAudit, WriteResult, WrittenRow } from '@on-the-wa
 import type pg from 'pg';
 import { insertAudit } from './audit.ts';
 import { checkEvent, refuseBadValue } from './bad-value.ts';
-import { compare, insertNew } from './statements.ts';
+import { compare, compareContents, insertNew } from './statements.ts';
 import type { Entry } from './statements.ts';
 import { inTransaction, together } from './transaction.ts';
 import type { TransactionOptions } from './transaction.ts';
@@ -48,11 +48,14 @@ function separate(batch: readonly RawEvent[]): { firsts: Entry[]; repeats: Entry
   return { firsts: sorted.map(([, entry]) => entry), repeats };
 }
 
-async function insertChunk(client: pg.PoolClient, chunk: readonly Entry[]) {
+type Statement<Row> = (client: pg.PoolClient, chunk: readonly Entry[]) => Promise<Row[]>;
+
+/** Runs a statement that casts payloads, and names the event of the chunk that it fails for. */
+async function castingChunk<Row>(client: pg.PoolClient, chunk: readonly Entry[], statement: Statement<Row>) {
   try {
     const [, rows] = await together(client, () => [
       client.query('SAVEPOINT chunk'),
-      insertNew(client, chunk),
+      statement(client, chunk),
     ]);
     return rows;
   } catch (error) {
@@ -62,24 +65,41 @@ async function insertChunk(client: pg.PoolClient, chunk: readonly Entry[]) {
   }
 }
 
+/** Compares the chunk with what stands; `rows` is told. */
+async function compareChunk(
+  client: pg.PoolClient,
+  chunk: readonly Entry[],
+  rows: (WrittenRow | undefined)[],
+): Promise<void> {
+  const otherHash: Entry[] = [];
+  for (const { position, same, sameInstant, rawId, ingestedAt } of await compare(client, chunk)) {
+    const entry = chunk[position];
+    if (!entry) continue;
+    rows[entry.index] = { outcome: same ? 'unchanged' : 'conflict', rawId, ingestedAt };
+    if (!same && sameInstant) otherHash.push(entry);
+  }
+  if (otherHash.length === 0) return;
+  // Another program may have hashed the same thing by other rules.
+  for (const position of await castingChunk(client, otherHash, compareContents)) {
+    const { index } = otherHash[position] ?? {};
+    const row = index === undefined ? undefined : rows[index];
+    if (row && index !== undefined) rows[index] = { ...row, outcome: 'unchanged' };
+  }
+}
+
 /** What became of each event, at its place in the batch. */
 async function store(client: pg.PoolClient, batch: readonly RawEvent[]): Promise<(WrittenRow | undefined)[]> {
   const rows = Array.from<WrittenRow | undefined>({ length: batch.length });
   const { firsts, repeats: standing } = separate(batch);
   for (const chunk of chunksOf(firsts)) {
-    const inserted = new Map((await insertChunk(client, chunk)).map((row) => [keyOf(row), row]));
+    const inserted = new Map((await castingChunk(client, chunk, insertNew)).map((row) => [keyOf(row), row]));
     for (const entry of chunk) {
       const row = inserted.get(keyOf(entry.event));
       if (row) rows[entry.index] = { outcome: 'written', rawId: row.rawId, ingestedAt: row.ingestedAt };
       else standing.push(entry);
     }
   }
-  for (const chunk of chunksOf(standing)) {
-    for (const { position, same, rawId, ingestedAt } of await compare(client, chunk)) {
-      const entry = chunk[position];
-      if (entry) rows[entry.index] = { outcome: same ? 'unchanged' : 'conflict', rawId, ingestedAt };
-    }
-  }
+  for (const chunk of chunksOf(standing)) await compareChunk(client, chunk, rows);
   return rows;
 }
 
