@@ -41,6 +41,9 @@ async function main(): Promise<number> {
   }
 }
 
+// What commands write down is a person's data or what leads to it: for this user alone, unless a file says otherwise.
+process.umask(0o077);
+
 // Whoever read our output (head, less) has seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(exitCodes.done);

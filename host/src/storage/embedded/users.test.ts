@@ -27,9 +27,10 @@ describe.skipIf(hindrance !== undefined)('the launcher as an ordinary user', () 
     await ask(url, 'CREATE TABLE kept AS SELECT 1 AS value');
     expect(statSync(`/proc/${pid}`).uid).toBe(nobody.uid);
     expect(statSync(join(directory, 'password')).uid).toBe(nobody.uid);
+    const ended = once(host.child, 'exit');
     host.child.kill('SIGTERM');
     await host.next('stopped');
-    await once(host.child, 'exit');
+    await ended;
 
     // And then once as root, which must not take it away from him.
     const server = await startEmbeddedPostgres({ directory, timeZone: 'UTC', durable: false });
