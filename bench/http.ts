@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
@@ -19,6 +20,22 @@ interface Load {
   readonly p99: number;
   /** Answers that said to come back. */
   readonly refused: number;
+}
+
+/** A load, and what the host worked on each of its events: microseconds of CPU, NaN where the system does not tell. */
+interface Measured extends Load {
+  readonly hostUs: number;
+}
+
+// How /proc counts time.
+const usPerTick = 10_000;
+
+/** Microseconds of CPU that a process has used, by Linux' own count. */
+function cpuUs(pid: number | undefined): number {
+  if (process.platform !== 'linux') return Number.NaN;
+  const [, fields = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+  const [user, system] = fields.split(' ').slice(11, 13);
+  return (Number(user) + Number(system)) * usPerTick;
 }
 
 function program(name: string, ...args: readonly string[]) {
@@ -50,19 +67,28 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-async function measure(api: string, url: string, client: pg.Client): Promise<Map<string, Load[]>> {
-  const loads = new Map<string, Load[]>(variants.map(({ name }) => [name, []]));
+/** What is measured: the host's API, its process, and its database. */
+interface Subject {
+  readonly api: string;
+  readonly pid: number | undefined;
+  readonly url: string;
+}
+
+async function measure({ api, pid, url }: Subject, client: pg.Client): Promise<Map<string, Measured[]>> {
+  const loads = new Map<string, Measured[]>(variants.map(({ name }) => [name, []]));
   await load('post', api, many, shortMs);
   for (let round = 0; round < rounds; round += 1) {
     for (const { name, kind, connections, ms, each } of round % 2 === 0 ? variants : variants.toReversed()) {
       await client.query('truncate raw.raw_event, app.request_audit');
       await client.query('checkpoint');
+      const before = cpuUs(pid);
       const done = await load(kind, kind.startsWith('insert') ? url : api, connections, ms);
       const { rows } = await client.query<{ n: number }>('select count(*)::int as n from raw.raw_event');
       const expected = kind === 'nothing' ? 0 : done.count * each;
       if (rows[0]?.n !== expected)
         throw new Error(`Expected ${expected} rows after ${name}, found ${rows[0]?.n}`);
-      loads.get(name)?.push({ ...done, perSecond: done.perSecond * each });
+      const hostUs = (cpuUs(pid) - before) / (done.count * each);
+      loads.get(name)?.push({ ...done, perSecond: done.perSecond * each, hostUs });
     }
   }
   return loads;
@@ -76,7 +102,7 @@ export async function benchHttp(url: string): Promise<void> {
   try {
     const { value: api } = await lines.next();
     if (typeof api !== 'string') throw new Error('Expected the host to say where it is');
-    show(await measure(api, url, client));
+    show(await measure({ api, pid: child.pid, url }, client));
   } finally {
     child.stdin.end();
     await once(child, 'exit');
@@ -84,8 +110,9 @@ export async function benchHttp(url: string): Promise<void> {
   }
 }
 
-function show(loads: ReadonlyMap<string, readonly Load[]>): void {
-  const figure = (name: string, key: keyof Load) => median((loads.get(name) ?? []).map((done) => done[key]));
+function show(loads: ReadonlyMap<string, readonly Measured[]>): void {
+  const figure = (name: string, key: keyof Measured) =>
+    median((loads.get(name) ?? []).map((done) => done[key]));
   const base = (name: string) => {
     if (name.includes('1000')) return 'INSERT of 1000 rows';
     return name.endsWith('alone') ? 'INSERT, alone' : 'INSERT, 64 connections';
@@ -97,8 +124,9 @@ function show(loads: ReadonlyMap<string, readonly Load[]>): void {
     figure(name, 'p50').toFixed(1),
     figure(name, 'p99').toFixed(1),
     (figure(name, 'p99') / figure(base(name), 'p99')).toFixed(2),
+    name.startsWith('INSERT') ? '' : figure(name, 'hostUs').toFixed(0),
   ]);
-  print(formatTable(['way', 'events/s', '÷ INSERT', 'p50 ms', 'p99 ms', '÷ INSERT'], rows));
+  print(formatTable(['way', 'events/s', '÷ INSERT', 'p50 ms', 'p99 ms', '÷ INSERT', 'host µs'], rows));
   const refused = [...loads.values()].flat().reduce((sum, done) => sum + done.refused, 0);
   const added =
     figure('POST, alone', 'p50') - figure('INSERT, alone', 'p50') - figure('GET of nothing, alone', 'p50');

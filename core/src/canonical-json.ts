@@ -43,44 +43,80 @@ function refuse(expected: string, found: string, cause?: unknown): never {
   );
 }
 
-function write(value: unknown, depth: number): string {
+/** The names of an object in the order they have in canonical text, ready to be written. */
+interface Names {
+  /** As the object has them. */
+  readonly keys: readonly string[];
+  readonly sorted: readonly string[];
+  /** `"name":`, in the order of `sorted`. */
+  readonly written: readonly string[];
+}
+
+/** The names last met at each depth: most objects of a list have the same ones, and sorting them costs the most. */
+type KnownNames = (Names | undefined)[];
+
+function namesOf(members: object, depth: number, known: KnownNames): Names {
+  const keys = Object.keys(members);
+  const last = known[depth];
+  if (last && keys.length === last.keys.length && keys.every((key, at) => key === last.keys[at])) return last;
+  // Default order compares UTF-16 code units, which is what RFC 8785 asks for.
+  const sorted = keys.toSorted();
+  const names = { keys, sorted, written: sorted.map((key) => `${writeString(key)}:`) };
+  known[depth] = names;
+  return names;
+}
+
+// What a string may hold that does not stand in its JSON as it is.
+// oxlint-disable-next-line no-control-regex
+const special = /[\u0000-\u001F"\\\uD800-\uDFFF]/;
+
+function writeString(text: string): string {
+  return special.test(text) ? JSON.stringify(text) : `"${text}"`;
+}
+
+function write(value: unknown, depth: number, known: KnownNames): string {
   if (depth > maxDepth) refuse(`nested at most ${maxDepth} deep`, 'deeper');
   if (value === null) return 'null';
   switch (typeof value) {
     case 'string':
+      return writeString(value);
     case 'boolean':
-      return JSON.stringify(value);
+      return value ? 'true' : 'false';
     case 'number':
-      return Number.isFinite(value) ? JSON.stringify(value) : refuse('JSON', String(value));
+      return Number.isFinite(value) ? String(value) : refuse('JSON', String(value));
     case 'object':
       if (value instanceof ExactNumber) return value.text;
+      if (Array.isArray(value)) return writeArray(value, depth, known);
       if (isRawJson(value)) refuse('raw JSON as a whole', 'raw JSON inside a value');
-      return Array.isArray(value) ? writeArray(value, depth) : writeObject(value, depth);
+      return writeObject(value, depth, known);
     default:
       return refuse('JSON', `a ${typeof value}`);
   }
 }
 
-function writeArray(value: readonly unknown[], depth: number): string {
-  let text = '';
-  // Holes and undefined are null, as JSON.stringify has it.
-  for (let index = 0; index < value.length; index += 1)
-    text += `${index === 0 ? '' : ','}${write(value[index] ?? null, depth + 1)}`;
-  return `[${text}]`;
+function writeArray(value: readonly unknown[], depth: number, known: KnownNames): string {
+  let text = '[';
+  for (let index = 0; index < value.length; index += 1) {
+    if (index > 0) text += ',';
+    // Holes and undefined are null, as JSON.stringify has it.
+    text += write(value[index] ?? null, depth + 1, known);
+  }
+  return `${text}]`;
 }
 
-function writeObject(value: object, depth: number): string {
+function writeObject(value: object, depth: number, known: KnownNames): string {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null)
     refuse('plain objects', `a ${value.constructor?.name ?? 'derived object'}`);
   const members = value as Record<string, unknown>;
-  const parts: string[] = [];
-  // Default order compares UTF-16 code units, which is what RFC 8785 asks for.
-  for (const key of Object.keys(members).toSorted()) {
-    const member = members[key];
-    if (member !== undefined) parts.push(`${JSON.stringify(key)}:${write(member, depth + 1)}`);
+  const { sorted, written } = namesOf(members, depth, known);
+  let text = '';
+  for (let at = 0; at < sorted.length; at += 1) {
+    const member = members[sorted[at]!];
+    if (member === undefined) continue;
+    text += `${text === '' ? '' : ','}${written[at]}${write(member, depth + 1, known)}`;
   }
-  return `{${parts.join(',')}}`;
+  return `{${text}}`;
 }
 
 /**
@@ -90,5 +126,5 @@ function writeObject(value: object, depth: number): string {
  * @throws ConnectorError `bad_data` for what JSON cannot hold, what is nested too deep, and raw JSON inside a value.
  */
 export function canonicalJson(value: JsonValue | RawJson): string {
-  return write(isRawJson(value) ? parseExactly(value.rawJson) : value, 1);
+  return write(isRawJson(value) ? parseExactly(value.rawJson) : value, 1, []);
 }

@@ -899,7 +899,8 @@ describe('marks of days', () => {
     const dayMarks = vi.fn(async () => marks);
     const host = createHost(watchedConnector({ dayMarks }).connector);
     await host.run({ plan: { backfillFrom: '2025-01-01', only: { from: '2026-02-20', to: '2026-02-21' } } });
-    await host.run({ plan: { onlyDatasets: ['steps'] } });
+    const { datasets } = await host.run({ plan: { onlyDatasets: ['steps'] } });
+    expect(Object.keys(datasets)).toEqual(['steps']);
     expect(dayMarks).not.toHaveBeenCalled();
     await host.run({ plan: { backfillFrom: '2026-01-01' } });
     expect(dayMarks).toHaveBeenCalledWith(

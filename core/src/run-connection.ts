@@ -76,7 +76,8 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
     if (ahead.skipped !== undefined) return finish();
     const { slices, marks } = ahead;
     const { datasets, version } = connector;
-    for (const dataset of datasets) counts[dataset.name] = emptyCounts();
+    const { onlyDatasets } = input.plan;
+    for (const { name } of datasets) if (onlyDatasets?.includes(name) !== false) counts[name] = emptyCounts();
     bus.emit('run:started', { runId, connection, slices: slices.length, at: startedAt });
     const watched = new Set(datasets.flatMap(({ name, watched: is }) => (is === true ? [name] : [])));
     return finish(await runSlices(input, { connector: kept, version, marks, watched }, slices, counts));

@@ -123,6 +123,9 @@ describe('JSON that cannot be stored as it is', () => {
     for (const depth of [67, 6000, 500_000]) {
       const found = parse(nested(depth));
       expect(found).toMatchObject({ kind: 'unstorable', found: 'nesting of more than 66 levels' });
+      expect(parseStrictJson(nested(depth), { maxDepth: 66, outerDepth: 2 })).toMatchObject({
+        found: 'nesting of more than 64 levels',
+      });
     }
     expect(parse(`[${nested(65)},${nested(65)}]`).kind).toBe('json');
   });

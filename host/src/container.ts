@@ -3,12 +3,13 @@ import { createBus, type Bus, type Clock } from '@on-the-way/core';
 import { addDays, ConnectorError, dayAt } from '@on-the-way/sdk';
 import type { Express } from 'express';
 import { container, instanceCachingFactory, type DependencyContainer } from 'tsyringe';
+import { atMost } from './at-most.ts';
 import type { HostConfig } from './config/host-config.ts';
 import { createApp } from './http/app.ts';
 import { createEventFeed, type EventFeed } from './http/event-feed.ts';
 import { createContractSet } from './ingest/contracts.ts';
 import { createFreeSpace, type FreeSpace } from './ingest/free-space.ts';
-import { createIngestWriter } from './ingest/group-writer.ts';
+import { createIngestWriter, type IngestLimits } from './ingest/group-writer.ts';
 import type { ContractSet, IngestWriter } from './ingest/ports.ts';
 import type { HostLog } from './log.ts';
 import { logEvents } from './log-events.ts';
@@ -38,6 +39,8 @@ export interface Leaves {
   readonly clock: Clock;
   readonly log: HostLog;
   readonly redactor: Redactor;
+  /** Other limits than those of the ingest API's own. */
+  readonly ingestLimits?: Partial<IngestLimits>;
 }
 
 /** The parts of a running host. Built when first read, each once. */
@@ -60,7 +63,7 @@ export interface Host {
   readonly feed: EventFeed;
   readonly app: Express;
   readonly metrics: Metrics;
-  /** Closes sinks and the pool; the scheduler must have stopped. */
+  /** Closes sinks and the pool, within some 6 s; the scheduler must have stopped. */
   close(): Promise<void>;
 }
 
@@ -113,7 +116,10 @@ function registryOf(parts: DependencyContainer): Registry {
 }
 
 /** What stores and tells. */
-function registerStores({ config, databaseUrl, log, redactor }: Leaves, { get, provide }: Registry): void {
+function registerStores(
+  { config, databaseUrl, log, redactor, ingestLimits = {} }: Leaves,
+  { get, provide }: Registry,
+): void {
   const clean = redactor.redact;
   provide(tokens.database, () => openDatabase(databaseUrl, config.timeZone));
   provide(tokens.bus, () => {
@@ -140,6 +146,7 @@ function registerStores({ config, databaseUrl, log, redactor }: Leaves, { get, p
       sink: () => get(tokens.sinks).own(),
       freeSpace: get(tokens.freeSpace),
       log,
+      limits: ingestLimits,
       onGroup: (events) => get(tokens.metrics).ingest.group(events),
     }),
   );
@@ -259,6 +266,8 @@ function lazyParts(get: Registry['get']): Lazy<typeof tokens> {
   return parts as Lazy<typeof tokens>;
 }
 
+const closeMs = 2_000;
+
 /** The one place where the graph is put together. */
 export function buildHost(leaves: Leaves): Host {
   const registry = registryOf(container.createChildContainer());
@@ -270,8 +279,8 @@ export function buildHost(leaves: Leaves): Host {
   return Object.assign(parts, {
     async close() {
       await parts.ingestWriter.close();
-      await parts.sinks.close();
-      await parts.database.destroy();
+      // Connections that the network has swallowed would be waited for longer than a stop may take.
+      await atMost(closeMs, Promise.all([parts.sinks.close(), parts.database.destroy()]));
     },
   });
 }

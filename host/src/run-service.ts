@@ -6,7 +6,8 @@ import { exitCodes, HostError } from './host-error.ts';
 import { budgetOf, endedEarly, executeRun, type ExecuteParts, type RunRequest } from './execute-run.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { OpenParts, OpenRequest } from './open-connection.ts';
-import { takeAdvisoryLock, type AdvisoryLock } from './storage/advisory-lock.ts';
+import { isLockTaken, takeAdvisoryLock, type AdvisoryLock } from './storage/advisory-lock.ts';
+import type { Database } from './storage/database.ts';
 import { rememberPause, useConnector } from './use-connector.ts';
 
 export type { RunRequest } from './execute-run.ts';
@@ -65,6 +66,11 @@ export interface RunService {
 }
 
 const lockSpace = 'on-the-way run ';
+
+/** True while a run of the connection is under way, on whatever host. */
+export function isRunUnderWay(database: Database, connection: string): Promise<boolean> {
+  return isLockTaken(database, lockSpace + connection);
+}
 
 /**
  * Holds the connection, over all hosts, for a run or for who must not meet one; waits up to `waitMs` for

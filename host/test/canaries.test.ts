@@ -144,12 +144,14 @@ test('no secret stands in what the host says, answers, tells or stores, whatever
       command(['run', '--verbose']),
       command(['check', '--api', origin]),
       command(['dead-letters', '--json']),
-      command(['doctor']),
+      command(['doctor'], { API_PORT: new URL(origin).port }),
       command(['query', 'selec 1']),
       command(['status'], { DATABASE_URL: away.href }),
     ]);
     expect(codes.slice(0, 3)).toEqual([3, 4, 0]);
     expect(codes.at(-1)).toBe(69);
+    // A host of a database from outside holds no data directory; its door tells of it.
+    expect(said.join('\n')).toContain(`port: the host is serving on ${origin}`);
     host.process.kill('SIGTERM');
     const { stdout, stderr } = await host.finished;
 

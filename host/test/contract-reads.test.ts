@@ -97,6 +97,19 @@ describe('v0.1.0’s reads', () => {
     expect(await signals(1)).toHaveLength(1);
   });
 
+  test('times keep their fractions, whatever zone they were written in', async () => {
+    const id = await post('manual', '2026-02-23T01:00:00.123456Z', 7);
+    const found = (await signals()).find(({ signal_event_id: signal }) => signal === id);
+    expect(found).toMatchObject({ occurred_at: '2026-02-23T09:00:00.123456+08:00' });
+    const { body } = await annotate({ target_id: id, label: 'exact', value: 'x' });
+    const [row] = await api.query<{ at: string }>(
+      `select to_char(created_at, 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+08:00' as at from app.annotation where label = 'exact'`,
+    );
+    expect(body['created_at']).toBe(row?.at.replace('.000000', ''));
+    await api.query(`delete from raw.raw_event where raw_id = '${id}'`);
+    await api.query(`delete from app.annotation where label = 'exact'`);
+  });
+
   test('fifty are listed when no limit is given', async () => {
     await api.query(
       `insert into raw.raw_event (source_id, external_id, occurred_at, payload_json, payload_hash, request_id)

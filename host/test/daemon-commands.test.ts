@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { remoteError } from '../src/cli/remote.ts';
 import { runRemotely, type RemoteRunWish } from '../src/cli/remote-run.ts';
 import { exitCodeOf } from '../src/cli/run-summary.ts';
 import { listen, type ApiServer } from '../src/http/server.ts';
-import { otw, startOtw, temporaryFolder, type Finished, type Running } from './otw.ts';
+import { otw, otwHere, startOtw, temporaryFolder, type Finished, type Running } from './otw.ts';
 import { everyDay, scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
 import { createTestHost, type TestHost } from './test-host.ts';
 
@@ -62,7 +62,7 @@ describe('with --api a command is done by the host that is named', () => {
     return { OTW_DATA_DIR: join(folder.path, 'none'), OTW_API_KEY: key, OTW_API_URL: server.url, ...more };
   }
   function command(args: readonly string[], more?: Record<string, string>): Promise<Finished> {
-    return otw(args, { env: env(more) });
+    return otwHere(args, { env: env(more) });
   }
 
   test('otw run prints what a run of its own would, with progress, and exits as it would', async () => {
@@ -89,7 +89,7 @@ describe('with --api a command is done by the host that is named', () => {
   /** The same without a process of its own. */
   function run(wish: Partial<RemoteRunWish> = {}): Promise<RunSummary> {
     const client = createApiClient({ origin: server.url, key });
-    const connections = [{ name: 'garmin', simulated: false, not_before: null }];
+    const connections = [{ name: 'garmin', simulated: false, next_run_at: null, not_before: null }];
     const remote = { client, connections, timeZone: 'Asia/Shanghai' };
     return runRemotely(remote, { name: undefined, signal: new AbortController().signal, ...wish });
   }
@@ -98,6 +98,7 @@ describe('with --api a command is done by the host that is named', () => {
     source.requests();
     const summary = await run({ from: '2026-02-01', to: '2026-02-02', datasets: ['sleep'] });
     expect(summary).toMatchObject({ status: 'succeeded', datasets: { sleep: { ok: 2, written: 2 } } });
+    expect(Object.keys(summary.datasets)).toEqual(['sleep']);
     const asked = source.requests().filter((each) => each.startsWith('s'));
     expect(asked.toSorted()).toEqual(['sleep 2026-02-01', 'sleep 2026-02-02']);
   });
@@ -144,7 +145,7 @@ describe('with --api a command is done by the host that is named', () => {
       message: expect.stringContaining('otw resume garmin'),
     });
     const [resumed, checked] = await Promise.all([command(['resume']), command(['check', '--json'])]);
-    expect(resumed).toMatchObject({ code: 0, stdout: expect.stringContaining('not paused') });
+    expect(resumed).toMatchObject({ code: 0, stdout: expect.stringContaining('garmin is resumed') });
     expect(checked.code).toBe(0);
     expect(JSON.parse(checked.stdout)).toMatchObject({
       checks: [
@@ -153,6 +154,19 @@ describe('with --api a command is done by the host that is named', () => {
         { what: 'connection garmin', ok: true, detail: expect.stringContaining('2 datasets') },
       ],
     });
+  });
+
+  test('otw status tells a pause of sign-ins, and no next run where no host that plans it answers', async () => {
+    await made.query(`update app.connection_state set login_not_before = now() + interval '1 hour'`);
+    const there = { DATABASE_URL: made.databaseUrl, GARMIN_EMAIL: 'runner@example.com' };
+    const [json, table] = [await command(['status', '--json'], there), await command(['status'], there)];
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      connections: [
+        { state: 'waiting', next_run_at: null, login_not_before: expect.stringContaining('+08:00') },
+      ],
+    });
+    expect(table.stdout).toMatch(/garmin: a sign-in was refused, and none is tried before /);
+    await made.query('update app.connection_state set login_not_before = null');
   });
 
   test('dead letters are listed and replayed there', async () => {
@@ -191,6 +205,12 @@ describe('with --api a command is done by the host that is named', () => {
     try {
       const run = startOtw(['run', '--from', '2026-01-01', '--to', '2026-01-01'], { env: env() });
       await asked.promise;
+      const looked = await otwHere(['status', '--json'], {
+        env: env({ DATABASE_URL: made.databaseUrl, GARMIN_EMAIL: 'runner@example.com' }),
+      });
+      expect(JSON.parse(looked.stdout)).toMatchObject({
+        connections: [{ name: 'garmin', state: 'running' }],
+      });
       run.process.kill('SIGINT');
       const finished = await run.finished;
       expect(finished).toMatchObject({ code: 130, stderr: expect.stringContaining('goes on in the host') });
@@ -236,28 +256,38 @@ describe('with --api a command is done by the host that is named', () => {
 
 describe('while a daemon holds the embedded database', () => {
   let daemon: Running;
+  let source: ScriptedSource;
   let folder: ReturnType<typeof temporaryFolder>;
   beforeAll(async () => {
     folder = temporaryFolder();
-    daemon = startOtw(['start'], { env: { ...env(), OTW_REQUIRE_API_KEY: 'true' } });
+    source = await startScriptedSource();
+    source.answer = (name, window) => (window.from === '' || name === 'marks' ? {} : everyDay(window));
+    const config = { origin: source.origin, datasets: { steps: {}, sleep: {} } };
+    const connections = { garmin: { plugin: scriptedPlugin, config, backfillDays: 1 } };
+    writeFileSync(configFile(), JSON.stringify({ connections }), { mode: 0o600 });
+    daemon = startOtw(['start', '--config', configFile()], {
+      env: { ...env(), OTW_REQUIRE_API_KEY: 'true' },
+    });
     await daemon.said(/"msg":"run finished"/);
   });
   afterAll(async () => {
     daemon.process.kill('SIGTERM');
     await daemon.finished;
+    await source.close();
     folder.remove();
   });
 
+  const configFile = (): string => join(folder.path, 'otw.config.json');
   function env(): Record<string, string> {
     return { OTW_DATA_DIR: folder.path, OTW_API_KEY: key };
+  }
+  function command(args: readonly string[], more?: Record<string, string>): Promise<Finished> {
+    return otwHere([...args, '--config', configFile()], { env: { ...env(), ...more } });
   }
   const one = ['run', '--from', '2026-02-01', '--to', '2026-02-01', '--dataset', 'sleep'];
 
   test('a run is done by the daemon, and by the command itself where the daemon will not', async () => {
-    const [byHost, byItself] = [
-      await otw(one, { env: env() }),
-      await otw(one, { env: { ...env(), OTW_API_KEY: '' } }),
-    ];
+    const [byHost, byItself] = [await command(one), await command(one, { OTW_API_KEY: '' })];
     expect(byHost).toMatchObject({
       code: 0,
       stderr: expect.stringMatching(/The host at http:\/\/127\.0\.0\.1:\d+ does it/),
@@ -265,12 +295,34 @@ describe('while a daemon holds the embedded database', () => {
     expect(byItself).toMatchObject({ code: 0, stderr: expect.stringContaining('Sharing the database') });
   });
 
+  async function status(): Promise<{ readonly said: Record<string, unknown>; readonly table: string }> {
+    const [json, table] = [await command(['status', '--json']), await command(['status'])];
+    const { connections } = JSON.parse(json.stdout) as { connections: [Record<string, unknown>] };
+    return { said: connections[0], table: table.stdout };
+  }
+
   test('it is paused by it, and looked at beside it', async () => {
-    expect(await otw(['pause'], { env: env() })).toMatchObject({ code: 0 });
+    const before = await status();
+    expect(before.said).toMatchObject({
+      state: 'waiting',
+      paused_at: null,
+      login_not_before: null,
+      dead_letters: 0,
+    });
+    const next = String(before.said['next_run_at']);
+    expect(Date.parse(next)).toBeGreaterThan(Date.now());
+    expect(before.table).toContain(next);
+
+    expect(await command(['pause'])).toMatchObject({ code: 0 });
     const sql = 'select paused_at is not null as paused from app.connection_state';
-    expect((await otw(['query', sql, '--json'], { env: env() })).stdout).toContain(
-      '{"rows":[{"paused":"t"}]}',
-    );
+    expect((await command(['query', sql, '--json'])).stdout).toContain('{"rows":[{"paused":"t"}]}');
+    const after = await status();
+    expect(after.said).toMatchObject({
+      state: 'paused',
+      paused_at: expect.stringContaining('+08:00'),
+      next_run_at: null,
+    });
+    expect(after.table).toMatch(/garmin +paused[^]*garmin is paused since .*otw resume garmin/);
   });
 
   test('everything in its data directory is for its owner alone', () => {

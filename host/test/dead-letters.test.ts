@@ -145,7 +145,8 @@ test('an event whose key is taken by something else is set aside as a conflict, 
   source.answer = answering(() => ({ steps: 1 }));
   await made.run();
   await made.query(
-    `update raw.raw_event set payload_hash = 'another' where payload_json->>'metric_type' = 'steps'`,
+    `update raw.raw_event set payload_hash = 'another', payload_json = jsonb_set(payload_json, '{data,steps}', '2')
+     where payload_json->>'metric_type' = 'steps'`,
   );
   const { status } = await made.run();
   expect(status).toBe('partial');

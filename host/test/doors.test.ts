@@ -289,6 +289,9 @@ describe('limits', () => {
     const over = await ask(keyed, path, { ...post, key: keys.ingest });
     expect(over).toMatchObject({ status: 429, body: { code: 'RATE_LIMITED' } });
     expect(Number(over.headers.get('retry-after'))).toBeGreaterThan(0);
+    // What is refused for being too much is not written down either.
+    const audited = `select 1 from app.request_audit where request_id = '${over.headers.get('x-request-id')}'`;
+    expect(await keyed.made.query(audited)).toEqual([]);
     expect((await ask(keyed, path, { ...post, key: keys.admin })).status).not.toBe(429);
     expect(await ask(keyed, '/v1/runs', { key: keys.read })).toMatchObject({ status: 200 });
   });
@@ -448,6 +451,59 @@ test('names with line breaks and colours in them stay within one line of the log
       .filter((line) => line !== '\u001b[K'),
   ).toHaveLength(1);
   expect(shown.join('')).not.toContain('\u001b[31m{');
+});
+
+describe('what HTTP itself asks for', () => {
+  const get = (lines: string, target = '/v1/runs') =>
+    `GET ${target} HTTP/1.1\r\n${lines}\r\nConnection: close\r\n\r\n`;
+  const post = (lines: string) =>
+    `POST /v1/ingest/manual-signal HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n${lines}\r\n`;
+
+  test.each([
+    ['an expectation nobody has', 417, get('Host: localhost\r\nExpect: foo')],
+    ['another beside the one there is', 417, get('Host: localhost\r\nExpect: foo, 100-continue')],
+    ['two Host headers', 400, get('Host: 127.0.0.1\r\nHost: evil.test')],
+    ['two Host headers that say the same', 400, get('Host: localhost\r\nhost: localhost')],
+    ['a target elsewhere', 421, get('Host: localhost', 'http://evil.test/v1/runs')],
+    ['a target with a user', 421, get('Host: localhost', 'http://localhost@evil.test/v1/runs')],
+    ['a body too long to be asked for', 413, post('Expect: 100-continue\r\nContent-Length: 9999999\r\n')],
+  ])('%s is %i, in our shape', async (_, status, bytes) => {
+    const answer = await send(open, bytes);
+    expect(statusesIn(answer)).toEqual([status]);
+    expect(answer).toMatch(/^X-Request-Id: /im);
+    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
+  test('a target of our own is served, whatever the Host header says', async () => {
+    const target = 'http://127.0.0.1:1/v1/runs';
+    expect(statusesIn(await send(open, get('Host: evil.test', target)))).toEqual([200]);
+  });
+
+  test('a body is asked for when it is wanted, and read then', async () => {
+    const answer = await send(
+      open,
+      `${post('Expect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n')}{}`,
+    );
+    expect(statusesIn(answer)).toEqual([100, 422]);
+  });
+
+  test('a client that has shut its side is answered, and streams end with it', async () => {
+    const shut = (bytes: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        let answer = '';
+        const socket = connect(Number(new URL(open.server.url).port), '127.0.0.1', () => socket.end(bytes));
+        socket.on('data', (chunk: Buffer) => (answer += chunk.toString())).on('error', reject);
+        socket.on('close', () => resolve(answer));
+      });
+    const body = '{"source_id":"ios_manual"}';
+    const bytes = `${post(`Content-Length: ${body.length}\r\n`)}${body}`;
+    expect(statusesIn(await shut(bytes))).toEqual([422]);
+    expect(statusesIn(await shut(bytes.replaceAll('localhost', 'evil.test')))).toEqual([421]);
+    const events = 'GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    expect(statusesIn(await shut(events))).toEqual([200]);
+    // Half a body is no request.
+    expect(statusesIn(await shut(bytes.slice(0, -1)))).toEqual([400]);
+  });
 });
 
 describe('a request that could be read in two ways', () => {

@@ -37,6 +37,8 @@ beforeAll(async () => {
   await made.query(
     `insert into app.request_audit (request_id, source_id, external_id, received_at, status, message) values
        (gen_random_uuid(), 'garmin_connect_health', 'garmin::${ref}::sleep::2026-01-05::a', now(), 'error', 'taken: garmin::${ref}::sleep'),
+       (gen_random_uuid(), 'of ${ref}', null, now(), 'error', null),
+       (gen_random_uuid(), null, 'garmin::${ref.toUpperCase()}::sleep', now(), 'error', 'not ${ref.toUpperCase()}'),
        (gen_random_uuid(), 'garmin_connect_health', 'garmin::${otherRef}::sleep::2026-01-05::a', now(), 'ok', null)`,
   );
   await made.query(
@@ -210,7 +212,7 @@ describe('otw erase', () => {
     const outcome = JSON.parse(stdout) as { deleted: Record<string, number> };
     expect(outcome).toMatchObject({
       account_ref: ref,
-      pseudonymised: 1,
+      pseudonymised: 3,
       paused: ['garmin'],
       may_remain: expect.arrayContaining([expect.stringMatching(/token files in .*garmin/)]),
     });
@@ -227,9 +229,13 @@ describe('otw erase', () => {
     expect(await tablesWith([ref, email])).toEqual([]);
     expect(await tablesWith([otherRef])).toEqual(['app.dead_letter', 'app.request_audit', 'raw.raw_event']);
     const audit = await made.query<{ text: string }>(
-      `select external_id || ' ' || message as text from app.request_audit where message is not null`,
+      `select concat_ws(' ', source_id, external_id, message) as text from app.request_audit
+         where status = 'error' order by 1`,
     );
-    expect(audit[0]?.text).toMatch(/^garmin::(erased-[0-9a-f]{12})::.* taken: garmin::\1::sleep$/);
+    const text = audit.map((row) => row.text).join('\n');
+    expect(text).toMatch(
+      /^garmin::(erased-[0-9a-f]{12})::sleep not \1\ngarmin_connect_health garmin::\1::.* taken: garmin::\1::sleep\nof \1$/,
+    );
     const [state] = await made.query(
       `select paused_at is not null as paused, account_ref from app.connection_state`,
     );

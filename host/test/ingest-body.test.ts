@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { healthEvent, refusal, startContractApi, untilTaken, type ContractApi } from './contract-api.ts';
 import { otw, temporaryFolder } from './otw.ts';
 import { fakeClock } from './test-host.ts';
@@ -86,6 +86,7 @@ describe('the content type', () => {
     'Application/JSON',
     'application/json; charset=utf-8',
     'application/json;charset="UTF-8"',
+    'application/json; charset=UTF8',
     'application/json ;',
   ])('%s is taken', async (type) => {
     expect(await send(JSON.stringify(event()), { 'content-type': type })).toMatchObject({ status: 200 });
@@ -176,6 +177,13 @@ describe('the body', () => {
     expect(await ended).toMatchObject({ status: 413 });
   });
 
+  test('with a number that is out of range by digits that no double holds is refused with 422', async () => {
+    const text = (value: string) => JSON.stringify(event({ payload: { value: '@' } })).replace('"@"', value);
+    for (const value of ['100.00000000000000000001', '-1e-400'])
+      expect(await send(text(value))).toMatchObject({ status: 422, body: refusal('INVALID_ARGUMENT') });
+    expect(await send(text('99.99999999999999999999'))).toMatchObject({ status: 200 });
+  });
+
   test('with a field nobody knows is refused with 422 that names it', async () => {
     const outer = await api.post(manual, event({ valu: 1 }));
     expect(outer).toMatchObject({ status: 422, body: { message: 'body: Expected no field "valu"' } });
@@ -183,7 +191,7 @@ describe('the body', () => {
     expect(inner).toMatchObject({ status: 422, body: { message: 'payload: Expected no field "valu"' } });
   });
 
-  test('of a client that goes away in the middle leaves no row and no error', async () => {
+  test('of a client that goes away in the middle leaves a line in the audit alone, and no error', async () => {
     const before = await counts();
     const { hostname, port } = new URL(api.url);
     for (const tail of ['', '{"source_id":"ios_manual"', JSON.stringify(event()).slice(0, -1)]) {
@@ -193,9 +201,26 @@ describe('the body', () => {
       socket.destroy();
     }
     expect((await api.post(manual, event())).status).toBe(200);
-    expect(await counts()).toEqual({ events: before.events + 1, audits: before.audits + 1 });
+    expect((await counts()).events).toBe(before.events + 1);
+    await vi.waitFor(async () => expect((await counts()).audits).toBeGreaterThan(before.audits + 1));
     expect(api.lines.filter((line) => line.includes(manual) && !line.includes('Too much is asked'))).toEqual(
       [],
+    );
+  });
+
+  test('with a chunk that is none is refused, and audited under the id it is refused with', async () => {
+    const { hostname, port } = new URL(api.url);
+    const socket = connect(Number(port), hostname);
+    const head = `POST ${manual} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked`;
+    socket.write(`${head}\r\n\r\n5\r\n{"a":\r\n`);
+    // The head has come when this is answered.
+    await api.get('/v1/runs');
+    socket.write('no chunk\r\n');
+    const answer = Buffer.concat(await socket.toArray()).toString();
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    const id = /x-request-id: (\S+)/i.exec(answer)?.[1];
+    await vi.waitFor(async () =>
+      expect(await auditOf(id)).toMatchObject([{ status: 'error', error_code: 'INVALID_ARGUMENT' }]),
     );
   });
 
@@ -301,6 +326,8 @@ describe('the audit', () => {
     const answer = await send(body, headers, path);
     expect(answer).toMatchObject({ status, body: { code } });
     const { message, request_id: id } = answer.body;
+    // Whoever sends such a thing is to blame, not the host.
+    expect(api.lines.filter((line) => line.includes('"level":50'))).toEqual([]);
     expect(await auditOf(id)).toEqual([
       expect.objectContaining({
         status: 'error',
@@ -472,4 +499,29 @@ test('a host whose contracts cannot be served as configured does not start', asy
   expect(stderr).toMatch(/ingest\.plugins: expected every contract to be declared by one plugin/);
   expect(code).toBe(78);
   folder.remove();
+});
+
+test.each([
+  ['with a key that nobody knows', 401, { headers: { authorization: 'Bearer otw_x' } }],
+  ['from another site', 403, { headers: { origin: 'http://evil.test' } }],
+  ['to another host', 421, { headers: { host: 'evil.test' } }],
+  ['that expects what nobody can', 417, { headers: { expect: 'wonders' } }],
+  ['to a path that is not served', 404, { path: `${manual}/else` }],
+  ['to a path that is none', 400, { path: '/v1/ingest/%zz' }],
+  ['by another method', 404, { method: 'PUT' }],
+])('a request to store something %s is refused with %i, and audited', async (_what, status, asked) => {
+  const {
+    path = manual,
+    method = 'POST',
+    headers = {},
+  }: { path?: string; method?: string; headers?: object } = asked;
+  const answer = Promise.withResolvers<IncomingMessage>();
+  const request = httpRequest(`${api.url}${path}`, { method, agent: false, headers: { ...headers } });
+  request.on('response', answer.resolve).on('error', answer.reject).end();
+  const response = await answer.promise;
+  const body = JSON.parse(Buffer.concat(await response.toArray()).toString()) as Sent['body'];
+  expect(response.statusCode).toBe(status);
+  expect(await auditOf(response.headers['x-request-id'])).toMatchObject([
+    { status: 'error', error_code: body['code'], message: body['message'], source_id: null },
+  ]);
 });

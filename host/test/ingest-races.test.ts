@@ -85,6 +85,29 @@ test('fifty posts with one key and fifty payloads: one is stored, the others are
   ]);
 });
 
+test('of batches that come together, each is stored whole or refused whole', async () => {
+  const batches = Array.from({ length: 6 }, (_, batch) => ({
+    name: `together ${batch}`,
+    body: Array.from({ length: 900 }, (_item, index) => bodyOf(`together ${batch} ${index}`)).join('\n'),
+  }));
+  const stored = await Promise.all(
+    batches.map(async ({ name, body }) => {
+      const headers = { 'content-type': 'application/x-ndjson' };
+      const path = `${api.url}/v1/ingest/connector-signal/batch`;
+      const response = await fetch(path, { method: 'POST', headers, body });
+      await response.text();
+      if (response.status !== 200) {
+        expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+      }
+      return { name, rows: response.status === 200 ? 900 : 0 };
+    }),
+  );
+  for (const { name, rows } of stored) {
+    const sql = `select count(*)::int as rows from raw.raw_event where external_id like '${name} %'`;
+    expect([name, await testHost.query(sql)]).toEqual([name, [{ rows }]]);
+  }
+});
+
 test('a client that goes away after its request finds the event there when it comes back', async () => {
   const body = bodyOf('gone');
   const { hostname, port, host } = new URL(api.url);

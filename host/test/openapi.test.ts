@@ -219,6 +219,15 @@ describe('/openapi.json', () => {
     expect(validRun({ force: true })).toBe(false);
     const limit = described.paths['/v1/runs']?.get?.parameters.find(({ name }) => name === 'limit');
     expect(limit).toMatchObject({ in: 'query', required: false });
+    expect(limit?.schema).toEqual({ type: 'integer', minimum: 1, maximum: 200, default: 50 });
+    const health = described.paths['/v1/ingest/connector-health/batch']?.post?.requestBody?.content;
+    const line = health?.['application/x-ndjson']?.schema;
+    expect(line).toMatchObject({ type: 'string', contentMediaType: 'application/x-ndjson' });
+    const validLine = ajv.compile(line?.['contentSchema'] as object);
+    expect(validLine(healthEvent())).toBe(true);
+    expect(validLine(healthEvent({ timezone: 'Europe/Berlin' }))).toBe(false);
+    expect(validLine(healthEvent({}, { external_id: 'x'.repeat(129) }))).toBe(false);
+    expect(ajv.compile(health?.['application/json']?.schema ?? false)([healthEvent()])).toBe(true);
   });
 });
 
@@ -244,4 +253,79 @@ test('every refusal fits what is said of it', async () => {
   ];
   expect(refused.map(({ status }) => status)).toEqual([404, 422, 404, 422, 422]);
   expect(refused.filter(({ body }) => !valid(body))).toEqual([]);
+});
+
+/** Parts of an address, as they are written in one, that break what does not look at them. */
+const hostile = `
+  %00 a%00b %ED%A0%80 %zz % %0A %C2%85 %F0%9F%92%A9 %EF%BF%BF ' %5C $1 %3F
+  0 -1 1e9 99999999999999999999 NaN null true __proto__
+  0000-01-01 0001-01-01 0005-01-01 0099-12-31 1901-12-31 1902-01-01 2200-12-31 2201-01-01
+  9999-12-31 2026-02-30 -2026-02-26 2026-02-26T00:00:00Z infinity today
+  00000000-0000-0000-0000-000000000000 ffffffff-ffff-ffff-ffff-ffffffffffff`
+  .trim()
+  .split(/\s+/)
+  .concat('', `1${'0'.repeat(400)}`, 'a'.repeat(4096));
+
+const forgedCursors = [
+  '0000-02-26T10:00:00Z',
+  '0001-01-01T00:00:00Z',
+  '2026-02-26T10:00:00+23:59',
+  '2026-02-26T10:00:00-16:00',
+  '9999-12-31T23:59:59.999999-15:59',
+  '2026-02-26 10:00:00Z',
+  'infinity',
+].map((at) => Buffer.from(`${at} 00000000-0000-0000-0000-000000000000`).toString('base64url'));
+
+/** Every address that a value can stand in: each parameter of each path, each with the others left as they are. */
+function addresses(value: string): (readonly [method: string, path: string])[] {
+  const filled = (path: string): string => path.replace('{name}', 'garmin');
+  const all = operations().flatMap(({ method, path, parameters }) =>
+    parameters.map(({ name, in: place }) => {
+      if (place === 'path') return [method, path.replace(`{${name}}`, value)] as const;
+      return [method, `${filled(path)}?${name}=${value}`] as const;
+    }),
+  );
+  const days = ['/v1/raw-events', '/v1/connections/garmin/coverage'];
+  return [
+    ...all,
+    ...days.map((path) => ['get', `${path}?from=${value}&to=${value}`] as const),
+    ['post', `/v1/ingest/${value}`],
+    ['post', `/v1/ingest/${value}/batch`],
+    ['get', `/v1/${value}`],
+    ['get', `/v1/runs?${value}`],
+  ];
+}
+
+test('no value of any parameter of any path is an error of the host', { timeout: 60_000 }, async () => {
+  const failed: unknown[] = [];
+  for (const value of [...hostile, ...forgedCursors]) {
+    for (const [method, path] of addresses(value)) {
+      const { status, body } = await call({ method: method.toUpperCase(), path });
+      if (status >= 500) failed.push([method, path.slice(0, 100), body]);
+    }
+    const day = decodeURIComponent(/%(?![0-7])/.test(value) ? 'x' : value);
+    for (const body of [
+      { from: day, to: day },
+      { to: day, datasets: [day] },
+    ]) {
+      const { status } = await call({ method: 'POST', path: '/v1/connections/garmin/run', body });
+      if (![202, 409, 422].includes(status)) failed.push(['run', body, status]);
+    }
+  }
+  expect(failed).toEqual([]);
+  expect(made.lines.filter((line) => line.includes('request failed'))).toEqual([]);
+});
+
+test('days are those of 1902 to 2200, the last not before the first, and refusals say so', async () => {
+  const messageOf = async (query: string): Promise<unknown> => {
+    const { status, body } = await call({ method: 'GET', path: `/v1/raw-events?${query}` });
+    return status === 422 ? (body as { message: unknown }).message : status;
+  };
+  const bounds = 'expected a day from 1902-01-01 to 2200-12-31';
+  expect(await messageOf('from=1901-12-31')).toBe(`from: ${bounds}`);
+  expect(await messageOf('to=9999-12-31')).toBe(`to: ${bounds}`);
+  expect(await messageOf('from=1902-01-01&to=2200-12-31')).toBe(200);
+  const wrongOrder = 'from: expected a day up to 2026-02-25, found 2026-02-26';
+  expect(await messageOf('from=2026-02-26&to=2026-02-25')).toBe(wrongOrder);
+  expect(await messageOf('source_id=%00')).toBe('source_id: expected text without control characters');
 });

@@ -135,7 +135,7 @@ describe('POST /v1/connections/{name}/run', () => {
   test.each([
     [{ datasets: ['steps', 'slep'] }, /^datasets\.1: expected names out of steps, sleep$/],
     [{ from: '2026-02-02', to: '2026-02-01' }, /^from: expected a day up to 2026-02-01, found 2026-02-02$/],
-    [{ from: '2999-01-01' }, /^from: expected a day up to today/],
+    [{ from: '2199-01-01' }, /^from: expected a day up to today/],
     [{ from: '1990-01-01' }, /^to: expected at most 7300 days/],
     [{ from: '2026-02-30' }, /from/],
     [{ force: true }, /no field "force"/],

@@ -2,6 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { vi } from 'vitest';
+import { runCommandLine } from '../src/cli/command-line.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const main = join(root, 'host', 'src', 'main.ts');
@@ -86,6 +88,34 @@ export function startOtw(args: readonly string[], options: OtwOptions = {}): Run
 /** Runs `otw` to its end. */
 export function otw(args: readonly string[], options: OtwOptions = {}): Promise<Finished> {
   return startOtw(args, options).finished;
+}
+
+let before: Promise<unknown> = Promise.resolve();
+
+async function runHere(args: readonly string[], { env, cwd = root }: OtwOptions): Promise<Finished> {
+  let stdout = '';
+  let stderr = '';
+  const taken = [
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((stdout += String(text)), true)),
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((stderr += String(text)), true)),
+    vi.spyOn(process, 'cwd').mockReturnValue(cwd),
+  ];
+  const own = process.env;
+  process.env = { ...basics, ...env };
+  try {
+    return { code: await runCommandLine('0.0.0', args), signal: null, stdout, stderr };
+  } finally {
+    process.env = own;
+    for (const spy of taken) spy.mockRestore();
+  }
+}
+
+/** As `otw`, within the test's own process: what a command does is the same, and starting one takes a second. */
+export function otwHere(args: readonly string[], options: OtwOptions = {}): Promise<Finished> {
+  // They share the process' output and environment, so one after the other.
+  const finished = before.then(() => runHere(args, options));
+  before = finished.catch(() => undefined);
+  return finished;
 }
 
 /** A folder of a test's own. */

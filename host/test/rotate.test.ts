@@ -166,6 +166,26 @@ describe('otw secrets rotate', () => {
     expect(await createSessionStore(database, place).load(at)).toEqual({ token: 'renewed' });
   });
 
+  test.each([
+    ['another key than', true],
+    ['no key where there is', false],
+  ])(
+    'a data directory with %s the one that is recorded is refused, and nothing has changed',
+    async (_, has) => {
+      await database.raw(
+        `insert into app.session_key (key_id, created_at) values ('0123456789ab', now() - interval '1 day')`,
+      );
+      const place = sessionKeyIn(folder.path);
+      if (has) writeFileSync(join(folder.path, 'session.key'), someKey(), { mode: 0o600 });
+      await expect(rotateSessions(parts(place))).rejects.toMatchObject({
+        exitCode: 78,
+        message: expect.stringContaining('id 0123456789ab'),
+      });
+      expect(await keyIds()).toEqual(['0123456789ab']);
+      expect(readdirSync(folder.path)).toEqual(has ? ['session.key'] : []);
+    },
+  );
+
   test('a session that does not decrypt is named, and nothing has changed', async () => {
     const place = sessionKeyIn(folder.path);
     await saveSome(place);

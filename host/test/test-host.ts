@@ -14,6 +14,7 @@ import {
   type IngestConfig,
 } from '../src/config/host-config.ts';
 import { buildHost, type Host } from '../src/container.ts';
+import type { IngestLimits } from '../src/ingest/group-writer.ts';
 import { createLog } from '../src/log.ts';
 import { createRedactor } from '../src/redact.ts';
 import type { RunRequest } from '../src/run-service.ts';
@@ -64,6 +65,7 @@ export interface TestHostOptions {
   readonly account?: { readonly email?: string; readonly password?: string };
   readonly http?: Partial<HttpConfig>;
   readonly ingest?: Partial<IngestConfig>;
+  readonly ingestLimits?: Partial<IngestLimits>;
   /** For a host that takes the database for its own, on a disk that it watches. */
   readonly minFreeMb?: number;
   /** For hosts that share a database; else a key of its own. */
@@ -125,7 +127,14 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
   redactor.add([account.password]);
   const log = createLog({ redactor, level: 'debug', pretty: false, write: (line) => lines.push(line) });
   await migrate(databaseUrl, config.timeZone);
-  const host = buildHost({ config, databaseUrl, clock, log, redactor });
+  const host = buildHost({
+    config,
+    databaseUrl,
+    clock,
+    log,
+    redactor,
+    ...(options.ingestLimits && { ingestLimits: options.ingestLimits }),
+  });
   await host.connections.ensure(['garmin']);
   return {
     host,

@@ -1,8 +1,13 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { startGarminSimulator } from '@on-the-way/garmin-simulator';
-import { expect, test } from 'vitest';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { HostConfig } from '../src/config/host-config.ts';
+import { loadConfig } from '../src/config/load-config.ts';
 import { startEmbeddedPostgres } from '../src/storage/embedded/index.ts';
+import { openStorage, type Storage } from '../src/storage/open-storage.ts';
 import { whyNot } from './embedded-hosts.ts';
 import { otw, startOtw, temporaryFolder } from './otw.ts';
 
@@ -132,20 +137,47 @@ test('without credentials the host stays up, the connection reports error and wh
   }
 });
 
-test('a command that shares the database of another one is waited for', async () => {
-  const folder = temporaryFolder();
-  const env = { OTW_DATA_DIR: folder.path };
-  try {
-    const owner = startOtw(['query', 'select pg_sleep(2)::text as slept'], { env });
-    const lock = join(folder.path, 'demo', 'otw.lock');
-    const isUp = (): boolean => existsSync(lock) && readFileSync(lock, 'utf8').includes('databasePort');
-    await expect.poll(isUp, { timeout: 30_000 }).toBe(true);
-    const guest = await otw(['query', 'select pg_sleep(4)::text as slept'], { env });
-    expect(guest).toMatchObject({ code: 0 });
-    expect(await owner.finished).toMatchObject({ code: 0 });
-  } finally {
-    folder.remove();
+describe('two commands over one embedded database', () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let config: HostConfig;
+  const options = { role: 'query', exclusive: false, log: () => undefined };
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    config = await loadConfig({ cwd: folder.path, env: { OTW_DATA_DIR: folder.path }, commandLine: {} });
+  });
+  afterAll(() => folder.remove());
+
+  async function answers({ url }: Storage): Promise<boolean> {
+    const client = new Client(url);
+    await client.connect();
+    const { rowCount } = await client.query('select 1').finally(() => client.end());
+    return rowCount === 1;
   }
+
+  test('the one that started it waits for the other, also while that one asks nothing', async () => {
+    const owner = await openStorage(config, options);
+    const guest = await openStorage(config, options);
+    expect([owner.kind, guest.kind]).toEqual(['own', 'attached']);
+    let left = false;
+    const closed = owner.close().then(() => void (left = true));
+    expect(await answers(guest)).toBe(true);
+    expect(left).toBe(false);
+    await guest.close();
+    await closed;
+  });
+
+  test('one that comes just while the other leaves has a database all the same', async () => {
+    for (const pauseMs of [0, 5, 30]) {
+      const owner = await openStorage(config, options);
+      const closed = owner.close();
+      await delay(pauseMs);
+      const guest = await openStorage(config, options);
+      if (guest.kind === 'own') await closed;
+      expect(await answers(guest)).toBe(true);
+      await guest.close();
+      await closed;
+    }
+  });
 });
 
 test('a DATABASE_URL where nothing answers ends with 69 and names the address without the password', async () => {

@@ -14,6 +14,8 @@ function countCharacters(text: string, max: number): number {
  */
 export function characters(min: number, max: number): z.ZodString {
   const fits = (text: string): boolean => {
+    // A code point has one or two of the units that a length counts.
+    if (text.length <= max && text.length >= 2 * min) return true;
     const count = countCharacters(text, max);
     return count >= min && count <= max;
   };

@@ -42,10 +42,13 @@ export interface IngestContract {
   /** Longest `external_id`, in characters. */
   readonly externalIdLength: number;
   /**
-   * Schema of `payload`; make it strict. A refusal with a code of its own is a refinement with
+   * Schema of `payload`; make it strict. Limits of a number that is a member of it hold for the digits that were sent,
+   * deeper ones for the nearest double. A refusal with a code of its own is a refinement with
    * `params: { code: 'UNSUPPORTED_METRIC_TYPE' }`.
    */
   readonly payload: z.ZodType;
+  /** `payload` for the API's description, where what it takes depends on what the operator allows. */
+  described?(rules: IngestRules): z.ZodType;
   /** Rules over several fields. Called when everything fits; undefined lets the event pass. */
   check?(event: IngestEvent, rules: IngestRules): IngestProblem | undefined;
   /** Members of `payload` that say how the event was got, not what it is: two events may differ in them and be the same. */

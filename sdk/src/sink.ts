@@ -70,7 +70,8 @@ export interface RequestAudit {
 export interface SinkWriter {
   /**
    * Stores a batch, all of it or nothing. Resolves only when it is durable. May be called by several
-   * callers at once. Aborting before the commit leaves nothing; after it, the batch stands.
+   * callers at once. Aborting before the commit leaves nothing; after it, the batch stands, and the answer is waited for
+   * a few seconds more: when it does not come, the signal's reason is thrown and the next write of the batch tells.
    * Throws ConnectorError `transient` when trying again may help.
    */
   write(batch: readonly RawEvent[], options: { readonly signal: AbortSignal }): Promise<WriteResult>;

@@ -1,3 +1,5 @@
+import { midnightOf, offsetText } from './instant.ts';
+
 /** A calendar day, `YYYY-MM-DD`. Never a Date: a Date is an instant and shifts with the zone it is read in. */
 export type Day = string;
 
@@ -9,23 +11,22 @@ export interface Window {
   readonly to: Day;
 }
 
-const dayPattern = /^(\d{4})-(\d{2})-(\d{2})$/;
+// Date.UTC takes earlier ones for years of the 20th century.
+const firstYear = 100;
+const dayLength = 10;
 const millisecondsADay = 86_400_000;
 
+/** Days since 1970; NaN when it is no calendar day. */
+function numberOf(day: Day): number {
+  return day.length === dayLength ? midnightOf(day, firstYear) / millisecondsADay : Number.NaN;
+}
+
 function toNumber(day: Day): number {
-  const [, year, month, date] = dayPattern.exec(day)?.map(Number) ?? [];
-  const time = Date.UTC(year ?? Number.NaN, (month ?? 0) - 1, date);
-  // A date that is too large runs over into the next month. Years below 100 mean 19xx to Date.UTC.
-  if (
-    !(Number(year) >= 100) ||
-    new Date(time).getUTCDate() !== date ||
-    new Date(time).getUTCMonth() + 1 !== month
-  ) {
-    throw new RangeError(
-      `Expected a calendar day like 2026-02-26, got ${JSON.stringify(day)}: write year, month and day`,
-    );
-  }
-  return time / millisecondsADay;
+  const number = numberOf(day);
+  if (!Number.isNaN(number)) return number;
+  throw new RangeError(
+    `Expected a calendar day like 2026-02-26, got ${JSON.stringify(day)}: write year, month and day`,
+  );
 }
 
 function toDay(number: number): Day {
@@ -34,14 +35,7 @@ function toDay(number: number): Day {
 
 /** True for a real calendar day written `YYYY-MM-DD` (so not for 2026-02-30). */
 export function isDay(value: unknown): value is Day {
-  if (typeof value !== 'string' || !dayPattern.test(value)) return false;
-  try {
-    toNumber(value);
-    return true;
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
+  return typeof value === 'string' && !Number.isNaN(numberOf(value));
 }
 
 /** The day `count` days later; earlier when negative. Knows leap years, has no zone. */
@@ -159,25 +153,25 @@ export function dayAt(instant: number, timeZone: string): Day {
 export function startOfDay(day: Day, timeZone: string): number {
   const midnight = toNumber(day) * millisecondsADay;
   // Offsets before and after any change near this midnight; zones lie within a day of UTC.
-  const offsets = [midnight - millisecondsADay, midnight + millisecondsADay].map((at) =>
-    offsetAt(at, timeZone),
-  );
-  const candidates = offsets.map((offset) => midnight - offset).toSorted((a, b) => a - b);
+  const before = offsetAt(midnight - millisecondsADay, timeZone);
+  const after = offsetAt(midnight + millisecondsADay, timeZone);
+  if (before === after) return midnight - before;
+  const candidates = [midnight - before, midnight - after].toSorted((a, b) => a - b);
   const exact = candidates.find((at) => wallClock(at, timeZone) === midnight);
   // In a gap the earlier offset puts 00:00 on the very instant of the jump.
-  return exact ?? midnight - (offsets[0] ?? 0);
+  return exact ?? midnight - before;
 }
 
+/** Halves of a minute are rounded away from UTC. */
 function formatOffset(offset: number): string {
-  const minutes = Math.round(Math.abs(offset) / 60_000);
-  const two = (value: number) => String(value).padStart(2, '0');
-  return `${offset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
+  return offsetText(Math.sign(offset) * Math.round(Math.abs(offset) / 60_000));
 }
 
 /** An instant as RFC 3339 text in the zone, whole seconds: `2026-02-26T10:10:06+08:00`. */
 export function formatInstant(instant: number, timeZone: string): string {
-  const wall = new Date(wallClock(instant, timeZone)).toISOString().slice(0, 19);
-  return `${wall}${formatOffset(offsetAt(instant, timeZone))}`;
+  const offset = offsetAt(instant, timeZone);
+  const wall = new Date(Math.floor(instant / 1000) * 1000 + offset).toISOString().slice(0, 19);
+  return `${wall}${formatOffset(offset)}`;
 }
 
 /**

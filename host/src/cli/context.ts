@@ -60,6 +60,8 @@ export async function prepare(
     ...config.connections.flatMap(secretsOf),
     ...Object.values(config.sinks).flatMap(secretsOf),
     ...passwordOf(config.databaseUrl),
+    // Taken by pg where the address has none, as in compose.yaml.
+    ...(process.env['PGPASSWORD'] ? [process.env['PGPASSWORD']] : []),
     ...(sessionKey && 'value' in sessionKey ? [sessionKey.value] : []),
     ...(config.http.apiKey === undefined ? [] : [config.http.apiKey]),
   ]);

@@ -1,6 +1,8 @@
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
+import { z } from 'zod';
+import { createApiClient } from '../api-client.ts';
 import type { HostConfig } from '../config/host-config.ts';
 import { exitCodes } from '../host-error.ts';
 import { accessOf } from '../http/usable-key.ts';
@@ -8,6 +10,7 @@ import { resolvePlugin } from '../isolate/resolve-plugin.ts';
 import { readDataDirLock } from '../storage/data-dir-lock.ts';
 import type { SessionStore } from '../storage/session-store.ts';
 import { openContext, prepare, type GlobalOptions } from './context.ts';
+import { ownOrigin } from './health.ts';
 import { paint, print, printJson } from './output.ts';
 
 /** A line of the doctor: what was looked at, and either what was found or what to do. */
@@ -70,11 +73,23 @@ function portIsFree(host: string, port: number): Promise<boolean> {
   });
 }
 
+/** A host that has DATABASE_URL holds no data directory: only its door tells of it. */
+async function isHost(origin: string): Promise<boolean> {
+  try {
+    await createApiClient({ origin }).get('/v1/health/live', z.object({ service: z.literal('api-service') }));
+    return true;
+  } catch {
+    // Whatever went wrong: nobody said that he is one of us.
+    return false;
+  }
+}
+
 async function checkPort(config: HostConfig): Promise<Finding> {
   const what = 'port';
-  const ours = readDataDirLock(config.dataDir)?.url;
-  if (ours !== undefined) return { what, ok: true, detail: `the host is serving on ${ours}` };
+  const told = config.databaseUrl === undefined ? readDataDirLock(config.dataDir)?.url : undefined;
   const free = config.port === 0 || (await portIsFree(config.host, config.port));
+  const ours = told ?? (!free && (await isHost(ownOrigin(config))) ? ownOrigin(config) : undefined);
+  if (ours !== undefined) return { what, ok: true, detail: `the host is serving on ${ours}` };
   const detail = free ? `${config.port} is free` : `${config.port} is taken by another program: set API_PORT`;
   return { what, ok: free, detail };
 }

@@ -29,7 +29,7 @@ function origin(text: string): string {
 const nearest: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 /** Where this host is: on the port a running one has told, else on the one that is configured. */
-function ownOrigin({ dataDir, databaseUrl, host, port }: HostConfig): string {
+export function ownOrigin({ dataDir, databaseUrl, host, port }: HostConfig): string {
   const told = databaseUrl === undefined ? readDataDirLock(dataDir)?.url : undefined;
   const listening = told === undefined ? undefined : new URL(told);
   const name = listening?.hostname.replace(/^\[|\]$/g, '') ?? host;

@@ -11,7 +11,7 @@ type Verb = 'pause' | 'resume';
 
 function show(name: string, pausedAt: string | null, json: boolean): number {
   if (json) printJson({ connection: name, paused_at: pausedAt });
-  else if (pausedAt === null) print(`${name} is not paused; a run that is due begins shortly.`);
+  else if (pausedAt === null) print(`${name} is resumed: a run that is due begins shortly.`);
   else print(`${name} is paused since ${pausedAt}: no run of it begins until otw resume ${name}.`);
   return exitCodes.done;
 }

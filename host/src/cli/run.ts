@@ -155,6 +155,8 @@ function listenForStop(): {
   readonly signal: AbortSignal;
   code(): number | undefined;
   onStop(saying: string): void;
+  /** Signals do what they usually do from here on. */
+  end(): void;
 } {
   const stop = new AbortController();
   let signalled: number | undefined;
@@ -166,7 +168,12 @@ function listenForStop(): {
     stop.abort(new DOMException('Told to stop', 'AbortError'));
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  return { signal: stop.signal, code: () => signalled, onStop: (saying) => void (words = saying) };
+  return {
+    signal: stop.signal,
+    code: () => signalled,
+    onStop: (saying) => void (words = saying),
+    end: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
+  };
 }
 
 /** `otw run`: one run now, in the foreground; by the host that is running where there is one. */
@@ -192,5 +199,7 @@ export async function runCommand(name: string | undefined, options: RunOptions):
     if (error instanceof AlreadyRunning)
       throw new HostError(exitCodes.failed, error.message, { cause: error });
     throw error;
+  } finally {
+    stop.end();
   }
 }

@@ -1,14 +1,18 @@
 import { formatInstant } from '@on-the-way/sdk';
 import { exitCodes } from '../host-error.ts';
 import { shownRun } from '../http/runs.ts';
-import { chosenConnection, withContext, type GlobalOptions } from './context.ts';
+import { isRunUnderWay } from '../run-service.ts';
+import type { ConnectionHealth } from '../storage/connections.ts';
+import { chosenConnection, withContext, type CommandContext, type GlobalOptions } from './context.ts';
 import { formatTable, paint, print, printJson, say, simulatedNote } from './output.ts';
+import { askHost } from './remote.ts';
 
 const statusStyles: Readonly<Record<string, 'green' | 'yellow' | 'red' | 'dim'>> = {
   ok: 'green',
   succeeded: 'green',
   partial: 'yellow',
   running: 'yellow',
+  paused: 'yellow',
   error: 'red',
   failed: 'red',
 };
@@ -17,41 +21,72 @@ function coloured(status: string): string {
   return paint(statusStyles[status] ?? 'dim', status);
 }
 
+type Shown = Awaited<ReturnType<typeof shownStatus>>;
+
+/** A connection as the database knows it, with what the host that is running says of the next run. */
+async function shownStatus({ config, host }: CommandContext, known: ConnectionHealth, waiting: number) {
+  const { connection, lastErrorCode: code, lastErrorMessage: message } = known;
+  const stamp = (at: Date | null): string | null =>
+    at ? formatInstant(at.getTime(), config.timeZone) : null;
+  const state = await host.connections.state(connection);
+  const running = await isRunUnderWay(host.database, connection);
+  return {
+    name: connection,
+    simulated: config.demo,
+    state: running ? 'running' : state.pausedAt ? 'paused' : 'waiting',
+    paused_at: stamp(state.pausedAt),
+    last_status: known.lastStatus,
+    last_run_at: stamp(known.lastRunAt),
+    not_before: stamp(state.notBefore),
+    login_not_before: stamp(state.loginNotBefore),
+    success_count: known.successCount,
+    failure_count: known.failureCount,
+    dead_letters: waiting,
+    last_error: code === null ? null : { code, message },
+  };
+}
+
+/** What keeps a connection waiting, a line each. */
+function pausesOf({ name, paused_at, not_before, login_not_before }: Shown): string[] {
+  const lasts = (at: string | null): at is string => at !== null && Date.parse(at) > Date.now();
+  return [
+    ...(paused_at === null ? [] : [`${name} is paused since ${paused_at}: otw resume ${name} ends it.`]),
+    ...(lasts(not_before) ? [`${name}: the source wants no question before ${not_before}.`] : []),
+    ...(lasts(login_not_before)
+      ? [`${name}: a sign-in was refused, and none is tried before ${login_not_before}.`]
+      : []),
+  ];
+}
+
 /** `otw status`: how each connection stands. */
 export function statusCommand(options: GlobalOptions): Promise<number> {
-  return withContext(options, { role: 'status' }, async ({ config, host }) => {
-    const stamp = (at: Date | null): string | null =>
-      at ? formatInstant(at.getTime(), config.timeZone) : null;
+  return withContext(options, { role: 'status' }, async (context) => {
+    const { config, host } = context;
     const health = await host.connections.health(config.connections.map(({ name }) => name));
     const waiting = await host.letters.waiting();
+    const told = new Map((await askHost(config)).map((each) => [each.name, each.next_run_at]));
     const items = await Promise.all(
       health.map(async (known) => ({
-        name: known.connection,
-        simulated: config.demo,
-        last_status: known.lastStatus,
-        last_run_at: stamp(known.lastRunAt),
-        not_before: stamp((await host.connections.state(known.connection)).notBefore),
-        success_count: known.successCount,
-        failure_count: known.failureCount,
-        dead_letters: waiting.get(known.connection) ?? 0,
-        last_error:
-          known.lastErrorCode === null
-            ? null
-            : { code: known.lastErrorCode, message: known.lastErrorMessage },
+        ...(await shownStatus(context, known, waiting.get(known.connection) ?? 0)),
+        next_run_at: told.get(known.connection) ?? null,
       })),
     );
     if (options.json === true) printJson({ connections: items });
     else {
       const rows = items.map((item) => [
         item.name,
+        coloured(item.state),
         coloured(item.last_status),
         item.last_run_at ?? 'never',
+        item.next_run_at ?? '',
         item.success_count,
         item.failure_count,
         item.dead_letters,
         item.last_error ? `${item.last_error.code}: ${item.last_error.message}` : '',
       ]);
-      print(formatTable(['connection', 'last run', 'at', 'good runs', 'bad runs', 'set aside', 'why'], rows));
+      const counts = ['good runs', 'bad runs', 'set aside'];
+      print(formatTable(['connection', 'state', 'last run', 'at', 'next run', ...counts, 'why'], rows));
+      for (const line of items.flatMap(pausesOf)) print(line);
       if (config.demo) say(simulatedNote);
     }
     return exitCodes.done;

@@ -1,6 +1,7 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import type { HostLog } from '../log.ts';
-import { isUnreachable } from '../storage/database.ts';
+import { limitLines } from '../limit-lines.ts';
+import { isPoolFull, isUnreachable } from '../storage/database.ts';
 import { requestIdOf } from './request-id.ts';
 
 /** What a refusal may be called; docs/http.md says when. */
@@ -56,6 +57,9 @@ const retryAfterSeconds = 5;
 /** Any error as the refusal that is answered. */
 export function apiErrorOf(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
+  // All sessions of the pool are at work: ours to say, and no fault of the database.
+  if (isPoolFull(error))
+    return new ApiError(503, 'OVERLOADED', 'Too much is asked of this host at once; try again shortly', 1);
   if (isUnreachable(error)) {
     return new ApiError(
       503,
@@ -73,6 +77,8 @@ export function apiErrorOf(error: unknown): ApiError {
 
 /** Answers every error in the contract's shape; internals go to the log, not to the caller. */
 export function errorHandler(log: HostLog): ErrorRequestHandler {
+  // A database that is away fails every request; what all of them say, a few lines do.
+  const unavailableLine = limitLines();
   return (error: unknown, request, response, next) => {
     if (response.headersSent) {
       next(error);
@@ -81,14 +87,23 @@ export function errorHandler(log: HostLog): ErrorRequestHandler {
     const { status, code, message, retryAfterSeconds: after } = apiErrorOf(error);
     const requestId = requestIdOf(response);
     // Of an overload a line each would make more of it; the metrics count them.
-    if (status >= 500 && code !== 'OVERLOADED') {
+    const leftOut = code === 'DEPENDENCY_UNAVAILABLE' ? unavailableLine() : 0;
+    if (status >= 500 && code !== 'OVERLOADED' && leftOut !== undefined) {
       const why = error instanceof Error ? error.message : String(error);
       log.error(
-        { request_id: requestId, method: request.method, path: request.path, error: why },
+        {
+          request_id: requestId,
+          method: request.method,
+          path: request.path,
+          error: why,
+          ...(leftOut > 0 && { left_out: leftOut }),
+        },
         'request failed',
       );
     }
     if (after !== undefined) response.set('Retry-After', String(after));
+    // Nobody waits for the rest of what came too slowly.
+    if (status === 408) response.set('Connection', 'close');
     response.status(status).json({ status: 'error', code, message, request_id: requestId });
   };
 }

@@ -17,7 +17,7 @@ import { countRequests, metricsRoutes } from './metrics.ts';
 import { openApiRoute } from './openapi.ts';
 import { pocRoutes } from './poc.ts';
 import { rawEventRoutes } from './raw-events.ts';
-import { ingestRoutes } from './ingest.ts';
+import { ingestRefusals, ingestRoutes } from './ingest.ts';
 import { nameRequest } from './request-id.ts';
 import { routesOfRole } from './role-routes.ts';
 import { routerOf, type Route } from './route.ts';
@@ -75,6 +75,6 @@ export function createApp(parts: AppParts): Express {
     await admit(request, response);
     next();
   }, notFound);
-  app.use(errorHandler(parts.log));
+  app.use(ingestRefusals(parts), errorHandler(parts.log));
   return app;
 }

@@ -5,7 +5,7 @@ import { ApiError } from './api-error.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
 import { readJsonBody } from './body.ts';
 import { defineRoute, type Route } from './route.ts';
-import { connectionName, cursor, cursorAfter, ok, pageLimit, plainText, timestamp } from './shapes.ts';
+import { connectionName, cursor, cursorAfter, ok, pageLimit, timestamp } from './shapes.ts';
 
 /** Members of a dead letter in an answer. */
 export const letterShape = {
@@ -45,7 +45,7 @@ export function shownLetter(letter: DeadLetter, stamp: Stamp) {
   };
 }
 
-const idPath = z.strictObject({ id: plainText(128) });
+const idPath = z.strictObject({ id: z.string() });
 const replayBody = z.strictObject({ payload: z.string().optional() });
 
 /** What a replay answers. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Request, Response } from 'express';
 import { ipKeyGenerator } from 'express-rate-limit';
 import type { HttpConfig } from '../config/host-config.ts';
@@ -31,8 +32,13 @@ const failuresPerMinute = 30;
 const localNames = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const safeMethods = ['GET', 'HEAD', 'OPTIONS'];
 
+/** The address of who asks. A proxy that is trusted may still say one that is none. */
+function addressOf({ ip, socket }: Request): string {
+  return ip !== undefined && isIP(ip) > 0 ? ip : (socket.remoteAddress ?? 'unknown');
+}
+
 function clientOf(request: Request): string {
-  return ipKeyGenerator(request.ip ?? 'unknown');
+  return ipKeyGenerator(addressOf(request));
 }
 
 function unauthenticated(message: string): ApiError {
@@ -47,7 +53,8 @@ function checkHost(request: Request, allowedHosts: readonly string[]): void {
   }
   const name = host.replace(/:\d{1,5}$/, '').toLowerCase();
   if (localNames.test(name) || allowedHosts.includes(name)) return;
-  const message = 'Expected the Host header, or the address asked for, to name this machine, such as 127.0.0.1:8000';
+  const message =
+    'Expected the Host header, or the address asked for, to name this machine, such as 127.0.0.1:8000';
   throw new ApiError(421, 'INVALID_ARGUMENT', message);
 }
 
@@ -95,7 +102,7 @@ export function createGuard({ http, keys, log }: GuardParts): Doors {
     log.warn(
       {
         status,
-        ip: request.ip,
+        ip: addressOf(request),
         key_prefix: shown ?? none,
         request_id: requestIdOf(response),
         method: request.method,
@@ -105,14 +112,18 @@ export function createGuard({ http, keys, log }: GuardParts): Doors {
     );
   }
 
+  /** Past the limit neither answered as before nor logged: guesses must not fill the log. */
+  async function count(request: Request, response: Response, told: Told): Promise<void> {
+    await failures.take(clientOf(request));
+    tell(request, response, told);
+  }
+
   async function identify(request: Request, response: Response): Promise<KeyHolder | undefined> {
     try {
       return await holderOf(request);
     } catch (error) {
       if (!(error instanceof ApiError) || (error.status !== 401 && error.status !== 403)) throw error;
-      // Past the limit neither answered as before nor logged: guesses must not fill the log.
-      await failures.take(clientOf(request));
-      tell(request, response, { status: error.status });
+      await count(request, response, { status: error.status });
       if (error.status === 401) response.set('WWW-Authenticate', 'Bearer');
       throw error;
     }
@@ -126,7 +137,7 @@ export function createGuard({ http, keys, log }: GuardParts): Doors {
       if (scope === 'open') return;
       const holder = await identify(request, response);
       if (holder && !holder.scopes.includes(scope) && !holder.scopes.includes('admin')) {
-        tell(request, response, { status: 403, holder });
+        await count(request, response, { status: 403, holder });
         throw new ApiError(403, 'FORBIDDEN', `Expected an API key with the scope ${scope}`);
       }
       if (scope === 'ingest') await ingest.take(holder?.id ?? clientOf(request));

@@ -3,8 +3,8 @@ import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { HttpConfig } from '../config/host-config.ts';
 
-/** What helmet sets on every answer, taken once, since none of it changes. */
-function fixedHeaders(): Record<string, string> {
+/** What every answer has, whoever gives it; taken from helmet once, since none of it changes. */
+export function fixedHeaders(): Record<string, string> {
   const set: Record<string, string> = {
     // Answers are a person's data: no browser and no proxy keeps them.
     'Cache-Control': 'no-store',

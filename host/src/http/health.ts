@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ConnectionHealth } from '../storage/connections.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
+import { limitLines } from '../limit-lines.ts';
 import { isMigrated } from '../storage/migrate.ts';
 import { ApiError } from './api-error.ts';
 import { defineRoute, type Route } from './route.ts';
@@ -94,13 +95,19 @@ function connectorRoute({ config, connections }: AppParts, stamp: Stamp): Route 
 const readyWithinMs = 3000;
 
 /** Refuses while the database is away, slow, without room, or not of this version. */
-async function expectReady({ database, freeSpace, log }: AppParts): Promise<void> {
+async function expectReady(
+  { database, freeSpace, log }: AppParts,
+  line: () => number | undefined,
+): Promise<void> {
   freeSpace.check();
   const late = Promise.withResolvers<boolean>();
   const timer = setTimeout(() => late.reject(new Error('no answer in time')), readyWithinMs);
   const found = await Promise.race([isMigrated(database), late.promise])
     .catch((error: unknown) => {
-      log.warn({ error: error instanceof Error ? error.message : String(error) }, 'not ready');
+      const leftOut = line();
+      if (leftOut === undefined) return undefined;
+      const why = error instanceof Error ? error.message : String(error);
+      log.warn({ error: why, ...(leftOut > 0 && { left_out: leftOut }) }, 'not ready');
       return undefined;
     })
     .finally(() => clearTimeout(timer));
@@ -115,6 +122,7 @@ async function expectReady({ database, freeSpace, log }: AppParts): Promise<void
 /** live: the process answers. ready: the database does too. connector: how the last runs went. */
 export function healthRoutes(parts: AppParts, stamp: Stamp): readonly Route[] {
   const { clock } = parts;
+  const notReadyLine = limitLines();
   const now = () => ({ body: { status: 'ok', service: 'api-service', time: stamp(clock.now()) } });
   return [
     defineRoute({
@@ -132,7 +140,7 @@ export function healthRoutes(parts: AppParts, stamp: Stamp): readonly Route[] {
       scope: 'read',
       answers: { 200: { description: 'It does', schema: alive } },
       async handle() {
-        await expectReady(parts);
+        await expectReady(parts, notReadyLine);
         return now();
       },
     }),

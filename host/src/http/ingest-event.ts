@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { ConnectorError, type RawEvent } from '@on-the-way/sdk';
+import { ConnectorError, type RawEvent, type WrittenRow } from '@on-the-way/sdk';
 import { acceptBody, BodyRefused, isMalformed, nobody, type AcceptRules } from '../ingest/accept.ts';
 import { keyTaken } from '../ingest/group-writer.ts';
 import type { ServedContract } from '../ingest/ports.ts';
-import { BodyCutShort } from '../ingest/read-body.ts';
 import { notAnArray, type Batch } from '../ingest/split-batch.ts';
 import { isUnreachable } from '../storage/database.ts';
 import { ApiError, apiErrorOf } from './api-error.ts';
@@ -20,8 +19,8 @@ const batchTurnMs = 10;
 /** A refusal that needs no line in the audit: it has one, or what keeps the audit is away or too busy. */
 class NotAudited extends ApiError {}
 
-/** What failed in writing, in the words of the API; the cause goes to the log. */
-function writeError({ log }: AppParts, error: unknown, requestId: string): ApiError {
+/** What failed in writing, in the words of the API. */
+function writeError(error: unknown): ApiError {
   if (error instanceof ApiError) return error;
   const code = ConnectorError.is(error) ? error.code : undefined;
   if (code === 'transient' || isUnreachable(error)) {
@@ -30,9 +29,12 @@ function writeError({ log }: AppParts, error: unknown, requestId: string): ApiEr
   }
   if (code === 'bad_data')
     return new ApiError(422, 'INVALID_ARGUMENT', 'Expected an event that the database can hold');
+  return new ApiError(500, 'RAW_WRITE_FAILED', 'The event could not be written; the log says why');
+}
+
+function logCause({ parts: { log }, requestId }: Posted, error: unknown): void {
   const cause = error instanceof Error ? error.message : String(error);
   log.error({ request_id: requestId, error: cause }, 'event could not be written');
-  return new ApiError(500, 'RAW_WRITE_FAILED', 'The event could not be written; the log says why');
 }
 
 /** A request, or an item of a batch, on its way through. */
@@ -51,13 +53,8 @@ function observe({ parts, contract, startedAt }: Posted, code: string): void {
   parts.metrics.ingest.observe({ contract, code, seconds: (performance.now() - startedAt) / 1000 });
 }
 
-async function store(posted: Posted, event: RawEvent) {
-  const { parts, requestId, receivedAt } = posted;
-  const { sourceId, externalId } = event;
-  const row = await parts.ingestWriter.write(event, receivedAt).catch((error: unknown) => {
-    const refused = writeError(parts, error, requestId);
-    throw refused.status === 503 ? refused : new BodyRefused(refused, { sourceId, externalId });
-  });
+/** The answer to an event that was written. @throws ApiError 409 */
+function answerTo(posted: Posted, row: WrittenRow) {
   if (row.outcome === 'conflict') {
     throw new NotAudited(409, 'DUPLICATE_IDEMPOTENCY_KEY', keyTaken);
   }
@@ -70,12 +67,23 @@ async function store(posted: Posted, event: RawEvent) {
   };
 }
 
+async function store(posted: Posted, event: RawEvent) {
+  const { parts, receivedAt } = posted;
+  const row = await parts.ingestWriter.write(event, receivedAt).catch((error: unknown) => {
+    const refused = writeError(error);
+    if (refused.status === 500) logCause(posted, error);
+    throw refused.status === 503 ? refused : new BodyRefused(refused, event);
+  });
+  return answerTo(posted, row);
+}
+
 /** Counts a refused request and adds it to the audit; when that is not possible, the refusal stands without. */
 export async function noteRefusal(posted: Posted, error: unknown): Promise<void> {
   const { parts, requestId, receivedAt } = posted;
   const { status, code, message } = apiErrorOf(error);
   observe(posted, code);
-  if (status === 503 || error instanceof NotAudited || error instanceof BodyCutShort) return;
+  // A flood, or what comes while the database is away, must not become writes.
+  if (status === 503 || status === 429 || error instanceof NotAudited) return;
   const { sourceId, externalId } = error instanceof BodyRefused ? error.identity : nobody;
   await parts.ingestWriter.refuse({
     requestId,
@@ -131,19 +139,56 @@ function acceptItem(posted: Posted, contract: ServedContract, text: string): Ite
   }
 }
 
-async function answerItem({ posted, event, refused }: Item) {
-  try {
-    if (!event) throw refused;
-    return await store(posted, event);
-  } catch (error) {
+/** Why an item could not be written, where that is not for what it says: of this its batch is refused. */
+interface Fault {
+  readonly refused: ApiError;
+  readonly cause: unknown;
+}
+
+function refusedItem({ requestId }: Posted, error: unknown) {
+  const { code, message } = apiErrorOf(error);
+  return { status: 'error' as const, code, message, request_id: requestId };
+}
+
+type ItemAnswer = ReturnType<typeof answerTo> | ReturnType<typeof refusedItem>;
+
+async function answerItem(
+  { posted, event, refused }: Item,
+  writing: Promise<WrittenRow> | undefined,
+): Promise<ItemAnswer | Fault> {
+  const refuse = async (error: unknown): Promise<ItemAnswer> => {
     await noteRefusal(posted, error);
-    const { code, message } = apiErrorOf(error);
-    return { status: 'error' as const, code, message, request_id: posted.requestId };
+    return refusedItem(posted, error);
+  };
+  if (!event || !writing) return refuse(refused);
+  try {
+    return answerTo(posted, await writing);
+  } catch (error) {
+    const said = error instanceof ApiError ? error : writeError(error);
+    if (said.status >= 500) return { refused: said, cause: error };
+    return refuse(said instanceof NotAudited ? said : new BodyRefused(said, event));
   }
 }
 
-/** Checks all items before the first is handed to the writer, so that they are written together. */
-export async function answerItems(batchPosted: Posted, contract: ServedContract, batch: Batch) {
+function isFault(answer: ItemAnswer | Fault): answer is Fault {
+  return 'refused' in answer;
+}
+
+/** The refusal of a batch of which something could not be written; undefined where all has its answer. */
+function refusalOf(posted: Posted, answers: readonly (ItemAnswer | Fault)[]): ApiError | undefined {
+  const faults = answers.filter(isFault);
+  // The one that says when to come back.
+  const fault = faults.find(({ refused }) => refused.status === 503) ?? faults[0];
+  if (!fault) return undefined;
+  const { status, code, retryAfterSeconds: after } = fault.refused;
+  if (status === 500) logCause(posted, fault.cause);
+  const message =
+    'Not all of the batch could be written. Send it again: what is stored already is found unchanged';
+  return new ApiError(status, code, message, after);
+}
+
+/** Checks the items, in turns. @throws ApiError 400 for an array that is not JSON. */
+async function acceptItems(batchPosted: Posted, contract: ServedContract, batch: Batch): Promise<Item[]> {
   const items: Item[] = [];
   let turnEnds = performance.now() + batchTurnMs;
   for (const text of batch.items) {
@@ -154,5 +199,26 @@ export async function answerItems(batchPosted: Posted, contract: ServedContract,
     await nextTurn();
     turnEnds = performance.now() + batchTurnMs;
   }
-  return Promise.all(items.map(answerItem));
+  return items;
+}
+
+/**
+ * Checks all items before the first is handed to the writer, so that they are written together; an answer an item.
+ *
+ * @throws ApiError 400, and 500 or 503 when an item could not be written for no fault of its own.
+ */
+export async function answerItems(
+  batchPosted: Posted,
+  contract: ServedContract,
+  batch: Batch,
+): Promise<ItemAnswer[]> {
+  const items = await acceptItems(batchPosted, contract, batch);
+  const { parts, receivedAt } = batchPosted;
+  const events = items.flatMap(({ event }) => event ?? []);
+  const writing = events.length > 0 ? parts.ingestWriter.writeAll(events, receivedAt) : [];
+  let next = 0;
+  const answers = await Promise.all(items.map((item) => answerItem(item, item.event && writing[next++])));
+  const refused = refusalOf(batchPosted, answers);
+  if (refused) throw refused;
+  return answers.filter((answer): answer is ItemAnswer => !isFault(answer));
 }

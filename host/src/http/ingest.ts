@@ -1,15 +1,15 @@
-import type { Response } from 'express';
+import type { ErrorRequestHandler, Response } from 'express';
 import { z } from 'zod';
-import { bodySchemaOf } from '../ingest/accept.ts';
+import { describedSchemaOf } from '../ingest/accept.ts';
 import type { ServedContract } from '../ingest/ports.ts';
 import { createBodyBudget, readTextBody, type BodyBudget } from '../ingest/read-body.ts';
-import { batchItems, batchTypes, splitBatch } from '../ingest/split-batch.ts';
+import { arrayTypes, batchItems, lineTypes, splitBatch } from '../ingest/split-batch.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
 import { answerItems, bodyLimit, noteRefusal, storeBody, type Posted } from './ingest-event.ts';
 import { requestIdOf } from './request-id.ts';
 import { defineRoute, type Route } from './route.ts';
-import { ok, plainText, refusal, timestamp } from './shapes.ts';
+import { ok, refusal, timestamp } from './shapes.ts';
 
 const batchLimit = 16 * 1024 * 1024;
 // Of all bodies that are being worked on.
@@ -31,7 +31,7 @@ async function contractOf({ contracts }: AppParts, name: string): Promise<Served
   throw new ApiError(404, 'NOT_FOUND', `Expected an ingest contract that is served (${names})`);
 }
 
-const path = z.strictObject({ contract: plainText(64) });
+const path = z.strictObject({ contract: z.string() });
 
 function received(parts: AppParts, response: Response): Posted {
   const posted = {
@@ -54,11 +54,13 @@ async function addressed(parts: AppParts, response: Response, name: string) {
   return { contract, posted };
 }
 
-function refusedAnswer(parts: AppParts): NonNullable<Route['refused']> {
-  return (error, _request, response) => {
+/** Counts and audits what is refused below /v1/ingest/, by whomever; comes before what answers refusals. */
+export function ingestRefusals(parts: AppParts): ErrorRequestHandler {
+  return async (error: unknown, { path: asked }, response, next) => {
     // Unset for what is refused before its handler is called.
     const posted = response.locals['posted'] as Posted | undefined;
-    return noteRefusal(posted ?? received(parts, response), error);
+    if (asked.startsWith('/v1/ingest/')) await noteRefusal(posted ?? received(parts, response), error);
+    next(error);
   };
 }
 
@@ -67,13 +69,14 @@ function described(route: Route, parts: AppParts, isBatch: boolean): () => Promi
   return async () =>
     (await parts.contracts.all()).map((contract) => {
       const { params: _params, described: _described, ...rest } = route;
-      const one = bodySchemaOf(contract);
+      const one = describedSchemaOf(contract, { timeZones: parts.config.ingest.timeZones });
+      const lines = { mediaTypes: lineTypes, schema: one };
       return {
         ...rest,
         path: route.path.replace('{contract}', contract.name),
         summary: isBatch ? `Up to ${batchItems} events for ${contract.name}` : contract.description,
         body: isBatch
-          ? { mediaTypes: batchTypes, schema: z.array(one).min(1).max(batchItems) }
+          ? { mediaTypes: arrayTypes, schema: z.array(one).min(1).max(batchItems), lines }
           : { mediaTypes: ['application/json'], schema: one },
       };
     });
@@ -95,7 +98,6 @@ function singleRoute(parts: AppParts, budget: BodyBudget): Route {
         return { body: await storeBody(posted, contract, text) };
       });
     },
-    refused: refusedAnswer(parts),
   });
   return { ...route, described: described(route, parts, false) };
 }
@@ -110,7 +112,7 @@ function batchRoute(parts: AppParts, budget: BodyBudget): Route {
     answers: answeredBatch,
     async handle({ params, request, response }) {
       const { contract, posted } = await addressed(parts, response, params.contract);
-      const rules = { mediaTypes: batchTypes, limit: batchLimit };
+      const rules = { mediaTypes: [...arrayTypes, ...lineTypes], limit: batchLimit };
       return budget.hold(async (held) => {
         const body = await readTextBody(request, rules, held);
         const items = await answerItems(posted, contract, splitBatch(body));
@@ -118,7 +120,6 @@ function batchRoute(parts: AppParts, budget: BodyBudget): Route {
         return { status: allStored ? 200 : 207, body: { status: 'ok', items } };
       });
     },
-    refused: refusedAnswer(parts),
   });
   return { ...route, described: described(route, parts, true) };
 }

@@ -26,10 +26,23 @@ function parametersOf(schema: z.ZodType | undefined, place: 'path' | 'query'): J
   }));
 }
 
+/** Text with a JSON text a line, which JSON Schema can only say of one of them. */
+function linesOf(mediaType: string, schema: z.ZodType): Json {
+  return {
+    type: 'string',
+    description: 'One JSON text a line; contentSchema is of a line',
+    contentMediaType: mediaType,
+    contentSchema: schemaOf(schema, 'input'),
+  };
+}
+
 function bodyOf({ body }: Route): Json {
   if (!body) return {};
-  const { mediaTypes, schema } = body;
-  const content = Object.fromEntries(mediaTypes.map((type) => [type, { schema: schemaOf(schema, 'input') }]));
+  const { mediaTypes, schema, lines } = body;
+  const content = Object.fromEntries([
+    ...mediaTypes.map((type) => [type, { schema: schemaOf(schema, 'input') }]),
+    ...(lines?.mediaTypes ?? []).map((type) => [type, { schema: linesOf(type, lines!.schema) }]),
+  ]);
   return { requestBody: { required: !schema.safeParse(undefined).success, content } };
 }
 

@@ -8,7 +8,7 @@ test('past so many requests in progress others are refused with 503, but for hea
   const held: (() => void)[] = [];
   let refused = 0;
   const handler: RequestListener = (request, response) => {
-    if (request.url === '/v1/health/live') response.end('live');
+    if (request.url?.startsWith('/v1/health/live')) response.end('live');
     else held.push(() => response.end('done'));
   };
   const server = createServer(shedLoad(handler, { most: 2, onRefused: () => (refused += 1) }));
@@ -21,7 +21,13 @@ test('past so many requests in progress others are refused with 503, but for hea
     const third = await ask('/c');
     expect([third.status, third.headers.get('retry-after')]).toEqual([503, '1']);
     expect(await third.json()).toMatchObject({ status: 'error', code: 'OVERLOADED' });
+    expect(Object.fromEntries(third.headers)).toMatchObject({
+      'cache-control': 'no-store',
+      'content-security-policy': expect.stringContaining("default-src 'self'"),
+      'referrer-policy': 'no-referrer',
+    });
     expect(await (await ask('/v1/health/live')).text()).toBe('live');
+    expect(await (await ask('/v1/health/live?x=1')).text()).toBe('live');
     expect(refused).toBe(1);
     for (const answer of held.splice(0)) answer();
     for (const answer of first) expect(await (await answer).text()).toBe('done');

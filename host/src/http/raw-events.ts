@@ -1,12 +1,16 @@
 import type { Response } from 'express';
 import { z } from 'zod';
-import type { StoredEvent } from '../storage/raw-events.ts';
+import type { RawEventStore, StoredEvent } from '../storage/raw-events.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
+import { fewAtOnce } from './few-at-once.ts';
 import { defineRoute, type Route } from './route.ts';
 import { cursor, cursorAfter, day, expectOrder, ok, pageLimit, plainText, timestamp } from './shapes.ts';
+import { turn } from './turns.ts';
 
-const mostBytes = 8 * 1024 * 1024;
+const mostBytes = 4 * 1024 * 1024;
+// A page may be read from as many bytes of rows as there are in 500 of the largest ones.
+const pages = { atOnce: 3, waiting: 64 };
 
 const listQuery = z.strictObject({
   source_id: plainText(128).optional(),
@@ -47,8 +51,20 @@ function answerText(response: Response, members: string): undefined {
   return undefined;
 }
 
+/** A page as members of JSON text. */
+async function pageOf(rawEvents: RawEventStore, query: z.output<typeof listQuery>): Promise<string> {
+  const { source_id: source, metric_type: metricType, from, to, limit, cursor: after } = query;
+  const maxBytes = mostBytes;
+  const { events, more } = await rawEvents.list({ source, metricType, from, to, limit, after, maxBytes });
+  await turn();
+  const last = events.at(-1);
+  const next = more && last ? cursorAfter({ at: last.occurredAt, id: last.rawId }) : null;
+  return `"items":[${events.map(eventText).join(',')}],"next_cursor":${JSON.stringify(next)}`;
+}
+
 /** What is stored, exactly. */
 export function rawEventRoutes({ rawEvents }: AppParts): readonly Route[] {
+  const few = fewAtOnce(pages);
   return [
     defineRoute({
       method: 'get',
@@ -58,26 +74,17 @@ export function rawEventRoutes({ rawEvents }: AppParts): readonly Route[] {
       query: listQuery,
       answers: {
         200: {
-          description: 'A page; it ends early once it has 8 MiB of payloads',
+          description: 'A page; it ends early once it has 4 MiB of payloads',
           schema: ok({ items: z.array(eventShape), next_cursor: z.string().nullable() }),
         },
       },
       async handle({ query, response }) {
-        const { source_id: source, metric_type: metricType, from, to, limit, cursor: after } = query;
-        expectOrder(from, to);
-        const { events, more } = await rawEvents.list({
-          source,
-          metricType,
-          from,
-          to,
-          limit,
-          after,
-          maxBytes: mostBytes,
+        expectOrder(query.from, query.to);
+        return few(async () => {
+          // Who left while waiting needs no page.
+          if (!response.destroyed) answerText(response, await pageOf(rawEvents, query));
+          return undefined;
         });
-        const last = events.at(-1);
-        const next = more && last ? cursorAfter({ at: last.occurredAt, id: last.rawId }) : null;
-        const items = events.map(eventText).join(',');
-        return answerText(response, `"items":[${items}],"next_cursor":${JSON.stringify(next)}`);
       },
     }),
     defineRoute({
@@ -85,7 +92,7 @@ export function rawEventRoutes({ rawEvents }: AppParts): readonly Route[] {
       path: '/v1/raw-events/{id}',
       summary: 'One raw event',
       scope: 'read',
-      params: z.strictObject({ id: plainText(128) }),
+      params: z.strictObject({ id: z.string() }),
       answers: { 200: { description: 'The event', schema: ok({ event: eventShape }) } },
       async handle({ params: { id }, response }) {
         const event = z.guid().safeParse(id).success ? await rawEvents.get(id) : undefined;

@@ -5,7 +5,7 @@ import type { RequestHandler, Response } from 'express';
 export const nameRequest: RequestHandler = (_request, response, next) => {
   const id = randomUUID();
   response.locals['requestId'] = id;
-  response.set('X-Request-Id', id);
+  response.setHeader('X-Request-Id', id);
   next();
 };
 

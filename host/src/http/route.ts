@@ -13,6 +13,14 @@ export interface AnswerShape {
   readonly mediaType?: string;
 }
 
+/** What a request may bring. */
+interface BodyShape {
+  readonly mediaTypes: readonly string[];
+  readonly schema: z.ZodType;
+  /** Media types of text that has one JSON text a line, and the schema of each. */
+  readonly lines?: { readonly mediaTypes: readonly string[]; readonly schema: z.ZodType };
+}
+
 /** What a handler is given: everything parsed. */
 interface Call<Params, Query> {
   readonly params: Params;
@@ -37,13 +45,11 @@ export interface Route<Params = unknown, Query = unknown> {
   readonly params?: z.ZodType<Params>;
   readonly query?: z.ZodType<Query>;
   /** Of a request's body; the handler reads it. */
-  readonly body?: { readonly mediaTypes: readonly string[]; readonly schema: z.ZodType };
+  readonly body?: BodyShape;
   /** By status. Refusals that any path can answer with are not listed. */
   readonly answers: Readonly<Record<number, AnswerShape>>;
   /** What the description lists in place of this route, where that is known only once plugins are loaded. */
   described?(): Promise<readonly Route[]>;
-  /** Called before a request that got past the guard is answered with a refusal. Must not reject. */
-  refused?(error: unknown, request: Request, response: Response): Promise<void>;
   handle(call: Call<Params, Query>): Promise<Answer> | Answer;
 }
 
@@ -65,10 +71,12 @@ function checked(schema: z.ZodType, value: unknown, what: string): unknown {
 
 /** Unknown names and repeated ones are refused. */
 function queryOf(request: Request, schema: z.ZodType): unknown {
-  const repeated = Object.entries(request.query).find(([, value]) => typeof value !== 'string');
+  // Each look at it parses the address anew.
+  const query = request.url.includes('?') ? request.query : {};
+  const repeated = Object.entries(query).find(([, value]) => typeof value !== 'string');
   if (repeated)
     throw new ApiError(422, 'INVALID_ARGUMENT', `Expected ${repeated[0]} at most once in the query`);
-  return checked(schema, request.query, 'query');
+  return checked(schema, query, 'query');
 }
 
 /** The template of the path that answers, for labels; `none` where no route does. */
@@ -78,14 +86,18 @@ export function templateOf(response: Response): string {
 }
 
 async function answerOf(route: Route, request: Request, response: Response): Promise<Answer> {
-  try {
-    const query = queryOf(request, route.query ?? nothing);
-    const params = route.params ? checked(route.params, request.params, 'path') : request.params;
-    return await route.handle({ params, query, request, response });
-  } catch (error) {
-    await route.refused?.(error, request, response);
-    throw error;
-  }
+  const query = queryOf(request, route.query ?? nothing);
+  const params = route.params ? checked(route.params, request.params, 'path') : request.params;
+  return route.handle({ params, query, request, response });
+}
+
+/** Express' own way asks its settings, and whether the answer is cached, which none is. */
+function send(response: Response, { status = 200, body }: NonNullable<Answer>): void {
+  const text = JSON.stringify(body);
+  response.statusCode = status;
+  response.setHeader('Content-Type', 'application/json; charset=utf-8');
+  response.setHeader('Content-Length', Buffer.byteLength(text));
+  response.end(text);
 }
 
 /** Serves the routes; `guard` lets a request pass or throws, before anything of it is looked at. */
@@ -100,7 +112,7 @@ export function routerOf(
       response.locals['route'] = route.path;
       await guard(request, response, route.scope);
       const answer = await answerOf(route, request, response);
-      if (answer) response.status(answer.status ?? 200).json(answer.body);
+      if (answer) send(response, answer);
     });
   }
   return router;

@@ -24,7 +24,7 @@ export function expectOrder(from: string | undefined, to: string | undefined): v
   throw new ApiError(422, 'INVALID_ARGUMENT', `from: expected a day up to ${to}, found ${from}`);
 }
 
-/** Text of a path or a query that is looked for: 1 to `max` characters, none of them a control character. */
+/** Text that is looked for in the database: 1 to `max` characters, none of them a control character. */
 export function plainText(max: number) {
   return characters(1, max).refine(
     (found) => !/\p{Cc}/u.test(found) && found.isWellFormed(),

@@ -3,7 +3,7 @@ import { rawJson, type JsonValue, type RawEvent } from '@on-the-way/sdk';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { acceptBody, BodyRefused, bodySchemaOf } from './accept.ts';
+import { acceptBody, BodyRefused, describedSchemaOf } from './accept.ts';
 import { createContractSet } from './contracts.ts';
 import type { ServedContract } from './ports.ts';
 
@@ -111,6 +111,7 @@ describe('a health envelope', () => {
     expect(accept(health, body.replace('"data":[]', `"data":${nested(64)}`)).payload).toContain(nested(64));
     expect(refusalOf(health, body.replace('"data":[]', `"data":${nested(65)}`))).toMatchObject({
       status: 422,
+      message: expect.stringContaining('found nesting of more than 64 levels') as unknown,
     });
   });
 });
@@ -204,6 +205,35 @@ describe('a body is refused', () => {
     expect(refusalOf(long, plainBody('1', { externalId: 'é'.repeat(257) })).message).toMatch(/512 bytes/);
   });
 
+  test.each([
+    ['100.00000000000000000001', /^payload\.value: .*<=100/],
+    ['-1e-400', /^payload\.value: .*>=0/],
+    ['-0.1e-500', /^payload\.value: .*>=0/],
+    ['10000000000000000000001e-20', /^payload\.value: .*<=100/],
+    ['0.30000000000000000001', /^payload\.tenth: .*<=0\.3/, 'tenth'],
+  ])('the number %s for the digits it has, which its double does not', (number, message, name = 'value') => {
+    const payload = z.strictObject({
+      value: z.number().min(0).max(100).optional(),
+      tenth: z.number().max(0.3).optional(),
+    });
+    const body = (text: string) => plainBody(JSON.stringify({ [name]: '@' }).replace('"@"', text));
+    const refused = refusalOf({ ...plain, payload }, body(number));
+    expect(refused).toMatchObject({ status: 422, identity: { externalId: 'id' } });
+    expect(refused.message).toMatch(message);
+    for (const fits of name === 'value'
+      ? [
+          '99.99999999999999999999',
+          '100.00000000000000000000',
+          '1e-400',
+          '-0.0',
+          '0e5',
+          '1.0e2',
+          '33.33333333333333333333',
+        ]
+      : ['0.3', '0.29999999999999999999', '-1e300', '-123456789012345678901234567890'])
+      expect(accept({ ...plain, payload }, body(fits)).payload).toContain(fits);
+  });
+
   test('by a code of the contract only when nothing else is wrong with it', () => {
     const payload = z.strictObject({
       kind: z.string().refine((kind) => kind === 'known', {
@@ -262,13 +292,23 @@ describe('a body is refused', () => {
 });
 
 test('the schema that validates can be described', () => {
-  expect(z.toJSONSchema(bodySchemaOf(health), { io: 'input' })).toMatchObject({
+  expect(
+    z.toJSONSchema(describedSchemaOf(health, { timeZones: ['Asia/Shanghai', 'Europe/Berlin'] }), {
+      io: 'input',
+    }),
+  ).toMatchObject({
     additionalProperties: false,
     required: ['source_id', 'external_id', 'occurred_at', 'payload'],
     properties: {
       source_id: { const: 'garmin_connect_health' },
-      external_id: { type: 'string', minLength: 1, maxLength: 128 },
+      external_id: {
+        type: 'string',
+        minLength: 1,
+        maxLength: 128,
+        description: expect.stringContaining('512 bytes') as unknown,
+      },
       occurred_at: { type: 'string', format: 'date-time' },
+      payload: { properties: { timezone: { enum: ['Asia/Shanghai', 'Europe/Berlin'] } } },
     },
   });
 });

@@ -48,18 +48,18 @@ export function isMalformed(error: unknown): boolean {
 function externalIdOf(maxLength: number) {
   return characters(1, maxLength)
     .refine((id) => !/\p{Cc}/u.test(id), 'Expected text without control characters')
-    .refine((id) => Buffer.byteLength(id) <= externalIdBytes, `Expected at most ${externalIdBytes} bytes`);
+    .refine((id) => Buffer.byteLength(id) <= externalIdBytes, `Expected at most ${externalIdBytes} bytes`)
+    .meta({ description: `No control characters; at most ${externalIdBytes} bytes in UTF-8` });
 }
 
-const schemas = new WeakMap<ServedContract, z.ZodType<{ readonly occurred_at: string }>>();
+type BodySchema = z.ZodType<{ readonly occurred_at: string }>;
 
-/** The schema of a body that fits the contract: what validates is what is described. */
-export function bodySchemaOf(contract: ServedContract): z.ZodType<{ readonly occurred_at: string }> {
-  const known = schemas.get(contract);
-  if (known) return known;
-  const schema = z.strictObject({
-    source_id: z.literal(contract.source),
-    external_id: externalIdOf(contract.externalIdLength),
+const schemas = new WeakMap<ServedContract, BodySchema>();
+
+function bodySchema({ source, externalIdLength }: ServedContract, payload: z.ZodType): BodySchema {
+  return z.strictObject({
+    source_id: z.literal(source),
+    external_id: externalIdOf(externalIdLength),
     occurred_at: z
       .string()
       .refine(
@@ -67,10 +67,22 @@ export function bodySchemaOf(contract: ServedContract): z.ZodType<{ readonly occ
         'Expected RFC 3339 with an offset, such as 2026-02-26T10:10:06+08:00',
       )
       .meta({ format: 'date-time' }),
-    payload: contract.payload,
+    payload,
   });
+}
+
+/** The schema that a body must fit. */
+function bodySchemaOf(contract: ServedContract): BodySchema {
+  const known = schemas.get(contract);
+  if (known) return known;
+  const schema = bodySchema(contract, contract.payload);
   schemas.set(contract, schema);
   return schema;
+}
+
+/** The same for the API's description, with what the operator allows. */
+export function describedSchemaOf(contract: ServedContract, rules: IngestRules): BodySchema {
+  return bodySchema(contract, contract.described?.(rules) ?? contract.payload);
 }
 
 /** A body as it is stored, once its shape fits. */
@@ -138,9 +150,11 @@ interface PayloadSource {
   readonly exact: boolean;
 }
 
+const none: readonly string[] = [];
+
 /** The payload as it was sent, with what the contract wraps, and the canonical text of what it compares. */
 function storedPayload(contract: ServedContract, { text, span, value, exact }: PayloadSource): StoredPayload {
-  const { wrapped = [], notCompared = [] } = contract;
+  const { wrapped = none, notCompared = none } = contract;
   const { members } = span;
   const canonicalOf = (part: JsonValue, partText: string): string =>
     canonicalJson(exact ? part : rawJson(partText));
@@ -150,22 +164,25 @@ function storedPayload(contract: ServedContract, { text, span, value, exact }: P
   }
   let stored = '';
   let from = span.start;
-  const compared: [string, string][] = [];
+  const compared = new Map<string, string>();
   for (const [name, { start, end }] of members) {
-    const memberText = text.slice(start, end);
     const wraps = wrapped.includes(name) && text[start] !== '{';
+    const isCompared = !notCompared.includes(name);
+    if (!wraps && !isCompared) continue;
+    const memberText = text.slice(start, end);
     if (wraps) {
       stored += `${text.slice(from, start)}{"value":${memberText}}`;
       from = end;
     }
-    if (notCompared.includes(name)) continue;
+    if (!isCompared) continue;
     const canonical = canonicalOf((value as Readonly<Record<string, JsonValue>>)[name] ?? null, memberText);
-    compared.push([name, wraps ? `{"value":${canonical}}` : canonical]);
+    compared.set(name, wraps ? `{"value":${canonical}}` : canonical);
   }
+  let said = '';
   // Default order compares UTF-16 code units, as RFC 8785 asks for; names are unique.
-  const sorted = compared.toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const parts = sorted.map(([name, canonical]) => `${JSON.stringify(name)}:${canonical}`);
-  return { text: stored + text.slice(from, span.end), canonical: `{${parts.join(',')}}` };
+  for (const name of [...compared.keys()].toSorted())
+    said += `${said === '' ? '' : ','}${JSON.stringify(name)}:${compared.get(name)}`;
+  return { text: stored + text.slice(from, span.end), canonical: `{${said}}` };
 }
 
 /**

@@ -154,6 +154,32 @@ test('beyond what may wait, requests are refused at once', async () => {
   expect(groups()).toEqual(['under way', 'a b c', 'd']);
 });
 
+test('of events that come together either all are taken on, or none', async () => {
+  const writer = writerWith({ groups: 1, waitingEvents: 3, waitingBytes: 20_000 });
+  const [first] = writer.writeAll([eventOf('under way')], 0);
+  await turn();
+  const many = ['a', 'b', 'c', 'd'].map((id) => eventOf(id));
+  const refused = { status: 503, code: 'OVERLOADED', retryAfterSeconds: 1 };
+  expect(() => writer.writeAll(many, 0)).toThrow(expect.objectContaining(refused));
+  const large = [eventOf('a'), eventOf('b', 'x'.repeat(20_000))];
+  expect(() => writer.writeAll(large, 0)).toThrow(expect.objectContaining(refused));
+  const taken = writer.writeAll(many.slice(1), 0);
+  calls[0]?.done();
+  await turn();
+  calls[1]?.done();
+  expect(await Promise.all([first, ...taken])).toHaveLength(4);
+  expect(groups()).toEqual(['under way', 'b c d']);
+});
+
+test('a refusal does not wait for its audit longer than the limit; when that fails, it is logged', async () => {
+  const writer = writerWith({ refusalWaitMs: 20 });
+  await writer.refuse(refusal('a'));
+  expect(lines).toEqual([]);
+  calls[0]?.fail(new ConnectorError('transient', 'away'));
+  await turn();
+  expect(lines.join('')).toContain('refused request could not be audited');
+});
+
 test('nobody waits longer than the limit, neither in a transaction nor for one', async () => {
   const writer = writerWith({ groups: 1, waitMs: 60 });
   const settled = Promise.allSettled(['a', 'b'].map((id) => writer.write(eventOf(id), 0)));
@@ -189,6 +215,18 @@ test('with a disk that is nearly full nothing is taken in', async () => {
   const refused = { status: 503, code: 'DEPENDENCY_UNAVAILABLE', retryAfterSeconds: 30 };
   await expect(writer.write(eventOf('a'), 0)).rejects.toMatchObject(refused);
   expect(calls).toEqual([]);
+});
+
+test('closing gives up what has not been settled in time', async () => {
+  const writer = writerWith({ groups: 1, closeMs: 30 });
+  const settled = Promise.allSettled([writer.write(eventOf('under way'), 0)]);
+  await turn();
+  const queued = Promise.allSettled([writer.write(eventOf('waiting'), 0)]);
+  await writer.close();
+  const late = { reason: { status: 503, code: 'DEPENDENCY_UNAVAILABLE' } };
+  expect([...(await settled), ...(await queued)]).toMatchObject([late, late]);
+  expect(calls[0]?.signal.aborted).toBe(true);
+  expect(groups()).toEqual(['under way']);
 });
 
 test('closing waits for what was handed over', async () => {

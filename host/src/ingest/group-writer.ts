@@ -1,23 +1,20 @@
 import { ConnectorError } from '@on-the-way/sdk';
 import type { RawEvent, RequestAudit, SinkWriter, WrittenRow } from '@on-the-way/sdk';
-import { ApiError } from '../http/api-error.ts';
+import { atMost } from '../at-most.ts';
 import type { HostLog } from '../log.ts';
 import { isUnreachable } from '../storage/database.ts';
 import type { FreeSpace } from './free-space.ts';
+import { createQueue, type Entry, type QueueLimits, type Wanted } from './queue.ts';
 import type { IngestWriter } from './ports.ts';
 
 /** How much is taken on at once. */
-export interface IngestLimits {
-  /** Events of one transaction. */
-  readonly groupEvents: number;
-  readonly groupBytes: number;
+export interface IngestLimits extends QueueLimits {
   /** Transactions under way: while one waits for the disk, the other is prepared. */
   readonly groups: number;
-  /** Events waiting for a transaction; more are refused. */
-  readonly waitingEvents: number;
-  readonly waitingBytes: number;
-  /** Longest that a request waits for its answer, in milliseconds. */
-  readonly waitMs: number;
+  /** Longest that a refused one waits for its line in the audit, in milliseconds. */
+  readonly refusalWaitMs: number;
+  /** Longest that closing waits for what is under way, and then again for what it gives up. */
+  readonly closeMs: number;
 }
 
 /** What a host goes by. */
@@ -28,6 +25,8 @@ const defaultIngestLimits: IngestLimits = {
   waitingEvents: 2_000,
   waitingBytes: 64 * 2 ** 20,
   waitMs: 20_000,
+  refusalWaitMs: 2_000,
+  closeMs: 2_000,
 };
 
 /** What the writer works with. */
@@ -39,17 +38,6 @@ export interface GroupWriterParts {
   readonly limits?: Partial<IngestLimits>;
   /** Told how many events a transaction stored. */
   readonly onGroup?: (events: number) => void;
-}
-
-/** One request that waits for its line in the audit, and for its event where it has one. */
-interface Entry {
-  readonly event: RawEvent | undefined;
-  readonly bytes: number;
-  readonly audit: (row: WrittenRow | undefined) => RequestAudit;
-  readonly resolve: (row: WrittenRow | undefined) => void;
-  readonly reject: (error: unknown) => void;
-  /** Ends the wait: of the queue, later of the transaction it is in. */
-  expire: (error: ApiError) => void;
 }
 
 /** What is said of a key that holds something else, to the caller and in the audit. */
@@ -67,12 +55,6 @@ function auditOf(event: RawEvent, receivedAt: number, row: WrittenRow | undefine
     errorCode: refused ? 'DUPLICATE_IDEMPOTENCY_KEY' : null,
     message: refused ? keyTaken : null,
   };
-}
-
-function tooLong(): ApiError {
-  const message =
-    'The database did not answer in time; the event may be stored or not: send it again, it is stored once';
-  return new ApiError(503, 'DEPENDENCY_UNAVAILABLE', message, 5);
 }
 
 /** Credentials that the own database does not take now are no fault of the request: somebody is changing them. */
@@ -102,16 +84,6 @@ async function writeTogether(
   );
   if (withEvent.length > 0) parts.onGroup?.(withEvent.length);
   return rows;
-}
-
-/** Takes the first entries of the queue that fit into one transaction; at least one. */
-function takeGroup(queue: Entry[], { groupEvents, groupBytes }: IngestLimits): Entry[] {
-  let count = 0;
-  for (let bytes = 0; count < queue.length && count < groupEvents; count += 1) {
-    bytes += queue[count]?.bytes ?? 0;
-    if (count > 0 && bytes > groupBytes) break;
-  }
-  return queue.splice(0, count);
 }
 
 /** One by one: what can be stored is not to suffer for what cannot. */
@@ -150,23 +122,23 @@ async function writeGroup(parts: GroupWriterParts, group: readonly Entry[]): Pro
 
 /** What waits, and what is under way. */
 interface Pump {
-  /** @throws ApiError 503 when too much is waiting. */
-  add(entry: Omit<Entry, 'resolve' | 'reject' | 'expire'>): Promise<WrittenRow | undefined>;
+  /** Takes all the entries, in order, or none. @throws ApiError 503 when too much is waiting. */
+  add(entries: readonly Wanted[]): Promise<WrittenRow | undefined>[];
   /** Resolves when nothing waits and nothing is under way. */
   drained(): Promise<void>;
+  /** Ends every wait. */
+  giveUp(): void;
 }
 
 function createPump(parts: GroupWriterParts, limits: IngestLimits): Pump {
-  const queue: Entry[] = [];
-  let waitingBytes = 0;
+  const queue = createQueue(limits);
   let underWay = 0;
   let scheduled = false;
   const drains: (() => void)[] = [];
 
   function flush(): void {
     scheduled = false;
-    const group = takeGroup(queue, limits);
-    for (const { bytes } of group) waitingBytes -= bytes;
+    const group = queue.takeGroup();
     if (group.length > 0) {
       underWay += 1;
       void writeGroup(parts, group).finally(() => {
@@ -179,30 +151,19 @@ function createPump(parts: GroupWriterParts, limits: IngestLimits): Pump {
 
   /** At the end of this turn of the event loop: what arrived in it is written together. */
   function schedule(): void {
-    if (queue.length === 0 && underWay === 0) for (const drained of drains.splice(0)) setImmediate(drained);
-    if (scheduled || queue.length === 0 || underWay >= limits.groups) return;
+    if (queue.isEmpty() && underWay === 0) for (const drained of drains.splice(0)) setImmediate(drained);
+    if (scheduled || queue.isEmpty() || underWay >= limits.groups) return;
     scheduled = true;
     setImmediate(flush);
   }
 
-  function leaveQueue(entry: Entry, error: ApiError): void {
-    queue.splice(queue.indexOf(entry), 1);
-    waitingBytes -= entry.bytes;
-    entry.reject(error);
-  }
-
   return {
-    add(wanted) {
-      if (queue.length >= limits.waitingEvents || waitingBytes + wanted.bytes > limits.waitingBytes)
-        throw new ApiError(503, 'OVERLOADED', 'Too much is waiting to be written; try again shortly', 1);
-      const { promise, resolve, reject } = Promise.withResolvers<WrittenRow | undefined>();
-      const timer = setTimeout(() => entry.expire(tooLong()), limits.waitMs);
-      const entry: Entry = { ...wanted, resolve, reject, expire: (error) => leaveQueue(entry, error) };
-      queue.push(entry);
-      waitingBytes += entry.bytes;
+    add(entries) {
+      const settled = queue.add(entries);
       schedule();
-      return promise.finally(() => clearTimeout(timer));
+      return settled;
     },
+    giveUp: queue.giveUp,
     drained: () =>
       new Promise((resolve) => {
         drains.push(resolve);
@@ -214,32 +175,56 @@ function createPump(parts: GroupWriterParts, limits: IngestLimits): Pump {
 // A line of the audit, or the parts of an event beside its payload.
 const smallBytes = 512;
 
+function wantedOf(event: RawEvent, receivedAt: number): Wanted {
+  return {
+    event,
+    bytes: smallBytes + event.payload.length,
+    audit: (found) => auditOf(event, receivedAt, found),
+  };
+}
+
+async function rowIn(writing: Promise<WrittenRow | undefined>): Promise<WrittenRow> {
+  const row = await writing;
+  if (!row) throw new Error('Expected the sink to tell what became of the event, but it did not');
+  return row;
+}
+
 /**
  * Makes the writer behind the ingest API: requests that arrive while others are being written are written
  * together, each with its own verdict and its own line in the audit. A lone request does not wait for others.
  */
 export function createIngestWriter(parts: GroupWriterParts): IngestWriter {
-  const pump = createPump(parts, { ...defaultIngestLimits, ...parts.limits });
+  const limits = { ...defaultIngestLimits, ...parts.limits };
+  const pump = createPump(parts, limits);
+
+  function writeAll(events: readonly RawEvent[], receivedAt: number): readonly Promise<WrittenRow>[] {
+    parts.freeSpace.check();
+    return pump.add(events.map((event) => wantedOf(event, receivedAt))).map(rowIn);
+  }
+
+  async function note(audit: RequestAudit): Promise<void> {
+    try {
+      await Promise.all(pump.add([{ event: undefined, bytes: smallBytes, audit: () => audit }]));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const { requestId: request_id, errorCode: code } = audit;
+      parts.log.warn({ request_id, code, error: why }, 'refused request could not be audited');
+    }
+  }
+
   return {
     async write(event, receivedAt) {
-      parts.freeSpace.check();
-      const row = await pump.add({
-        event,
-        bytes: smallBytes + event.payload.length,
-        audit: (found) => auditOf(event, receivedAt, found),
-      });
-      if (!row) throw new Error('Expected the sink to tell what became of the event, but it did not');
-      return row;
+      const [written] = await Promise.all(writeAll([event], receivedAt));
+      return written as WrittenRow;
     },
-    async refuse(audit) {
-      try {
-        await pump.add({ event: undefined, bytes: smallBytes, audit: () => audit });
-      } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
-        const { requestId: request_id, errorCode: code } = audit;
-        parts.log.warn({ request_id, code, error: why }, 'refused request could not be audited');
-      }
+    writeAll,
+    refuse: (audit) => atMost(limits.refusalWaitMs, note(audit)),
+    async close() {
+      const drained = pump.drained();
+      await atMost(limits.closeMs, drained);
+      // Whoever still waits is told, and what hears it ends.
+      pump.giveUp();
+      await atMost(limits.closeMs, drained);
     },
-    close: () => pump.drained(),
   };
 }

@@ -25,8 +25,17 @@ export interface IngestWriter {
    *   the disk is nearly full.
    */
   write(event: RawEvent, receivedAt: number): Promise<WrittenRow>;
-  /** Adds a refused request to the audit. Never rejects: a refusal stands, audited or not. */
+  /**
+   * The same for many, each with its own promise. Room for all of them is taken before the first is handed over.
+   *
+   * @throws ApiError 503 when there is none, or the disk is nearly full: nothing of them is stored.
+   */
+  writeAll(events: readonly RawEvent[], receivedAt: number): readonly Promise<WrittenRow>[];
+  /**
+   * Adds a refused request to the audit. Never rejects, and resolves after 2 s at most: a refusal stands, audited or not.
+   * What could not be audited is logged.
+   */
   refuse(audit: RequestAudit): Promise<void>;
-  /** Resolves when all that was handed over is settled. */
+  /** Resolves when all that was handed over is settled; what has not been after 2 s is given up. */
   close(): Promise<void>;
 }

@@ -3,6 +3,7 @@ import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { Request } from 'express';
 import { ApiError } from '../http/api-error.ts';
+import { placeAtWork } from '../http/overload.ts';
 import { askForBody } from '../http/sound.ts';
 import { turn } from '../http/turns.ts';
 
@@ -46,6 +47,10 @@ function tooLong(limit: number): ApiError {
   return new ApiError(413, 'INVALID_ARGUMENT', `Expected a body of at most ${limit} bytes`);
 }
 
+function tooSlow(): ApiError {
+  return new ApiError(408, 'INVALID_ARGUMENT', 'Expected the whole body sooner');
+}
+
 const inflaters: Readonly<Record<string, (() => Transform) | undefined>> = {
   gzip: createGunzip,
   deflate: createInflate,
@@ -77,7 +82,9 @@ function readBytes(request: Request, limit: number, take: (bytes: number) => voi
   const source = inflater ? request.pipe(inflater) : request;
   const chunks: Buffer[] = [];
   let size = 0;
+  const coming = placeAtWork(request)?.awaitBody(() => fail(tooSlow()));
   const fail = (error: unknown): void => {
+    coming?.ended();
     reject(error);
     source.off('data', keep);
     if (inflater) request.unpipe(inflater);
@@ -86,6 +93,7 @@ function readBytes(request: Request, limit: number, take: (bytes: number) => voi
   };
   const keep = (chunk: Buffer): void => {
     size += chunk.length;
+    coming?.came(chunk.length);
     try {
       if (size > limit) throw tooLong(limit);
       take(chunk.length);
@@ -95,7 +103,10 @@ function readBytes(request: Request, limit: number, take: (bytes: number) => voi
     }
   };
   source.on('data', keep);
-  source.once('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)));
+  source.once('end', () => {
+    coming?.ended();
+    resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
+  });
   inflater?.on('error', () =>
     fail(new ApiError(400, 'INVALID_ARGUMENT', `${encodings}, found one that is not whole`)),
   );
@@ -130,7 +141,7 @@ export function hasBody({ headers }: Request): boolean {
  * Reads a body as text: media type, then length, then bytes, then UTF-8. What is wrong is refused as soon as it is
  * known, so that a body that is declared too long is not read.
  *
- * @throws ApiError 415, 413, 400, and 503 when `held` has no room; BodyCutShort when the client is gone.
+ * @throws ApiError 415, 413, 408, 400, and 503 when `held` has no room; BodyCutShort when the client is gone.
  */
 export async function readTextBody(request: Request, rules: BodyRules, held?: HeldBytes): Promise<TextBody> {
   const mediaType = mediaTypeOf(request, rules);

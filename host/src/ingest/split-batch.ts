@@ -1,10 +1,11 @@
 import { ApiError } from '../http/api-error.ts';
 import type { TextBody } from './read-body.ts';
 
-const lines = ['application/x-ndjson', 'application/ndjson'];
+/** Media types of a batch that is one JSON text a line. */
+export const lineTypes = ['application/x-ndjson', 'application/ndjson'];
 
-/** Media types of a batch: one JSON array, or one JSON text a line. */
-export const batchTypes = ['application/json', ...lines];
+/** Media types of a batch that is one JSON array. */
+export const arrayTypes = ['application/json'];
 
 /** Most events of a batch. */
 export const batchItems = 1000;
@@ -101,7 +102,7 @@ function* lineItems(text: string): Generator<string> {
  * @throws ApiError 400 for what can be no array, 422 for no items or more than 1000.
  */
 export function splitBatch({ text, mediaType }: TextBody): Batch {
-  const isArray = !lines.includes(mediaType);
+  const isArray = !lineTypes.includes(mediaType);
   const items: string[] = [];
   for (const item of isArray ? arrayItems(text) : lineItems(text)) {
     items.push(item);

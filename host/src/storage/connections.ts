@@ -29,6 +29,8 @@ export interface ConnectionState {
   readonly signedInAt: Date | null;
   /** Since when no run of it begins, by a person's wish; null while runs may begin. */
   readonly pausedAt: Date | null;
+  /** The source refused a sign-in and gets no other one before this. */
+  readonly loginNotBefore: Date | null;
 }
 
 /** Health and state of connections, one row each. */
@@ -79,6 +81,7 @@ const unknown: ConnectionState = {
   lastPassAt: null,
   signedInAt: null,
   pausedAt: null,
+  loginNotBefore: null,
 };
 
 async function ensureRows(database: Database, names: readonly string[]): Promise<void> {
@@ -214,7 +217,7 @@ export function createConnectionStore(database: Database, clean: (text: string) 
       const { rows } = await database.raw<{ rows: ConnectionState[] }>(
         `select backfill_from::text as "backfillFrom", not_before as "notBefore", datasets,
            last_change as "lastChange", last_pass_at as "lastPassAt", signed_in_at as "signedInAt",
-           paused_at as "pausedAt"
+           paused_at as "pausedAt", login_not_before as "loginNotBefore"
          from app.connection_state where connection = ?`,
         [connection],
       );

@@ -57,13 +57,20 @@ export function poolOf(database: Database): Readonly<Record<'used' | 'idle' | 'w
 const away =
   /^(?:08|28|40|53|57P|58|25006|55P03|55006|ECONN|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)/;
 
+/** True for the error of a caller that waited in vain for one of the pool's sessions, all of which were at work. */
+export function isPoolFull(error: unknown): boolean {
+  return (
+    error instanceof Error && error.name === 'KnexTimeoutError' && /Timeout acquiring/.test(error.message)
+  );
+}
+
 /** True for errors that say the database is not to be had now, as opposed to what it answered. */
 export function isUnreachable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const code = 'code' in error ? String(error.code) : '';
   return (
     away.test(code) ||
-    /timeout exceeded|Timeout acquiring|Connection terminated|not queryable|Query read timeout/i.test(
+    /timeout ex(?:ceeded|pired)|Timeout acquiring|Connection terminated|not queryable|Query read timeout/i.test(
       error.message,
     ) ||
     (error instanceof AggregateError && error.errors.some(isUnreachable))

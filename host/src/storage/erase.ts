@@ -17,9 +17,11 @@ export interface Erased {
 }
 
 // The line stays, since it says that a request was made and what became of it; whose it was does not.
+// Who posts may write it as they like, wherever they like; 12 hex digits mean nothing else in a regular expression.
 const pseudonymise = `
-  update app.request_audit set external_id = replace(external_id, $1, $2), message = replace(message, $1, $2)
-  where position($1 in coalesce(external_id, '')) > 0 or position($1 in coalesce(message, '')) > 0`;
+  update app.request_audit set source_id = regexp_replace(source_id, $1, $2, 'gi'),
+    external_id = regexp_replace(external_id, $1, $2, 'gi'), message = regexp_replace(message, $1, $2, 'gi')
+  where concat_ws(' ', source_id, external_id, message) ~* $1`;
 
 /**
  * Deletes everything of an account, in one transaction, and pauses the connections in `paused`, which would read it

@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import type { HostConfig } from '../config/host-config.ts';
 import { exitCodes, HostError } from '../host-error.ts';
 import { createFreeSpace } from '../ingest/free-space.ts';
+import { isUnreachable } from './database.ts';
 import { lockDataDir, readDataDirLock, updateDataDirLock, type DataDirLock } from './data-dir-lock.ts';
 import { embeddedUrl, startEmbeddedPostgres } from './embedded/index.ts';
 import { StorageError } from './storage-error.ts';
@@ -41,6 +42,8 @@ const exitCodeOf: Readonly<Record<StorageError['code'], number>> = {
 
 const never = new Promise<void>(() => undefined);
 const attachWithinMs = 20_000;
+// Any number will do, as long as every command uses this one.
+const guestsLock = 7_206_503;
 const waitForOthersMs = 60_000;
 
 function directoryOf(config: HostConfig): string {
@@ -61,24 +64,45 @@ async function databasePort(config: HostConfig): Promise<number | undefined> {
   );
 }
 
-/** Resolves when no other command uses the database any more, or after a minute. */
-async function othersGone(url: string, log: (message: string) => void): Promise<void> {
+/**
+ * Resolves when no other command uses the database any more, or after a minute. From then on none can begin to: the
+ * lock is held until the database has ended. Resolves with what ends the session then.
+ */
+async function othersGone(url: string, log: (message: string) => void): Promise<() => Promise<void>> {
   const client = new Client(url);
   client.on('error', (error) => log(`the database has gone: ${error.message}`));
   await client.connect();
-  try {
-    const deadline = performance.now() + waitForOthersMs;
-    for (let told = false; performance.now() < deadline; await delay(100)) {
-      const { rowCount } = await client.query(
-        `select 1 from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`,
-      );
-      if (rowCount === 0) return;
-      if (!told) log('waiting for another command that uses the database');
-      told = true;
-    }
-  } finally {
-    await client.end();
+  const deadline = performance.now() + waitForOthersMs;
+  for (let told = false; performance.now() < deadline; await delay(100)) {
+    const { rows } = await client.query<{ alone: boolean }>('select pg_try_advisory_lock($1) as alone', [
+      guestsLock,
+    ]);
+    if (rows[0]?.alone === true) break;
+    if (!told) log('waiting for another command that uses the database');
+    told = true;
   }
+  return () => client.end().catch(() => undefined);
+}
+
+/**
+ * Makes this process one that the holder of the database waits for, until the session ends. Undefined where the
+ * holder is leaving.
+ */
+async function joinGuests(url: string, log: (message: string) => void): Promise<Client | undefined> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+  client.on('error', (error) => log(`the database has gone: ${error.message}`));
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ joined: boolean }>(
+      'select pg_try_advisory_lock_shared($1) as joined',
+      [guestsLock],
+    );
+    if (rows[0]?.joined === true) return client;
+  } catch (error) {
+    if (!isUnreachable(error)) throw error;
+  }
+  await client.end().catch(() => undefined);
+  return undefined;
 }
 
 /** A database that runs out of disk stops in the middle of its work; the daemon is not to bring it there. */
@@ -110,13 +134,15 @@ async function openOwn(config: HostConfig, options: OpenStorageOptions): Promise
       ended: server.exited.then(() => undefined),
       async close() {
         // A daemon leaves when it is told to; a command must not pull the floor from under another one.
+        let leave: (() => Promise<void>) | undefined;
         try {
-          if (options.role !== 'start') await othersGone(server.url, options.log);
+          if (options.role !== 'start') leave = await othersGone(server.url, options.log);
         } catch (error) {
           // The server may have ended by itself; then nobody is left to wait for.
           options.log(`nobody to wait for: ${error instanceof Error ? error.message : String(error)}`);
         } finally {
           await server.stop();
+          await leave?.();
           lock.release();
         }
       },
@@ -127,18 +153,35 @@ async function openOwn(config: HostConfig, options: OpenStorageOptions): Promise
   }
 }
 
+/** Shares the database of the process that holds the data directory; undefined where it has just left, or is leaving. */
+async function attach(config: HostConfig, { log }: OpenStorageOptions): Promise<Storage | undefined> {
+  const port = await databasePort(config);
+  if (port === undefined) return undefined;
+  const url = embeddedUrl(directoryOf(config), port);
+  const guest = await joinGuests(url, log);
+  return (
+    guest && {
+      url,
+      kind: 'attached',
+      publish: () => undefined,
+      ended: never,
+      close: () => guest.end().catch(() => undefined),
+    }
+  );
+}
+
 async function openEmbedded(config: HostConfig, options: OpenStorageOptions): Promise<Storage> {
+  const deadline = performance.now() + waitForOthersMs;
   for (;;) {
     try {
       return await openOwn(config, options);
     } catch (error) {
       const inUse = error instanceof StorageError && error.code === 'data_dir_in_use';
-      if (!inUse || options.exclusive) throw error;
+      if (!inUse || options.exclusive || performance.now() > deadline) throw error;
     }
-    const port = await databasePort(config);
-    if (port === undefined) continue;
-    const url = embeddedUrl(directoryOf(config), port);
-    return { url, kind: 'attached', publish: () => undefined, ended: never, close: async () => undefined };
+    const attached = await attach(config, options);
+    if (attached) return attached;
+    await delay(50);
   }
 }
 

@@ -117,7 +117,8 @@ async function sealAnew(parts: RotationParts, old: SessionKey): Promise<{ key: S
  */
 export async function rotateSessions(parts: RotationParts): Promise<Rotation> {
   const { database, place, to } = parts;
-  const old = await findKeyInUse(database, place);
+  // Another host may have recorded its key and be about to save with it.
+  const old = await findKeyInUse(database, place, { asRecorded: true });
   const release = await holdTokens(parts);
   try {
     const { key, fields } = await sealAnew(parts, old);

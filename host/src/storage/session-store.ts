@@ -190,14 +190,20 @@ async function forget(database: Database, place: SessionKeyPlace, connection: st
 
 /**
  * The key the sessions are encrypted with, recorded where none was; a rotation that was cut off is brought to its end.
+ * A recorded key that encrypts nothing gives way to the one that is there, unless it is `asRecorded`.
  *
  * @throws HostError (exit 78) when it is not the one that is there.
  */
-export async function findKeyInUse(database: Database, place: SessionKeyPlace): Promise<SessionKey> {
+export async function findKeyInUse(
+  database: Database,
+  place: SessionKeyPlace,
+  { asRecorded = false }: { readonly asRecorded?: boolean } = {},
+): Promise<SessionKey> {
   const look = async (): Promise<{ readonly key: SessionKey; readonly inUse: string }> => {
-    const known = await readKnown(database);
-    const key = findKey(place, known, createSessionKey);
-    const inUse = known.hasSessions && known.keyId !== null ? known.keyId : await recordKey(database, key);
+    const { keyId, hasSessions } = await readKnown(database);
+    const holds = keyId !== null && (hasSessions || asRecorded);
+    const key = findKey(place, { keyId, hasSessions: hasSessions || holds }, createSessionKey);
+    const inUse = holds ? keyId : await recordKey(database, key);
     return { key, inUse };
   };
   let found = await look();

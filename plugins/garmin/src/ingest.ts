@@ -47,7 +47,7 @@ function check(event: IngestEvent, { timeZones }: IngestRules): IngestProblem | 
     return { code: 'INVALID_TIMEZONE', field: 'payload.timezone', message };
   }
   const midnight = formatStartOfDay(date, timezone);
-  if (parseInstant(event.occurredAt)?.text !== parseInstant(midnight)?.text) {
+  if (parseInstant(event.occurredAt)?.text !== midnight) {
     const message = `expected 00:00 of metric_date in the payload's time zone, with the zone's offset`;
     return { code: 'INVALID_ARGUMENT', field: 'occurred_at', message };
   }
@@ -66,6 +66,7 @@ const connectorHealth: IngestContract = {
   source: 'garmin_connect_health',
   externalIdLength: 128,
   payload,
+  described: ({ timeZones }) => payload.extend({ timezone: z.enum(timeZones) }),
   check,
   notCompared: ['fetched_at', 'api_method', 'connector_version'],
   wrapped: ['data'],

@@ -148,6 +148,19 @@ test.each([
   });
 });
 
+test('a batch that is refused as a whole may be sent again after a while, and finds what was stored', async () => {
+  const body = '{"status":"error","code":"OVERLOADED","message":"no"}';
+  next = { path: /batch$/, status: 503, body, headers: { 'retry-after': '7' } };
+  const batch = [event('a'), event('b')];
+  await expect(writer.write(batch, { signal })).rejects.toMatchObject({
+    code: 'transient',
+    retryAfterMs: 7000,
+  });
+  known.set('a', '{"data":1}');
+  next = undefined;
+  expect(await writer.write(batch, { signal })).toMatchObject({ written: 1, unchanged: 1 });
+});
+
 test('an answer to a batch with fewer verdicts than events is not taken for stored', async () => {
   next = { path: /batch$/, status: 200, body: '{"status":"ok","items":[]}' };
   await expect(writer.write([event('a'), event('b')], { signal })).rejects.toMatchObject({

@@ -57,14 +57,16 @@ async function findOffender(
 
 /**
  * Throws ConnectorError `bad_data` naming the event of the chunk that made `error`. The transaction it
- * runs in must be rolled back by the caller; what came before in it must have been undone.
+ * runs in must be rolled back by the caller; what the chunk did in it must have been undone, unless it is a chunk of one.
  */
 export async function refuseBadValue(
   client: pg.PoolClient,
   entries: readonly Entry[],
   error: Error,
 ): Promise<never> {
-  const offender = await findOffender(client, entries);
+  const [first] = entries;
+  const offender =
+    first && entries.length === 1 ? { event: first.event, error } : await findOffender(client, entries);
   if (offender) {
     throw badValue(offender.event, `was refused with SQLSTATE ${sqlStateOf(offender.error)}`, offender.error);
   }

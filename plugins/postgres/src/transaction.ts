@@ -22,9 +22,12 @@ function begin(timeZone: string | undefined): string {
   return timeZone === undefined ? start : `${start}; SET LOCAL TIME ZONE '${timeZone}'`;
 }
 
+// A commit that the network has swallowed would be waited for until the query's own limit.
+const commitGraceMs = 2_000;
+
 interface Loan {
   readonly client: pg.PoolClient;
-  /** From here on the signal is not looked at any more. */
+  /** From here on aborting ends the connection only when no answer comes within a grace. */
   commitToFinish(): void;
   /** Gives the connection back, or ends it, and with it its transaction. Only the first call counts. */
   release(options: { readonly reuse: boolean }): void;
@@ -36,11 +39,15 @@ async function borrow(pool: pg.Pool, signal: AbortSignal): Promise<Loan> {
   // The query under way is rejected too; without a listener the event would end the process.
   const ignore = () => {};
   const abort = () => release({ reuse: false });
+  let grace: NodeJS.Timeout | undefined;
+  const abortLater = () => (grace = setTimeout(abort, commitGraceMs));
   let released = false;
   function release({ reuse }: { readonly reuse: boolean }): void {
     if (released) return;
     released = true;
     signal.removeEventListener('abort', abort);
+    signal.removeEventListener('abort', abortLater);
+    clearTimeout(grace);
     client.release(!reuse);
     // The pool would wait for the answers to all that has been sent.
     if (!reuse) client.connection.stream.destroy();
@@ -48,7 +55,14 @@ async function borrow(pool: pg.Pool, signal: AbortSignal): Promise<Loan> {
   }
   client.on('error', ignore);
   signal.addEventListener('abort', abort, { once: true });
-  return { client, release, commitToFinish: () => signal.removeEventListener('abort', abort) };
+  return {
+    client,
+    release,
+    commitToFinish() {
+      signal.removeEventListener('abort', abort);
+      signal.addEventListener('abort', abortLater, { once: true });
+    },
+  };
 }
 
 /** Sends statements without waiting for the answers of those before them, in as few packets as they fit in. */
@@ -73,7 +87,7 @@ async function rollBack(client: pg.PoolClient, error: unknown): Promise<boolean>
 
 /**
  * Runs the steps in one transaction and commits it. Aborting before the commit leaves nothing; after the
- * commit has been sent, the transaction stands whatever the signal says.
+ * commit has been sent, the transaction stands whatever the signal says: its answer is waited for, for 2 s after that.
  */
 export async function inTransaction<T>(
   { pool, timeZone, signal }: TransactionOptions,

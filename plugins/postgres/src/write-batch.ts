@@ -52,15 +52,17 @@ type Statement<Row> = (client: pg.PoolClient, chunk: readonly Entry[]) => Promis
 
 /** Runs a statement that casts payloads, and names the event of the chunk that it fails for. */
 async function castingChunk<Row>(client: pg.PoolClient, chunk: readonly Entry[], statement: Statement<Row>) {
+  // In a chunk of one there is nothing to look for.
+  const isAlone = chunk.length === 1;
   try {
     const [, rows] = await together(client, () => [
-      client.query('SAVEPOINT chunk'),
+      isAlone ? undefined : client.query('SAVEPOINT chunk'),
       statement(client, chunk),
     ]);
     return rows;
   } catch (error) {
     if (!(error instanceof Error) || !isBadValue(error)) throw error;
-    await client.query('ROLLBACK TO SAVEPOINT chunk');
+    if (!isAlone) await client.query('ROLLBACK TO SAVEPOINT chunk');
     return refuseBadValue(client, chunk, error);
   }
 }
