@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { expect, inject, test } from 'vitest';
-import { otw, startOtw, temporaryFolder } from './otw.ts';
+import { otwHere, startOtw, temporaryFolder } from './otw.ts';
 import { createTestDatabase } from './postgres.ts';
 
 const apiKey = 'canary-api-key-of-the-environment-0123456789';
@@ -82,7 +82,10 @@ async function watchRun(origin: string): Promise<string> {
   const headers = { authorization: `Bearer ${apiKey}` };
   const stop = new AbortController();
   const { body } = await fetch(`${origin}/v1/events`, { headers, signal: stop.signal });
-  await fetch(`${origin}/v1/connections/indiscreet/run`, { method: 'POST', headers });
+  const begin = async (): Promise<number> =>
+    (await fetch(`${origin}/v1/connections/indiscreet/run`, { method: 'POST', headers })).status;
+  // The one before is told as finished a moment before it has let go.
+  await expect.poll(begin, { timeout: 20_000 }).toBe(202);
   const decoder = new TextDecoder();
   let text = '';
   for await (const chunk of body ?? []) {
@@ -128,7 +131,7 @@ test('no secret stands in what the host says, answers, tells or stores, whatever
     args: readonly string[],
     more: Record<string, string> = {},
   ): Promise<number | null> => {
-    const { code, stdout, stderr } = await otw(args, { ...options, env: { ...env, ...more } });
+    const { code, stdout, stderr } = await otwHere(args, { ...options, env: { ...env, ...more } });
     said.push(stdout, stderr);
     return code;
   };

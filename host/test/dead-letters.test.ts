@@ -4,7 +4,7 @@ import { daysOf, type JsonValue, type Window } from '@on-the-way/sdk';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { listen, type ApiServer } from '../src/http/server.ts';
 import { conflict, settingAside } from '../src/set-aside.ts';
-import { otw, temporaryFolder, type Finished } from './otw.ts';
+import { otwHere, temporaryFolder, type Finished } from './otw.ts';
 import {
   scriptedPlugin,
   startScriptedSource,
@@ -84,7 +84,7 @@ function command(args: readonly string[]): Promise<Finished> {
   };
   const config = join(folder.path, 'otw.config.json');
   writeFileSync(config, JSON.stringify({ connections }));
-  return otw(['dead-letters', ...args, '--config', config], {
+  return otwHere(['dead-letters', ...args, '--config', config], {
     env: { DATABASE_URL: made.databaseUrl, OTW_DATA_DIR: join(folder.path, 'data') },
   });
 }

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { connect } from 'node:net';
+import knex from 'knex';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { keysCommand } from '../src/cli/keys.ts';
 import type { HttpConfig } from '../src/config/host-config.ts';
+import { apiErrorOf } from '../src/http/api-error.ts';
 import type { Route } from '../src/http/route.ts';
 import { listen, type ApiServer } from '../src/http/server.ts';
 import { createLog } from '../src/log.ts';
@@ -310,6 +312,37 @@ describe('limits', () => {
     expect(good).toMatchObject({ status: 200 });
   });
 
+  test('of refusals count those for want of a scope too', async () => {
+    const asked = { key: keys.ingest, headers: { 'x-forwarded-for': '192.0.2.3' } };
+    const statuses: number[] = [];
+    const before = behindProxy.made.lines.length;
+    for (let n = 0; n < 32; n += 1) statuses.push((await ask(behindProxy, '/v1/runs', asked)).status);
+    expect(statuses).toEqual([...Array<number>(30).fill(403), 429, 429]);
+    expect(behindProxy.made.lines.length - before).toBe(30);
+  });
+
+  test('take the address of the proxy where it says one that is none', async () => {
+    for (const said of ['nobody', '1.2.3', '192.0.2.1, a b']) {
+      const before = behindProxy.made.lines.length;
+      await ask(behindProxy, '/v1/runs', { headers: { 'x-forwarded-for': said } });
+      expect(JSON.parse(behindProxy.made.lines[before] ?? '{}')).toMatchObject({ ip: '127.0.0.1' });
+    }
+  });
+
+  test('of the pool of the database are told as too much, not as a database that is away', async () => {
+    const database = knex({
+      client: 'pg',
+      connection: keyed.made.databaseUrl,
+      pool: { min: 0, max: 1 },
+      acquireConnectionTimeout: 300,
+    });
+    const held = await database.transaction();
+    const refused = apiErrorOf(await database.raw('select 1').catch((error: unknown) => error));
+    expect(refused).toMatchObject({ status: 503, code: 'OVERLOADED', retryAfterSeconds: 1 });
+    await held.rollback();
+    await database.destroy();
+  });
+
   test('do not believe X-Forwarded-For of somebody who is no proxy of ours', async () => {
     const before = keyed.made.lines.length;
     await ask(keyed, '/v1/runs', { headers: { 'x-forwarded-for': '192.0.2.9' } });
@@ -414,6 +447,11 @@ test('every answer has the headers that keep browsers from harm', async () => {
     expect(headers.has('strict-transport-security')).toBe(false);
     expect(headers.has('x-powered-by')).toBe(false);
   }
+  const malformed = await send(open, 'GET / HTTP/1.1\r\nHost: a\r\nNo colon\r\n\r\n');
+  expect(malformed).toMatch(/^HTTP\/1\.1 400 /);
+  for (const [name, value] of Object.entries(expected))
+    if (typeof value === 'string')
+      expect(malformed.toLowerCase()).toContain(`${name}: ${value}`.toLowerCase());
   const tls = { 'x-forwarded-proto': 'https' };
   const behind = await ask(behindProxy, '/v1/health/live', { headers: tls });
   expect(behind.headers.get('strict-transport-security')).toBe('max-age=31536000');

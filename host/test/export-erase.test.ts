@@ -8,7 +8,7 @@ import { listen } from '../src/http/server.ts';
 import { accountOption } from '../src/cli/account.ts';
 import { takeAdvisoryLock } from '../src/storage/advisory-lock.ts';
 import { csvField } from '../src/storage/export.ts';
-import { otw, temporaryFolder, type Finished } from './otw.ts';
+import { otw, otwHere, temporaryFolder, type Finished } from './otw.ts';
 import { createTestHost, type TestHost } from './test-host.ts';
 
 const email = 'runner@example.com';
@@ -56,10 +56,10 @@ afterAll(async () => {
   folder.remove();
 });
 
-function command(args: readonly string[], databaseUrl = made.databaseUrl): Promise<Finished> {
-  return otw(args, {
+function command(args: readonly string[], runner = otwHere): Promise<Finished> {
+  return runner(args, {
     env: {
-      DATABASE_URL: databaseUrl,
+      DATABASE_URL: made.databaseUrl,
       OTW_DATA_DIR: join(folder.path, 'data'),
       GARMIN_EMAIL: email,
       GARMIN_PASSWORD: 'simulated',
@@ -80,7 +80,7 @@ describe('otw export', () => {
   const out = (): string => join(folder.path, 'copy');
 
   test('writes every row of the account and of nobody else, with a manifest that is true', async () => {
-    const { code, stderr } = await command(['export', '--account', email, '--out', out()]);
+    const { code, stderr } = await command(['export', '--account', email, '--out', out()], otw);
     expect({ code, stderr }).toMatchObject({ code: 0 });
     const manifest = JSON.parse(readFileSync(join(out(), 'manifest.json'), 'utf8')) as Manifest;
     expect(manifest).toMatchObject({ account_ref: ref, connections: ['garmin'] });

@@ -1,6 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
+import { fewAtOnce } from './few-at-once.ts';
 import { shedLoad } from './overload.ts';
 import { turn } from './turns.ts';
 
@@ -69,4 +70,32 @@ test('work that is begun in turns leaves room in between, and keeps its order', 
   expect(began).toEqual(began.toSorted((one, other) => one - other));
   // 160 ms of work in turns of about 10 ms.
   expect(turnsSeen).toBeGreaterThan(8);
+});
+
+test('of what is done few at once the rest waits in order, and too much of it is refused', async () => {
+  const few = fewAtOnce({ atOnce: 2, waiting: 2 });
+  const begun: number[] = [];
+  const ends: PromiseWithResolvers<void>[] = [];
+  const ask = (index: number) =>
+    few(async () => {
+      begun.push(index);
+      const end = Promise.withResolvers<void>();
+      ends.push(end);
+      await end.promise;
+      return index;
+    });
+  const asked = [ask(0), ask(1), ask(2), ask(3)];
+  await expect(ask(4)).rejects.toMatchObject({ code: 'OVERLOADED', retryAfterSeconds: 1 });
+  expect(begun).toEqual([0, 1]);
+  ends[1]?.reject(new Error('failed'));
+  await expect(asked[1]).rejects.toThrow('failed');
+  await expect.poll(() => begun).toEqual([0, 1, 2]);
+  ends[0]?.resolve();
+  await expect.poll(() => begun).toEqual([0, 1, 2, 3]);
+  for (const end of ends) end.resolve();
+  expect(await Promise.all([asked[0], asked[2], asked[3]])).toEqual([0, 2, 3]);
+  const later = ask(5);
+  await expect.poll(() => begun.at(-1)).toBe(5);
+  ends.at(-1)?.resolve();
+  expect(await later).toBe(5);
 });

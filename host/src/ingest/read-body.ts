@@ -7,11 +7,9 @@ import { placeAtWork } from '../http/overload.ts';
 import { askForBody } from '../http/sound.ts';
 import { turn } from '../http/turns.ts';
 
-/** A client that went away before its body was whole: nobody is left to be answered. */
-export class BodyCutShort extends ApiError {
-  constructor() {
-    super(400, 'INVALID_ARGUMENT', 'Expected a whole body, but the connection ended before');
-  }
+/** For a client that went away before its body was whole: the audit alone will hear of it. */
+function cutShort(): ApiError {
+  return new ApiError(400, 'INVALID_ARGUMENT', 'Expected a whole body, but the connection ended before');
 }
 
 /** What a body may be. */
@@ -111,8 +109,8 @@ function readBytes(request: Request, limit: number, take: (bytes: number) => voi
     fail(new ApiError(400, 'INVALID_ARGUMENT', `${encodings}, found one that is not whole`)),
   );
   // An error of the request itself is that of its connection.
-  request.once('error', () => fail(new BodyCutShort()));
-  request.once('close', () => request.complete || fail(new BodyCutShort()));
+  request.once('error', () => fail(cutShort()));
+  request.once('close', () => request.complete || fail(cutShort()));
   return promise;
 }
 
@@ -141,7 +139,7 @@ export function hasBody({ headers }: Request): boolean {
  * Reads a body as text: media type, then length, then bytes, then UTF-8. What is wrong is refused as soon as it is
  * known, so that a body that is declared too long is not read.
  *
- * @throws ApiError 415, 413, 408, 400, and 503 when `held` has no room; BodyCutShort when the client is gone.
+ * @throws ApiError 415, 413, 408, 400 (also when the client is gone), and 503 when `held` has no room.
  */
 export async function readTextBody(request: Request, rules: BodyRules, held?: HeldBytes): Promise<TextBody> {
   const mediaType = mediaTypeOf(request, rules);
