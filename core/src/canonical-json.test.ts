@@ -68,6 +68,25 @@ describe('canonical text (RFC 8785)', () => {
     );
   });
 
+  test('orders the members of each object of a list by itself, and writes what JSON escapes', () => {
+    const list = [
+      { b: 1, a: -0 },
+      { b: 2, a: 3 },
+      { a: 4, b: 5 },
+      { b: 6, c: 7 },
+      { b: 8 },
+      { c: { b: 9, a: '' } },
+    ];
+    expect(canonicalJson(list)).toBe(
+      '[{"a":0,"b":1},{"a":3,"b":2},{"a":4,"b":5},{"b":6,"c":7},{"b":8},{"c":{"a":"","b":9}}]',
+    );
+    for (let unit = 0; unit <= 0xffff; unit += 1) {
+      const text = `x${String.fromCharCode(unit)}`;
+      if (canonicalJson(text) !== JSON.stringify(text))
+        expect(canonicalJson(text)).toBe(JSON.stringify(text));
+    }
+  });
+
   test('says the same as the value it was made from', () => {
     fc.assert(
       fc.property(json, (value) => {

@@ -176,6 +176,12 @@ export function limitSockets(server: Server, limits: SocketLimits = presetSocket
     answers: new WeakMap(),
   };
   let open = 0;
+  let later: NodeJS.Timeout | undefined;
+  const look = (): void => {
+    makeRoom(places, open);
+    const isOver = places.waiting.size > limits.waiting;
+    later = isOver ? setTimeout(look, limits.graceMs).unref() : undefined;
+  };
   server.on('connection', (socket: Duplex) => {
     cutTurnShort();
     open += 1;
@@ -185,7 +191,8 @@ export function limitSockets(server: Server, limits: SocketLimits = presetSocket
       open -= 1;
       forget(places, socket);
     });
-    makeRoom(places, open);
+    if (later) makeRoom(places, open);
+    else look();
   });
   followAnswers(server, places);
   refuseMalformed(server, places);
