@@ -152,5 +152,5 @@ test('--from and --to read these days, final or not, and --dataset just those', 
   const only = { from: '2026-03-10', to: '2026-03-12' };
   const { datasets } = await made.run({ only, onlyDatasets: ['stress'] });
   expect(stressDays(made)).toEqual(['2026-03-10', '2026-03-11']);
-  expect(datasets['hydration']).toMatchObject({ ok: 0, no_data: 0 });
+  expect(Object.keys(datasets)).toEqual(['stress']);
 });
