@@ -21,6 +21,8 @@ export default defineConfig({
     // Most of the time a test waits for processes, disks and sockets; the default leaves a core idle.
     maxWorkers: '100%',
     sequence: { sequencer: SlowestFirst },
+    // A busy machine is late, not wrong.
+    expect: { poll: { timeout: 15_000 } },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ['default', './scripts/count-reporter.mjs'],

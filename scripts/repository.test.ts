@@ -132,6 +132,8 @@ const sqlParts = new Set([
   'whereOf(table)',
   "whereOf('raw.raw_event')",
   "whereOf('app.dead_letter')",
+  "instantText('created_at')",
+  "instantText('signal.occurred_at')",
 ]);
 const sql =
   /\b(?:select|insert into|update|delete from|create (?:role|database)|alter|grant|set local|copy)\b[^]*\b(?:from|into|set|where|role|database|values|time zone)\b/i;
