@@ -11,8 +11,9 @@ try {
     timeZone: 'UTC',
     log: (message) => tell({ event: 'log', message }),
   });
-  tell({ event: 'ready', url: server.url, pid: server.pid });
+  // Before anybody is told: who hears that it is ready may end it in the same moment.
   process.once('SIGTERM', () => void server.stop().then(() => tell({ event: 'stopped' })));
+  tell({ event: 'ready', url: server.url, pid: server.pid });
 } catch (error) {
   const { code, message } = error as { code?: unknown; message?: unknown };
   tell({ event: 'error', code, message });

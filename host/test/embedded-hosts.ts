@@ -40,17 +40,26 @@ export function startHost(
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const seen: HostEvent[] = [];
-  const waiting: { event: string; resolve: (event: HostEvent) => void }[] = [];
+  const waiting: {
+    event: string;
+    resolve: (event: HostEvent) => void;
+    reject: (error: Error) => void;
+  }[] = [];
   createInterface(child.stdout).on('line', (line) => {
     const event = JSON.parse(line) as HostEvent;
     seen.push(event);
     for (const each of waiting) if (each.event === event.event) each.resolve(event);
   });
+  child.once('close', (code, signal) => {
+    const said = JSON.stringify(seen.at(-1));
+    for (const { event, reject } of waiting)
+      reject(new Error(`Expected ${event}, but the host ended with ${code ?? signal} after ${said}`));
+  });
   const next = (event: string) =>
-    new Promise<HostEvent>((resolve) => {
+    new Promise<HostEvent>((resolve, reject) => {
       const found = seen.find((each) => each.event === event);
       if (found) resolve(found);
-      else waiting.push({ event, resolve });
+      else waiting.push({ event, resolve, reject });
     });
   return { child, next };
 }
