@@ -7,6 +7,8 @@ export type { Policies, PolicySettings } from './policies.ts';
 export { callPlugin, PluginBug } from './call-plugin.ts';
 export { canonicalJson } from './canonical-json.ts';
 export { accountRefOf, digestOfDay, sha256 } from './digest.ts';
+export { crashPoints } from './crash-points.ts';
+export type { CrashPoint, Reach } from './crash-points.ts';
 export { createBus } from './events.ts';
 export type { Bus, EngineEvents } from './events.ts';
 export { envelopeNotCompared, envelopeOf } from './envelope.ts';

@@ -1,5 +1,6 @@
 import { addDays, countDays, type Day, type SinkWriter, type Window } from '@on-the-way/sdk';
 import { isEnding } from './ask-ahead.ts';
+import type { Reach } from './crash-points.ts';
 import type { Bus } from './events.ts';
 import { failureOf, type Failure } from './failure.ts';
 import type { KeptOpen } from './keep-open.ts';
@@ -24,6 +25,8 @@ export interface RunParts {
   newId(): string;
   /** Told to stop: the slice at work is given up, its days stay gaps. */
   readonly signal: AbortSignal;
+  /** Told of crash points. */
+  readonly reach?: Reach;
 }
 
 /** A connector that has logged in, and what it said before the plan. */

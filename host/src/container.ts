@@ -1,9 +1,10 @@
 import 'reflect-metadata';
-import { createBus, type Bus, type Clock } from '@on-the-way/core';
+import { createBus, type Bus, type Clock, type Reach } from '@on-the-way/core';
 import { addDays, ConnectorError, dayAt } from '@on-the-way/sdk';
 import type { Express } from 'express';
 import { container, instanceCachingFactory, type DependencyContainer } from 'tsyringe';
 import { atMost } from './at-most.ts';
+import { hostVersion } from './host-version.ts';
 import type { HostConfig } from './config/host-config.ts';
 import { createApp } from './http/app.ts';
 import { createEventFeed, type EventFeed } from './http/event-feed.ts';
@@ -21,9 +22,11 @@ import { createSignInService, type SignInService } from './sign-in.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { createSinks, type Sinks } from './sinks.ts';
 import { createApiKeyStore, type ApiKeyStore } from './storage/api-keys.ts';
+import { createClaimStore, type ClaimStore } from './storage/claims.ts';
 import { createConnectionStore, type ConnectionStore } from './storage/connections.ts';
 import { openDatabase, poolOf, type Database } from './storage/database.ts';
 import { createDeadLetterStore, type DeadLetterStore } from './storage/dead-letters.ts';
+import { createHostRegistry, type HostRegistry } from './storage/hosts.ts';
 import { createLedgerStore, type LedgerStore } from './storage/ledger.ts';
 import { createRawEventStore, type RawEventStore } from './storage/raw-events.ts';
 import { createRunStore, type RunStore } from './storage/runs.ts';
@@ -39,6 +42,10 @@ export interface Leaves {
   readonly clock: Clock;
   readonly log: HostLog;
   readonly redactor: Redactor;
+  /** What this process is, for the list of hosts; the role where it is missing. */
+  readonly processKind?: string;
+  /** Told of crash points. */
+  readonly reach?: Reach;
   /** Other limits than those of the ingest API's own. */
   readonly ingestLimits?: Partial<IngestLimits>;
 }
@@ -50,6 +57,8 @@ export interface Host {
   readonly ledger: LedgerStore;
   readonly runs: RunStore;
   readonly connections: ConnectionStore;
+  readonly hosts: HostRegistry;
+  readonly claims: ClaimStore;
   readonly apiKeys: ApiKeyStore;
   readonly letters: DeadLetterStore;
   readonly sessions: SessionStore;
@@ -83,6 +92,8 @@ const tokens = {
   ledger: token<LedgerStore>('ledger'),
   runs: token<RunStore>('runs'),
   connections: token<ConnectionStore>('connections'),
+  hosts: token<HostRegistry>('hosts'),
+  claims: token<ClaimStore>('claims'),
   apiKeys: token<ApiKeyStore>('apiKeys'),
   letters: token<DeadLetterStore>('letters'),
   sessions: token<SessionStore>('sessions'),
@@ -117,7 +128,7 @@ function registryOf(parts: DependencyContainer): Registry {
 
 /** What stores and tells. */
 function registerStores(
-  { config, databaseUrl, log, redactor, ingestLimits = {} }: Leaves,
+  { config, databaseUrl, log, redactor, processKind = config.role, ingestLimits = {} }: Leaves,
   { get, provide }: Registry,
 ): void {
   const clean = redactor.redact;
@@ -130,6 +141,17 @@ function registerStores(
   provide(tokens.ledger, () => createLedgerStore(get(tokens.database), clean));
   provide(tokens.runs, () => createRunStore(get(tokens.database), clean));
   provide(tokens.connections, () => createConnectionStore(get(tokens.database), clean));
+  provide(tokens.hosts, () =>
+    createHostRegistry({
+      database: get(tokens.database),
+      databaseUrl,
+      timeZone: config.timeZone,
+      role: processKind,
+      version: hostVersion(),
+      warn: (message, error) => log.warn({ ...(error !== undefined && { error: String(error) }) }, message),
+    }),
+  );
+  provide(tokens.claims, () => createClaimStore(get(tokens.database), get(tokens.hosts)));
   provide(tokens.apiKeys, () => createApiKeyStore(get(tokens.database)));
   provide(tokens.letters, () => createDeadLetterStore(get(tokens.database), clean));
   provide(tokens.sessions, () =>
@@ -174,6 +196,7 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
         if (problem !== undefined) throw new ConnectorError('transient', problem);
         return get(tokens.sinks).open(name);
       },
+      claims: get(tokens.claims),
       ledger: get(tokens.ledger),
       runs: get(tokens.runs),
       connections: get(tokens.connections),
@@ -184,6 +207,7 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
   provide(tokens.signIns, () =>
     createSignInService({
       ...openParts(),
+      claims: get(tokens.claims),
       connections: get(tokens.connections),
     }),
   );
@@ -280,6 +304,7 @@ export function buildHost(leaves: Leaves): Host {
     async close() {
       await parts.ingestWriter.close();
       // Connections that the network has swallowed would be waited for longer than a stop may take.
+      await atMost(closeMs, parts.hosts.leave());
       await atMost(closeMs, Promise.all([parts.sinks.close(), parts.database.destroy()]));
     },
   });

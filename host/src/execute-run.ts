@@ -20,6 +20,7 @@ import {
 import type { ConnectionConfig } from './config/host-config.ts';
 import { openConnection, type OpenParts } from './open-connection.ts';
 import { settingAside } from './set-aside.ts';
+import type { Claim, ClaimStore } from './storage/claims.ts';
 import type { ConnectionState, ConnectionStore } from './storage/connections.ts';
 import type { DeadLetterStore } from './storage/dead-letters.ts';
 import type { LedgerStore } from './storage/ledger.ts';
@@ -46,6 +47,7 @@ export interface RunRequest {
 
 /** What runs are executed with. */
 export interface ExecuteParts extends OpenParts {
+  readonly claims: ClaimStore;
   readonly sink: (name: string) => Promise<SinkWriter>;
   readonly ledger: LedgerStore;
   readonly runs: RunStore;
@@ -56,6 +58,8 @@ export interface ExecuteParts extends OpenParts {
 
 interface Run {
   readonly runId: string;
+  /** The right to write for the connection. */
+  readonly claim: Claim;
   readonly startedAt: number;
   readonly connection: ConnectionConfig;
   readonly request: RunRequest;
@@ -76,23 +80,26 @@ export function endedEarly(connection: string, runId: string, at: number, error:
   };
 }
 
-/** Executes a run from its row in app.run to what is remembered of it. The connection must be locked. */
+/** Executes a run from its row in app.run to what is remembered of it. Throws Fenced when another host took over. */
 export async function executeRun(
   parts: ExecuteParts,
   connection: ConnectionConfig,
   request: RunRequest,
-  runId: string,
+  { runId, claim }: { readonly runId: string; readonly claim: Claim },
 ): Promise<RunSummary> {
   const { name } = connection;
   const startedAt = parts.clock.now();
-  await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt });
+  const states = parts.connections.under(claim);
+  await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt }, claim);
   request.onBegun?.();
-  const summary = await runWithin(parts, { runId, startedAt, connection, request });
-  await parts.runs.finish(summary);
-  const pauseMs = (await parts.connections.finish(summary)) ?? (await signInPauseOf(parts, summary));
+  const signal = AbortSignal.any([request.signal, claim.lost]);
+  const held = { ...request, signal };
+  const summary = await runWithin(parts, { runId, claim, startedAt, connection, request: held });
+  await parts.runs.finish(summary, claim);
+  const pauseMs = (await states.finish(summary)) ?? (await signInPauseOf(parts, summary));
   const wish = request.only !== undefined || request.onlyDatasets !== undefined;
   if (summary.status === 'succeeded' && summary.skipped === undefined && !wish) {
-    await parts.connections.rememberPass(name, { change: summary.lastChange ?? null, at: startedAt });
+    await states.rememberPass(name, { change: summary.lastChange ?? null, at: startedAt });
   }
   const { error } = summary;
   return error && pauseMs !== undefined
@@ -110,7 +117,7 @@ async function signInPauseOf(
 
 /** Runs with what is left of the day's budget. */
 async function runWithin(parts: ExecuteParts, run: Run): Promise<RunSummary> {
-  const { runId, startedAt, connection } = run;
+  const { runId, startedAt, connection, claim } = run;
   const finish = (error: Failure): RunSummary => {
     const ended = endedEarly(connection.name, runId, startedAt, error);
     parts.bus.emit('run:finished', ended);
@@ -131,7 +138,7 @@ async function runWithin(parts: ExecuteParts, run: Run): Promise<RunSummary> {
   const state = await parts.connections.state(connection.name);
   const today = dayAt(startedAt, connection.timeZone);
   const first = addDays(today, 1 - connection.backfillDays);
-  const backfillFrom = await parts.connections.wantFrom(connection.name, first);
+  const backfillFrom = await parts.connections.under(claim).wantFrom(connection.name, first);
   return runConnection({
     ...inputOf(parts, run),
     ...countedOpen(parts, run, budget),
@@ -167,7 +174,7 @@ function daySpent({ connection: { requestsPerDay, timeZone }, startedAt }: Run):
 /** Opens the connector, again and again if need be, within one budget. */
 function countedOpen(
   parts: ExecuteParts,
-  { connection, request }: Run,
+  { connection, request, claim }: Run,
   budget: number,
 ): Pick<RunInput, 'open' | 'requestsMade'> {
   let earlier = 0;
@@ -182,24 +189,25 @@ function countedOpen(
         connection,
         {
           ...request,
+          fence: claim,
           ...(Number.isFinite(budget) && { requestBudget: budget - earlier }),
           onRequests: (made) => (current = made),
         },
         signal,
       );
-      await parts.connections.rememberConnector(connection.name, connector);
+      await parts.connections.under(claim).rememberConnector(connection.name, connector);
       return connector;
     },
   };
 }
 
-function inputOf(parts: ExecuteParts, { runId, connection, request }: Run) {
-  const { bus, clock, ledger } = parts;
+function inputOf(parts: ExecuteParts, { runId, claim, connection, request }: Run) {
+  const { bus, clock } = parts;
   const { name, policies } = connection;
   return {
     runId,
     connection: name,
-    ledger,
+    ledger: parts.ledger.under(claim),
     policies: createPolicies(policies, { connection: name, bus, clock }),
     bus,
     clock,

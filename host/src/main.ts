@@ -1,13 +1,7 @@
 // The otw command. Started by bin/otw.js, and by `npm start` from the sources.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { runCommandLine } from './cli/command-line.ts';
 import { exitCodes } from './host-error.ts';
-
-function version(): string {
-  const manifest = readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
-}
+import { hostVersion } from './host-version.ts';
 
 // What commands write down is a person's data or what leads to it: for this user alone, unless a file says otherwise.
 process.umask(0o077);
@@ -19,4 +13,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 // Exit outright: back-off timers and keep-alive sockets of what was given up must not hold the process.
-process.exit(await runCommandLine(version(), process.argv.slice(2)));
+process.exit(await runCommandLine(hostVersion(), process.argv.slice(2)));

@@ -5,6 +5,7 @@ import { openInProcess } from './isolate/process-connector.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { HostLog } from './log.ts';
 import type { Redactor } from './redact.ts';
+import type { Fence } from './storage/fence.ts';
 import { createSessionTokens } from './storage/session-tokens.ts';
 import type { SessionStore } from './storage/session-store.ts';
 import type { SignInPauses } from './storage/sign-in-pauses.ts';
@@ -49,6 +50,8 @@ export interface OpenRequest {
   readonly requestBudget?: number;
   /** Told how many requests were made so far, also when opening fails. */
   readonly onRequests?: (made: number) => void;
+  /** Of the run it is opened for: tokens are saved under it. */
+  readonly fence?: Fence;
   /** Present when answers are recorded. */
   readonly record?: (answer: RecordedAnswer) => void;
 }
@@ -70,7 +73,7 @@ export async function openConnection(
   signal: AbortSignal,
 ): Promise<OpenConnector> {
   const { redactor, clock } = parts;
-  const { prompt, inProcess, onlyDatasets, signIn, requestBudget, onRequests, record } = request;
+  const { prompt, inProcess, onlyDatasets, signIn, requestBudget, onRequests, record, fence } = request;
   const plugin = resolvePlugin(connection.plugin, parts.baseDir);
   const log = parts.log.child({ connection: connection.name });
   const pause = await parts.signInPauses.read(connection.name);
@@ -85,6 +88,7 @@ export async function openConnection(
       store: parts.sessions,
       databaseUrl: parts.databaseUrl,
       timeZone: parts.databaseTimeZone,
+      ...(fence && { fence }),
       seen: (value) => redactor.addAllIn(value),
       warn: (message) => log.warn(message),
     }),

@@ -5,9 +5,8 @@ import type { ConnectionConfig } from './config/host-config.ts';
 import { exitCodes, HostError } from './host-error.ts';
 import { budgetOf, endedEarly, executeRun, type ExecuteParts, type RunRequest } from './execute-run.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
-import type { OpenParts, OpenRequest } from './open-connection.ts';
-import { isLockTaken, takeAdvisoryLock, type AdvisoryLock } from './storage/advisory-lock.ts';
-import type { Database } from './storage/database.ts';
+import type { OpenRequest } from './open-connection.ts';
+import type { Claim, ClaimRequest, ClaimStore } from './storage/claims.ts';
 import { rememberPause, useConnector } from './use-connector.ts';
 
 export type { RunRequest } from './execute-run.ts';
@@ -65,36 +64,19 @@ export interface RunService {
   ): Promise<T>;
 }
 
-const lockSpace = 'on-the-way run ';
-
-/** True while a run of the connection is under way, on whatever host. */
-export function isRunUnderWay(database: Database, connection: string): Promise<boolean> {
-  return isLockTaken(database, lockSpace + connection);
-}
-
 /**
- * Holds the connection, over all hosts, for a run or for who must not meet one; waits up to `waitMs` for
- * a run to end. The lock goes with the process that took it.
+ * Takes the connection, over all hosts, for a run or for who must not meet one; waits up to `waitMs` for
+ * a run to end. It is free again when the process that took it ends.
  *
  * @throws AlreadyRunning
  */
-export async function lockConnection(
-  parts: Pick<OpenParts, 'databaseUrl' | 'databaseTimeZone' | 'log'>,
+export async function claimConnection(
+  { claims }: { readonly claims: ClaimStore },
   name: string,
-  { waitMs, signal }: Pick<AdvisoryLock, 'waitMs' | 'signal'> = { waitMs: 0 },
-): Promise<() => Promise<void>> {
-  const { databaseUrl, databaseTimeZone: timeZone, log } = parts;
-  const onLost = (error: Error): void =>
-    log.warn({ error: error.message }, 'lost the session that holds the run');
-  const release = await takeAdvisoryLock({
-    databaseUrl,
-    timeZone,
-    name: lockSpace + name,
-    waitMs,
-    ...(signal && { signal }),
-    onLost,
-  });
-  if (release) return release;
+  request: ClaimRequest = { waitMs: 0 },
+): Promise<Claim> {
+  const claim = await claims.take(name, request);
+  if (claim) return claim;
   throw new AlreadyRunning(
     `Expected ${name} to be idle, but a run of it is under way: wait for it, see otw runs`,
   );
@@ -123,15 +105,15 @@ const withRecording =
   (parts: ExecuteParts): RunService['withRecording'] =>
   async (connection, request, use) => {
     await refuseDuringPause(parts, connection);
-    const unlock = await lockConnection(parts, connection.name);
+    const claim = await claimConnection(parts, connection.name);
     try {
       const budget = await budgetOf(parts, { connection, startedAt: parts.clock.now() });
       const limit = Number.isFinite(budget) && { requestBudget: Math.max(0, budget) };
-      const outcome = await useConnector(parts, connection, { ...request, ...limit }, use);
+      const outcome = await useConnector(parts, connection, { ...request, ...limit, fence: claim }, use);
       if (outcome.stoppedBy) await rememberPause(parts, connection.name, outcome.stoppedBy);
       return outcome;
     } finally {
-      await unlock();
+      await claim.release();
     }
   };
 
@@ -146,13 +128,13 @@ async function begin(
   const { pausedAt, notBefore } = await parts.connections.state(connection.name);
   if (pausedAt !== null) throw new ConnectionPaused(connection.name);
   refuseUntil(notBefore, parts, connection);
-  const unlock = await lockConnection(parts, connection.name);
+  const claim = await claimConnection(parts, connection.name, { waitMs: 0, runId });
   const begun = Promise.withResolvers<void>();
   const work = async (): Promise<RunSummary> => {
     try {
-      return await executeRun(parts, connection, { ...request, onBegun: begun.resolve }, runId);
+      return await executeRun(parts, connection, { ...request, onBegun: begun.resolve }, { runId, claim });
     } finally {
-      await unlock();
+      await claim.release();
     }
   };
   const finished = work();

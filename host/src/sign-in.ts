@@ -1,6 +1,7 @@
 import type { Prompt, SignIn } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
-import { lockConnection } from './run-service.ts';
+import { claimConnection } from './run-service.ts';
+import type { ClaimStore } from './storage/claims.ts';
 import { signInRefused, useConnector, type UseParts } from './use-connector.ts';
 
 /** What a person brings to sign in anew. */
@@ -34,7 +35,7 @@ export interface SignInService {
 }
 
 /** What the service is built from. */
-export type SignInParts = UseParts;
+export type SignInParts = UseParts & { readonly claims: ClaimStore };
 
 const waitForRunMs = 30_000;
 
@@ -78,7 +79,7 @@ async function signIn(
     if (request.signIn.way === 'ask') await refuseDuringPause(parts, connection);
   };
   await refuseEarly();
-  const unlock = await lockConnection(parts, connection.name, {
+  const claim = await claimConnection(parts, connection.name, {
     waitMs: waitForRunMs,
     signal: request.signal,
   });
@@ -87,7 +88,7 @@ async function signIn(
     await refuseEarly();
     return await attempt(parts, connection, request);
   } finally {
-    await unlock();
+    await claim.release();
   }
 }
 
@@ -96,11 +97,11 @@ export function createSignInService(parts: SignInParts): SignInService {
   return {
     signIn: (connection, request) => signIn(parts, connection, request),
     async signOut({ name }) {
-      const unlock = await lockConnection(parts, name, { waitMs: waitForRunMs });
+      const claim = await claimConnection(parts, name, { waitMs: waitForRunMs });
       try {
         return await parts.sessions.forget(name);
       } finally {
-        await unlock();
+        await claim.release();
       }
     },
   };

@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listen } from '../src/http/server.ts';
 import { accountOption } from '../src/cli/account.ts';
-import { takeAdvisoryLock } from '../src/storage/advisory-lock.ts';
 import { csvField } from '../src/storage/export.ts';
 import { otw, otwHere, temporaryFolder, type Finished } from './otw.ts';
 import { createTestHost, type TestHost } from './test-host.ts';
@@ -189,17 +188,12 @@ describe('otw erase', () => {
   }
 
   test('refuses while a run of the connection is under way, and without a yes', async () => {
-    const release = await takeAdvisoryLock({
-      databaseUrl: made.databaseUrl,
-      timeZone: 'UTC',
-      name: 'on-the-way run garmin',
-      waitMs: 0,
-    });
+    const claim = await made.host.claims.take('garmin', { waitMs: 0 });
     const [busy, unasked] = await Promise.all([
       command(['erase', '--account', email, '--yes']),
       command(['erase', '--account', email]),
     ]);
-    await release?.();
+    await claim?.release();
     expect(busy).toMatchObject({ code: 1, stderr: expect.stringContaining('under way') });
     expect(unasked).toMatchObject({ code: 2, stderr: expect.stringMatching(/raw\.raw_event +\d+[^]*--yes/) });
     expect(await tablesWith([ref])).toContain('raw.raw_event');

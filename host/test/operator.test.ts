@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { addDays, dayAt } from '@on-the-way/sdk';
 import { z } from 'zod';
 import { listen, type ApiServer } from '../src/http/server.ts';
-import { lockConnection } from '../src/run-service.ts';
+import { createOtherHost } from './other-host.ts';
 import { everyDay, scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
 import { createTestHost, type TestHost } from './test-host.ts';
 
@@ -107,10 +107,11 @@ describe('POST /v1/connections/{name}/run', () => {
   });
 
   test('is refused with 409 while another host has the connection', async () => {
-    const parts = { databaseUrl: made.databaseUrl, databaseTimeZone: zone, log: { warn: () => undefined } };
-    const release = await lockConnection(parts as never, 'garmin');
+    const other = createOtherHost(made);
+    const claim = await other.claims.take('garmin', { waitMs: 0 });
     const refused = await run();
-    await release();
+    await claim?.release();
+    await other.close();
     expect([refused.status, refused.body['code']]).toEqual([409, 'ALREADY_RUNNING']);
   });
 

@@ -114,6 +114,7 @@ export async function openContext(
       clock: { now: () => Date.now() },
       log,
       redactor,
+      ...(needs.role !== 'start' && { processKind: needs.role }),
     });
     undo.push(() => host.close());
     // A daemon without a scheduler uses no session: the hosts that do have the key.

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import type { ConnectionConfig, HostConfig } from '../config/host-config.ts';
 import { exitCodes, HostError } from '../host-error.ts';
-import { AlreadyRunning, lockConnection } from '../run-service.ts';
+import { AlreadyRunning, claimConnection } from '../run-service.ts';
+import type { Claim } from '../storage/claims.ts';
 import { accountOf, countRows, inLongTransaction, type Account } from '../storage/account-data.ts';
 import { eraseAccount, type Erased } from '../storage/erase.ts';
 import { accountOption, nothingOf } from './account.ts';
@@ -26,16 +27,15 @@ function showCounts(title: string, counts: Counts): string {
 
 /** Holds every connection of the account, so that no run writes what is being deleted. */
 async function holdAll(
-  { config, storage, log }: CommandContext,
+  { host }: CommandContext,
   connections: readonly string[],
 ): Promise<() => Promise<void>> {
-  const parts = { databaseUrl: storage.url, databaseTimeZone: config.timeZone, log };
-  const held: (() => Promise<void>)[] = [];
+  const held: Claim[] = [];
   const release = async (): Promise<void> => {
-    for (const each of held.splice(0)) await each();
+    for (const each of held.splice(0)) await each.release();
   };
   try {
-    for (const name of connections) held.push(await lockConnection(parts, name));
+    for (const name of connections) held.push(await claimConnection(host, name));
     return release;
   } catch (error) {
     await release();

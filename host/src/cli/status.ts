@@ -1,7 +1,6 @@
 import { formatInstant } from '@on-the-way/sdk';
 import { exitCodes } from '../host-error.ts';
 import { shownRun } from '../http/runs.ts';
-import { isRunUnderWay } from '../run-service.ts';
 import type { ConnectionHealth } from '../storage/connections.ts';
 import { chosenConnection, withContext, type CommandContext, type GlobalOptions } from './context.ts';
 import { formatTable, paint, print, printJson, say, simulatedNote } from './output.ts';
@@ -29,7 +28,7 @@ async function shownStatus({ config, host }: CommandContext, known: ConnectionHe
   const stamp = (at: Date | null): string | null =>
     at ? formatInstant(at.getTime(), config.timeZone) : null;
   const state = await host.connections.state(connection);
-  const running = await isRunUnderWay(host.database, connection);
+  const running = (await host.claims.held([connection])).has(connection);
   return {
     name: connection,
     simulated: config.demo,

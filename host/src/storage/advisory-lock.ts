@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { clientConfig, type Database } from './database.ts';
+import { clientConfig } from './database.ts';
 
 /** A lock that every host, command and process of one database shares. */
 export interface AdvisoryLock {
@@ -37,17 +37,6 @@ async function isHeld(client: Client, { name, waitMs }: AdvisoryLock): Promise<b
     if (isTaken(error)) return false;
     throw error;
   }
-}
-
-/** True while somebody has the lock. */
-export async function isLockTaken(database: Database, name: string): Promise<boolean> {
-  const { rows } = await database.raw<{ rows: { taken: boolean }[] }>(
-    `select exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 1
-       and database = (select oid from pg_database where datname = current_database())
-       and ((classid::bigint << 32) | objid::bigint) = hashtextextended(?, 0)) as taken`,
-    [name],
-  );
-  return rows[0]?.taken === true;
 }
 
 /**

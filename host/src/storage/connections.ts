@@ -1,6 +1,7 @@
 import type { Failure, RunSummary } from '@on-the-way/core';
 import type { DatasetInfo, Day } from '@on-the-way/sdk';
 import type { Database } from './database.ts';
+import { underFence, type Fence } from './fence.ts';
 
 /** A connection's health as it is reported. */
 export interface ConnectionHealth {
@@ -33,8 +34,16 @@ export interface ConnectionState {
   readonly loginNotBefore: Date | null;
 }
 
+/** What a run writes of its connection. Each throws Fenced, and writes nothing, once another host has the connection. */
+export type FencedConnectionStore = Pick<
+  ConnectionStore,
+  'wantFrom' | 'rememberConnector' | 'rememberPass' | 'finish'
+>;
+
 /** Health and state of connections, one row each. */
 export interface ConnectionStore {
+  /** The same for a run. */
+  under(fence: Fence): FencedConnectionStore;
   /** Makes sure that each has its rows; called at start. */
   ensure(connections: readonly string[]): Promise<void>;
   health(connections: readonly string[]): Promise<readonly ConnectionHealth[]>;
@@ -202,6 +211,16 @@ async function setPaused(database: Database, connection: string, paused: boolean
 /** The store; `clean` takes secrets out of error messages. */
 export function createConnectionStore(database: Database, clean: (text: string) => string): ConnectionStore {
   return {
+    under(fence) {
+      const store = <T>(work: (store: ConnectionStore) => Promise<T>): Promise<T> =>
+        underFence(database, fence, (transaction) => work(createConnectionStore(transaction, clean)));
+      return {
+        wantFrom: (...args) => store((held) => held.wantFrom(...args)),
+        rememberConnector: (...args) => store((held) => held.rememberConnector(...args)),
+        rememberPass: (...args) => store((held) => held.rememberPass(...args)),
+        finish: (...args) => store((held) => held.finish(...args)),
+      };
+    },
     ensure: (names) => ensureRows(database, names),
     async health(names) {
       const { rows } = await database.raw<{ rows: ConnectionHealth[] }>(

@@ -24,6 +24,7 @@ test('eight hosts that start at once migrate once', () =>
       { name: '0002-ledger', n: 1 },
       { name: '0003-sessions-and-changes', n: 1 },
       { name: '0004-http', n: 1 },
+      { name: '0005-queue', n: 1 },
     ]);
   }));
 

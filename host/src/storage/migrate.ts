@@ -5,6 +5,7 @@ import * as contract from './migrations/0001-contract.ts';
 import * as ledger from './migrations/0002-ledger.ts';
 import * as sessionsAndChanges from './migrations/0003-sessions-and-changes.ts';
 import * as http from './migrations/0004-http.ts';
+import * as queue from './migrations/0005-queue.ts';
 
 /** In order; a name once released is never changed. */
 const migrations = [
@@ -12,6 +13,7 @@ const migrations = [
   { name: '0002-ledger', up: ledger.up },
   { name: '0003-sessions-and-changes', up: sessionsAndChanges.up },
   { name: '0004-http', up: http.up },
+  { name: '0005-queue', up: queue.up },
 ];
 
 const down = async (): Promise<void> => {

@@ -1,8 +1,10 @@
 import type { DatasetCounts, RunStatus, RunSummary } from '@on-the-way/core';
 import type { Database } from './database.ts';
+import { underFence } from './fence.ts';
+import type { Claim } from './claims.ts';
 
 /** Who started a run. */
-export type Trigger = 'schedule' | 'person';
+export type Trigger = 'schedule' | 'person' | 'backfill';
 
 /** A run as it is listed. */
 export interface StoredRun {
@@ -36,8 +38,12 @@ interface RunFilter {
 /** Runs in app.run. */
 export interface RunStore {
   /** Marks what an earlier host left running as interrupted, then adds the new run. */
-  begin(run: { runId: string; connection: string; trigger: Trigger; startedAt: number }): Promise<void>;
-  finish(summary: RunSummary): Promise<void>;
+  begin(
+    run: { runId: string; connection: string; trigger: Trigger; startedAt: number },
+    claim: Pick<Claim, 'connection' | 'epoch' | 'hostId'>,
+  ): Promise<void>;
+  /** Throws Fenced, as `begin` does: whoever took the connection over has written how this run ended. */
+  finish(summary: RunSummary, claim: Pick<Claim, 'connection' | 'epoch'>): Promise<void>;
   list(filter: RunFilter): Promise<readonly StoredRun[]>;
   /** Requests made by runs of the connection that began at `at` or later; milliseconds since 1970. */
   requestsSince(connection: string, at: number): Promise<number>;
@@ -52,18 +58,19 @@ const columns = `run_id as "runId", connection, trigger, status, started_at as "
 
 async function beginRun(
   database: Database,
-  { runId, connection, trigger, startedAt }: Parameters<RunStore['begin']>[0],
+  ...[{ runId, connection, trigger, startedAt }, claim]: Parameters<RunStore['begin']>
 ): Promise<void> {
   const when = new Date(startedAt).toISOString();
-  await database.transaction(async (transaction) => {
+  await underFence(database, claim, async (transaction) => {
     await transaction.raw(
       `update app.run set status = 'interrupted', finished_at = ?::timestamptz, error_code = 'host_ended',
          error_message = 'The host ended before the run did' where connection = ? and status = 'running'`,
       [when, connection],
     );
     await transaction.raw(
-      `insert into app.run (run_id, connection, trigger, status, started_at) values (?, ?, ?, 'running', ?)`,
-      [runId, connection, trigger, when],
+      `insert into app.run (run_id, connection, trigger, status, started_at, host_id, epoch)
+       values (?, ?, ?, 'running', ?, ?, ?)`,
+      [runId, connection, trigger, when, claim.hostId, claim.epoch],
     );
   });
 }
@@ -95,23 +102,25 @@ export function createRunStore(database: Database, clean: (text: string) => stri
     return (await database.raw<{ rows: StoredRun[] }>(sql, [...values] as string[])).rows;
   };
   return {
-    begin: (run) => beginRun(database, run),
-    async finish(summary) {
+    begin: (...begun) => beginRun(database, ...begun),
+    async finish(summary, claim) {
       const { error } = summary;
-      await database.raw(
-        `update app.run set status = ?, finished_at = ?::timestamptz, slices_planned = ?, datasets = ?::json,
+      await underFence(database, claim, (transaction) =>
+        transaction.raw(
+          `update app.run set status = ?, finished_at = ?::timestamptz, slices_planned = ?, datasets = ?::json,
            requests = ?, skipped = ?, error_code = ?, error_message = ? where run_id = ?`,
-        [
-          summary.status,
-          new Date(summary.finishedAt).toISOString(),
-          summary.slicesPlanned,
-          JSON.stringify(summary.datasets),
-          summary.requests,
-          summary.skipped ?? null,
-          error?.code ?? null,
-          error ? clean(error.message) : null,
-          summary.runId,
-        ] as string[],
+          [
+            summary.status,
+            new Date(summary.finishedAt).toISOString(),
+            summary.slicesPlanned,
+            JSON.stringify(summary.datasets),
+            summary.requests,
+            summary.skipped ?? null,
+            error?.code ?? null,
+            error ? clean(error.message) : null,
+            summary.runId,
+          ] as string[],
+        ),
       );
     },
     list({ connection = null, status = null, limit, before }) {

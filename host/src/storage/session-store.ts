@@ -1,6 +1,8 @@
 import { ConnectorError, type JsonValue } from '@on-the-way/sdk';
+import type { Knex } from 'knex';
 import { exitCodes, HostError } from '../host-error.ts';
 import type { Database } from './database.ts';
+import { underFence, type Fence } from './fence.ts';
 import {
   adoptNextKey,
   createSessionKey,
@@ -18,6 +20,11 @@ export interface SessionField {
   readonly field: string;
 }
 
+/** A field as a run writes it: refused once another host has its connection. */
+export interface FencedField extends SessionField {
+  readonly fence?: Fence;
+}
+
 /** The encrypted sessions of all connections. The key is looked for when it is first needed. */
 export interface SessionStore {
   /**
@@ -31,10 +38,10 @@ export interface SessionStore {
   describeKey(): Promise<string>;
   /** The field's value, or undefined if it is not saved. Throws ConnectorError `config` if it does not decrypt. */
   load(at: SessionField): Promise<JsonValue | undefined>;
-  /** Resolves when the value is durable. */
-  save(at: SessionField, value: JsonValue): Promise<void>;
+  /** Resolves when the value is durable. Throws Fenced, as `remove` does. */
+  save(at: FencedField, value: JsonValue): Promise<void>;
   /** Removes a field; nothing happens when it is not there. */
-  remove(at: SessionField): Promise<void>;
+  remove(at: FencedField): Promise<void>;
   /**
    * Removes a connection's fields but for those that outlive a session, whose names begin with `kept_`.
    * Without the key they were encrypted with those go as well. Resolves with how many were removed.
@@ -131,13 +138,22 @@ export function placeOf({ connection, field }: SessionField): string {
   return `${connection}/${field}`;
 }
 
+/** In a transaction; under the fence where there is one. */
+function transactionFor<T>(
+  database: Database,
+  fence: Fence | undefined,
+  work: (transaction: Knex.Transaction) => Promise<T>,
+): Promise<T> {
+  return fence ? underFence(database, fence, work) : database.transaction(work);
+}
+
 async function saveSealed(
   database: Database,
   key: SessionKey,
-  { connection, field }: SessionField,
+  { connection, field, fence }: FencedField,
   { nonce, ciphertext }: Sealed,
 ): Promise<void> {
-  await database.transaction(async (transaction) => {
+  await transactionFor(database, fence, async (transaction) => {
     // A rotated token that is lost cannot be had again, whatever the server is set to.
     await transaction.raw('set local synchronous_commit = on');
     await transaction.raw('insert into app.session_key (key_id) values (?) on conflict do nothing', [key.id]);
@@ -268,11 +284,13 @@ export function createSessionStore(database: Database, place: SessionKeyPlace): 
         const key = await keyInUse();
         await saveSealed(database, key, at, seal(key, placeOf(at), JSON.stringify(value)));
       }),
-    async remove({ connection, field }) {
-      await database.raw('delete from app.connector_session where connection = ? and field = ?', [
-        connection,
-        field,
-      ]);
+    async remove({ connection, field, fence }) {
+      await transactionFor(database, fence, (transaction) =>
+        transaction.raw('delete from app.connector_session where connection = ? and field = ?', [
+          connection,
+          field,
+        ]),
+      );
     },
     forget: (connection) => forget(database, place, connection),
   };

@@ -3,7 +3,8 @@ import { ConnectorError, type JsonValue, type Tokens } from '@on-the-way/sdk';
 import { HostError } from '../host-error.ts';
 import { takeAdvisoryLock } from './advisory-lock.ts';
 import { isUnreachable } from './database.ts';
-import type { SessionField, SessionStore } from './session-store.ts';
+import { Fenced, type Fence } from './fence.ts';
+import type { FencedField, SessionStore } from './session-store.ts';
 import { readTokenFile } from './token-files.ts';
 
 /** A connection's tokens, and the lock that `update` takes, for callers in another process. */
@@ -20,6 +21,8 @@ export interface SessionTokensParts {
   readonly store: SessionStore;
   readonly databaseUrl: string;
   readonly timeZone: string;
+  /** Of the run that uses them; a person who signs in has none. */
+  readonly fence?: Fence;
   /** How long to wait for another process that has the lock. Default 60 s: a renewal takes a few. */
   readonly lockWaitMs?: number;
   /** Learns every value that passes. */
@@ -41,6 +44,7 @@ function checkField(field: string): void {
 
 function away(connection: string, what: string, error: unknown): unknown {
   if (ConnectorError.is(error) || error instanceof HostError) return error;
+  if (error instanceof Fenced) return new ConnectorError('transient', error.message, { cause: error });
   const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
   // Without what the driver says: it quotes the statement.
   return new ConnectorError(
@@ -81,7 +85,7 @@ async function lockTokens(parts: SessionTokensParts): Promise<() => Promise<void
   );
 }
 
-async function saveDurably(store: SessionStore, at: SessionField, value: JsonValue): Promise<void> {
+async function saveDurably(store: SessionStore, at: FencedField, value: JsonValue): Promise<void> {
   for (const waitMs of saveAgainAfterMs) {
     try {
       return await (value === null ? store.remove(at) : store.save(at, value));
@@ -95,7 +99,7 @@ async function saveDurably(store: SessionStore, at: SessionField, value: JsonVal
 
 /** A connection's tokens: encrypted in the database, or as another program left them in a folder. */
 export function createSessionTokens(parts: SessionTokensParts): SessionTokens {
-  const { connection, store, seen } = parts;
+  const { connection, store, seen, fence } = parts;
   // One session of the database at most for all that wait in this process.
   const queue = createQueue();
 
@@ -123,9 +127,11 @@ export function createSessionTokens(parts: SessionTokensParts): SessionTokens {
   async function save(field: string, value: JsonValue): Promise<void> {
     checkField(field);
     seen(value);
-    await saveDurably(store, { connection, field }, value).catch((error: unknown) => {
-      throw away(connection, 'save the session', error);
-    });
+    await saveDurably(store, { connection, field, ...(fence && { fence }) }, value).catch(
+      (error: unknown) => {
+        throw away(connection, 'save the session', error);
+      },
+    );
   }
 
   return {

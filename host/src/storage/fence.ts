@@ -1,0 +1,43 @@
+import type { Knex } from 'knex';
+import type { Database } from './database.ts';
+
+/** Proof of having a connection: what is written under it is refused once another host has taken the connection. */
+export interface Fence {
+  readonly connection: string;
+  /** Goes up each time the connection changes hands. */
+  readonly epoch: number;
+}
+
+/** The connection has another owner by now: nothing was written. Ends the run; the other host's goes on. */
+export class Fenced extends Error {
+  override readonly name = 'Fenced';
+  readonly code = 'fenced';
+
+  constructor({ connection, epoch }: Fence) {
+    super(
+      `Expected to have ${connection} (epoch ${epoch}), but another host has taken it over: nothing was written, the ` +
+        `other host's run goes on`,
+    );
+  }
+}
+
+/**
+ * Works in a transaction in which the connection cannot change hands. Without it the work is not begun.
+ *
+ * @throws Fenced when it already has.
+ */
+export async function underFence<T>(
+  database: Database,
+  fence: Fence,
+  work: (transaction: Knex.Transaction) => Promise<T>,
+): Promise<T> {
+  return database.transaction(async (transaction) => {
+    // Shared with our own writes, and in the way of whoever takes the connection over until they are committed.
+    const { rows } = await transaction.raw<{ rows: unknown[] }>(
+      'select from app.connection_claim where connection = ? and epoch = ? for share',
+      [fence.connection, fence.epoch],
+    );
+    if (rows.length === 0) throw new Fenced(fence);
+    return work(transaction);
+  });
+}
