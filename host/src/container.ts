@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { createBus, type Bus, type Clock, type Reach } from '@on-the-way/core';
+import { createBus, failureOf, type Bus, type Clock, type Reach } from '@on-the-way/core';
 import { addDays, ConnectorError, dayAt } from '@on-the-way/sdk';
 import type { Express } from 'express';
 import { container, instanceCachingFactory, type DependencyContainer } from 'tsyringe';
@@ -148,7 +148,8 @@ function registerStores(
       timeZone: config.timeZone,
       role: processKind,
       version: hostVersion(),
-      warn: (message, error) => log.warn({ ...(error !== undefined && { error: String(error) }) }, message),
+      warn: (message, error) =>
+        log.warn(error === undefined ? {} : { error: failureOf(error).message }, message),
     }),
   );
   provide(tokens.claims, () => createClaimStore(get(tokens.database), get(tokens.hosts)));

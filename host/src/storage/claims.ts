@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from './database.ts';
 import type { Fence } from './fence.ts';
-import type { HostRegistry } from './hosts.ts';
+import { hasNoSessionSql, type HostRegistry } from './hosts.ts';
 
 /** A connection that this host has, and no other. */
 export interface Claim extends Fence {
@@ -37,74 +37,95 @@ export interface ClaimStore {
 const lookAgainMs = 200;
 // By then a holder that has just ended is known to have.
 const reapWithinMs = 4_000;
+const releaseAgainMs = 1_000;
 
+// One that is ours, though we do not know of it: it was taken, and the answer was lost on the way.
 const takeSql = `
   insert into app.connection_claim as claim (connection, epoch, host_id, run_id, job_id) values (?, 1, ?, ?, ?)
   on conflict (connection) do update set epoch = claim.epoch + 1, host_id = excluded.host_id, run_id = excluded.run_id,
     job_id = excluded.job_id, claimed_at = now()
-  where claim.host_id is null
+  where claim.host_id is null or (claim.host_id = excluded.host_id and ?)
   returning epoch::int as epoch`;
+
+const releaseSql = `
+  update app.connection_claim set host_id = null where connection = ? and epoch = ? and host_id = ?`;
 
 /** True when the holder's process has no session: it has ended, or is about to be back. */
 const orphanedSql = `
-  select exists (select from app.connection_claim c where c.connection = ? and c.host_id is not null and not exists (
-    select from pg_locks where locktype = 'advisory' and granted and objsubid = 1
-      and database = (select oid from pg_database where datname = current_database())
-      and ((classid::bigint << 32) | objid::bigint) = hashtextextended('on-the-way host ' || c.host_id, 0))) as orphaned`;
+  select exists (select from app.connection_claim where connection = ? and host_id is not null
+    and ${hasNoSessionSql('host_id')}) as orphaned`;
 
-/** Makes the store. */
-export function createClaimStore(database: Database, hosts: HostRegistry): ClaimStore {
-  const mine = new Map<string, AbortController>();
-  hosts.onDeclaredDead(() => {
-    for (const lost of mine.values())
-      lost.abort(new DOMException('Another host has taken over', 'AbortError'));
-    mine.clear();
-  });
+async function isOrphaned(database: Database, connection: string): Promise<boolean> {
+  const { rows } = await database.raw<{ rows: { orphaned: boolean }[] }>(orphanedSql, [connection]);
+  return rows[0]?.orphaned === true;
+}
 
-  async function tryTake(connection: string, { runId, jobId }: ClaimRequest): Promise<Claim | undefined> {
-    const hostId = await hosts.join();
-    const { rows } = await database.raw<{ rows: { epoch: number }[] }>(takeSql, [
+/** The claims that this process has. */
+class OwnClaims {
+  readonly #database: Database;
+  readonly #hosts: HostRegistry;
+  readonly #mine = new Map<string, AbortController>();
+
+  constructor(database: Database, hosts: HostRegistry) {
+    this.#database = database;
+    this.#hosts = hosts;
+    hosts.onDeclaredDead(() => {
+      for (const lost of this.#mine.values())
+        lost.abort(new DOMException('Another host has taken over', 'AbortError'));
+      this.#mine.clear();
+    });
+  }
+
+  async take(connection: string, { runId, jobId }: ClaimRequest): Promise<Claim | undefined> {
+    const hostId = await this.#hosts.join();
+    const unknown = !this.#mine.has(connection);
+    const { rows } = await this.#database.raw<{ rows: { epoch: number }[] }>(takeSql, [
       connection,
       hostId,
       runId ?? null,
       jobId ?? null,
+      unknown,
     ] as string[]);
     const epoch = rows[0]?.epoch;
     if (epoch === undefined) return undefined;
     const lost = new AbortController();
-    mine.set(connection, lost);
-    return {
-      connection,
-      epoch,
-      hostId,
-      lost: lost.signal,
-      async release() {
-        if (mine.get(connection) === lost) mine.delete(connection);
-        await database.raw(
-          `update app.connection_claim set host_id = null where connection = ? and epoch = ? and host_id = ?`,
-          [connection, epoch, hostId],
-        );
-      },
+    this.#mine.set(connection, lost);
+    const fence = { connection, epoch, hostId };
+    return { ...fence, lost: lost.signal, release: () => this.#release(fence, lost) };
+  }
+
+  async #release(fence: Fence & { readonly hostId: string }, lost: AbortController): Promise<void> {
+    const { connection, epoch, hostId } = fence;
+    const letGo = (): void => {
+      if (this.#mine.get(connection) === lost) this.#mine.delete(connection);
     };
+    try {
+      await this.#database.raw(releaseSql, [connection, epoch, hostId]);
+      letGo();
+    } catch {
+      // With the database away it is ours until the database is back; a host that ends lets go of all it has.
+      const again = setTimeout(() => void this.#release(fence, lost), releaseAgainMs);
+      again.unref();
+      if (lost.signal.aborted) clearTimeout(again);
+    }
   }
+}
 
-  async function isOrphaned(connection: string): Promise<boolean> {
-    const { rows } = await database.raw<{ rows: { orphaned: boolean }[] }>(orphanedSql, [connection]);
-    return rows[0]?.orphaned === true;
-  }
-
+/** Makes the store. */
+export function createClaimStore(database: Database, hosts: HostRegistry): ClaimStore {
+  const own = new OwnClaims(database, hosts);
   return {
     async take(connection, request) {
       const began = performance.now();
       for (;;) {
         request.signal?.throwIfAborted();
-        const claim = await tryTake(connection, request);
+        const claim = await own.take(connection, request);
         if (claim) return claim;
         await hosts.reap();
         const passed = performance.now() - began;
-        const worthWaiting =
-          passed < request.waitMs || (passed < reapWithinMs && (await isOrphaned(connection)));
-        if (!worthWaiting) return tryTake(connection, request);
+        const mayEnd =
+          passed < request.waitMs || (passed < reapWithinMs && (await isOrphaned(database, connection)));
+        if (!mayEnd) return own.take(connection, request);
         await delay(lookAgainMs);
       }
     },
