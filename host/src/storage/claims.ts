@@ -44,7 +44,7 @@ const takeSql = `
   insert into app.connection_claim as claim (connection, epoch, host_id, run_id, job_id) values (?, 1, ?, ?, ?)
   on conflict (connection) do update set epoch = claim.epoch + 1, host_id = excluded.host_id, run_id = excluded.run_id,
     job_id = excluded.job_id, claimed_at = now()
-  where claim.host_id is null or (claim.host_id = excluded.host_id and ?)
+  where claim.host_id is null or claim.host_id = excluded.host_id
   returning epoch::int as epoch`;
 
 const releaseSql = `
@@ -65,6 +65,7 @@ class OwnClaims {
   readonly #database: Database;
   readonly #hosts: HostRegistry;
   readonly #mine = new Map<string, AbortController>();
+  readonly #beingTaken = new Set<string>();
 
   constructor(database: Database, hosts: HostRegistry) {
     this.#database = database;
@@ -76,15 +77,27 @@ class OwnClaims {
     });
   }
 
-  async take(connection: string, { runId, jobId }: ClaimRequest): Promise<Claim | undefined> {
+  async take(connection: string, request: ClaimRequest): Promise<Claim | undefined> {
     const hostId = await this.#hosts.join();
-    const unknown = !this.#mine.has(connection);
+    if (this.#mine.has(connection) || this.#beingTaken.has(connection)) return undefined;
+    this.#beingTaken.add(connection);
+    try {
+      return await this.#takeAs(hostId, connection, request);
+    } finally {
+      this.#beingTaken.delete(connection);
+    }
+  }
+
+  async #takeAs(
+    hostId: string,
+    connection: string,
+    { runId, jobId }: ClaimRequest,
+  ): Promise<Claim | undefined> {
     const { rows } = await this.#database.raw<{ rows: { epoch: number }[] }>(takeSql, [
       connection,
       hostId,
       runId ?? null,
       jobId ?? null,
-      unknown,
     ] as string[]);
     const epoch = rows[0]?.epoch;
     if (epoch === undefined) return undefined;
