@@ -11,7 +11,7 @@ export default defineConfig({
     include: [
       'sdk/src/**/*.test.ts',
       'core/src/**/*.test.ts',
-      'host/{src,test}/**/*.test.ts',
+      'host/{src,test,chaos}/**/*.test.ts',
       'plugins/*/src/**/*.test.ts',
       'examples/**/*.test.ts',
       'docs/*.test.ts',

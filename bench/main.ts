@@ -9,10 +9,9 @@ import {
   createPolicies,
   defaultPolicySettings,
   envelopeOf,
-  planSlices,
   runConnection,
 } from '@on-the-way/core';
-import { addDays, daysOf, type RawEvent, type SinkWriter } from '@on-the-way/sdk';
+import type { RawEvent, SinkWriter } from '@on-the-way/sdk';
 import pg from 'pg';
 import { formatTable, print } from '../host/src/cli/output.ts';
 import { openInProcess } from '../host/src/isolate/process-connector.ts';
@@ -22,6 +21,7 @@ import { createRedactor } from '../host/src/redact.ts';
 import { startEmbeddedPostgres } from '../host/src/storage/embedded/index.ts';
 import { migrate } from '../host/src/storage/migrate.ts';
 import { benchHttp } from './http.ts';
+import { benchPlanner } from './planner.ts';
 import sinkPostgres from '../plugins/postgres/src/index.ts';
 
 const rounds = 3;
@@ -155,34 +155,6 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-/** Milliseconds to plan a run of 32 datasets over so many days that are all known. */
-function planMs(days: number): number {
-  const now = Date.parse('2026-02-26T12:00:00+08:00');
-  const datasets = Array.from({ length: 32 }, (_, index) => ({
-    name: `dataset_${index}`,
-    granularity: 'day' as const,
-    spanDays: 1,
-    settleDays: 3,
-    description: '',
-  }));
-  const backfillFrom = addDays('2026-02-26', 1 - days);
-  const entries = datasets.flatMap(({ name: dataset }) =>
-    daysOf({ from: backfillFrom, to: '2026-02-27' }).map((day) => ({
-      dataset,
-      day,
-      outcome: 'ok' as const,
-      attempts: 1,
-      lastAttemptAt: now,
-    })),
-  );
-  const times = Array.from({ length: 5 }, () => {
-    const began = performance.now();
-    planSlices({ datasets, entries, now, timeZone: 'Asia/Shanghai', windowDays: 3, backfillFrom });
-    return performance.now() - began;
-  });
-  return median(times);
-}
-
 async function bench(url: string): Promise<void> {
   await migrate(url, 'Asia/Shanghai');
   const client = new pg.Client(url);
@@ -217,10 +189,6 @@ async function bench(url: string): Promise<void> {
   ]);
   print(formatTable(['way', 'events/s', '÷ INSERT of 1000'], rows));
   print(`\n${events} events of about half a kilobyte, median of ${rounds} interleaved rounds, fsync on.`);
-  const [year, three] = [planMs(365), planMs(3 * 365)];
-  print(
-    `Planning 32 datasets over three known years: ${(three / year).toFixed(1)} times one year, ${Math.round(three)} ms.`,
-  );
   await sink.close();
   await client.end();
 }
@@ -235,6 +203,8 @@ try {
   await bench(server.url);
   print('');
   await benchHttp(server.url);
+  print('');
+  await benchPlanner(server.url);
 } finally {
   await server.stop();
   rmSync(directory, { recursive: true, force: true });

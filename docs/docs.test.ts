@@ -114,6 +114,9 @@ describe('errors.md', () => {
   const hostCodes = [
     'plugin_bug',
     'process_died',
+    'memory_limit',
+    'stalled',
+    'wall_limit',
     'breaker_open',
     'budget_spent',
     'slices_failed',

@@ -1,5 +1,6 @@
 import type { DatasetInfo, Day } from '@on-the-way/sdk';
-import type { LedgerEntry } from './ports.ts';
+import type { Frontier, LedgerEntry } from './ports.ts';
+import { quietRowOf, runsOf, type QuietRow } from './quiet-row.ts';
 
 /** A dataset that need not be asked for now, since the source has none of it. */
 export interface Absence {
@@ -19,6 +20,8 @@ export interface AbsenceContext {
   readonly signedInAt?: number;
   /** Days on which some watched dataset has data, so that the source is known to work. */
   readonly okDays: ReadonlySet<Day>;
+  /** Of its days that are not among the entries. */
+  readonly hidden?: Frontier | undefined;
 }
 
 // Long enough to cost next to nothing, short enough that a new watch is noticed within a week.
@@ -46,17 +49,33 @@ export function isAnswer({ outcome, attempts, lastAttemptAt }: LedgerEntry, sign
   return outcome !== 'not_supported' || (attempts > 0 && lastAttemptAt > signedInAt);
 }
 
-function inARow(entries: readonly LedgerEntry[], holds: (entry: LedgerEntry) => boolean): LedgerEntry[] {
-  const end = entries.findIndex((entry) => !holds(entry));
-  return entries.slice(0, end === -1 ? entries.length : end);
+/** Down to the newest one with data or a failure: there are many entries, and what is older decides nothing. */
+function newestFirst(entries: readonly LedgerEntry[]): LedgerEntry[] {
+  let end = '';
+  for (const { day, outcome } of entries) {
+    if (day > end && (outcome === 'ok' || outcome === 'failed')) end = day;
+  }
+  return entries.filter(({ day }) => day >= end).toSorted((a, b) => (a.day < b.day ? 1 : -1));
 }
 
-const isRefused = ({ outcome }: LedgerEntry): boolean => outcome === 'not_supported';
-const isSilent = ({ outcome }: LedgerEntry): boolean => outcome === 'not_supported' || outcome === 'no_data';
+/** The newest days in a row, of those asked for since a person signed in, on which there was none of the dataset. */
+export function rowOf(
+  entries: readonly LedgerEntry[],
+  { signedInAt = -Infinity, hidden }: Pick<AbsenceContext, 'signedInAt' | 'hidden'>,
+): QuietRow {
+  const isAsked = ({ day, attempts, lastAttemptAt }: LedgerEntry): boolean =>
+    attempts > 0 && lastAttemptAt > signedInAt && (!hidden || day >= hidden.to || day < hidden.from);
+  const asked = newestFirst(entries.filter(isAsked));
+  if (!hidden) return quietRowOf(runsOf(asked));
+  return quietRowOf([
+    ...runsOf(asked.filter(({ day }) => day >= hidden.to)),
+    ...hidden.row,
+    ...runsOf(asked.filter(({ day }) => day < hidden.from)),
+  ]);
+}
 
-function absenceFrom(row: readonly LedgerEntry[], lastAskedAt: number): Absence & { readonly since: Day } {
-  const since = row.at(-1)?.day ?? '';
-  const why = row.find(({ reason }) => reason !== undefined)?.reason ?? 'The source has none of it';
+function absenceFrom({ reason, since, lastAskedAt }: NonNullable<QuietRow['silent']>) {
+  const why = reason ?? 'The source has none of it';
   return {
     words: `${why} (so since ${since}; asked again weekly)`,
     since,
@@ -72,22 +91,21 @@ function absenceFrom(row: readonly LedgerEntry[], lastAskedAt: number): Absence 
 export function absenceOf(
   dataset: DatasetInfo,
   entries: readonly LedgerEntry[],
-  { signedInAt = -Infinity, okDays }: AbsenceContext,
+  context: AbsenceContext,
 ): Absence | undefined {
   if (dataset.notSupported !== undefined) return { words: dataset.notSupported };
-  const asked = entries
-    .filter(({ attempts, lastAttemptAt }) => attempts > 0 && lastAttemptAt > signedInAt)
-    .toSorted((a, b) => (a.day < b.day ? 1 : -1));
-  const [newest] = asked;
-  if (!newest || !isSilent(newest)) return undefined;
-  const lastAskedAt = Math.max(...asked.map((entry) => entry.lastAttemptAt));
-  const refused = inARow(asked, isRefused);
-  if (refused.length >= (dataset.granularity === 'day' ? refusedDays : 1)) {
-    return absenceFrom(refused, lastAskedAt);
+  const { refused, silent } = rowOf(entries, context);
+  if (!silent) return undefined;
+  if (refused && refused.count >= (dataset.granularity === 'day' ? refusedDays : 1)) {
+    return absenceFrom(refused);
   }
-  if (dataset.watched !== true || dataset.granularity !== 'day' || !okDays.has(newest.day)) return undefined;
-  const silent = inARow(asked, isSilent);
-  if (silent.length < silentDays) return undefined;
-  const absence = absenceFrom(silent, lastAskedAt);
+  if (dataset.watched !== true || dataset.granularity !== 'day') return undefined;
+  if (!context.okDays.has(silent.newest) || silent.count < silentDays) return undefined;
+  const absence = absenceFrom(silent);
   return { ...absence, from: absence.since };
+}
+
+/** Whether the dataset's absence speaks for the day. */
+export function isCovered(absence: Absence | undefined, day: Day): boolean {
+  return absence !== undefined && (absence.from === undefined || absence.from <= day);
 }

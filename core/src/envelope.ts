@@ -2,13 +2,24 @@ import {
   formatInstant,
   formatStartOfDay,
   isRawJson,
-  type ConnectorRecord,
+  type Day,
   type JsonValue,
   type RawEvent,
   type RawJson,
 } from '@on-the-way/sdk';
 import { canonicalJson } from './canonical-json.ts';
 import { sha256 } from './digest.ts';
+
+/** A record with its day. */
+interface DatedRecord {
+  readonly day: Day;
+  readonly data: JsonValue | RawJson;
+  readonly method?: string;
+  /** Of a cursor dataset: what the source calls it; takes the day's place in the key. */
+  readonly key?: string;
+  /** Of a cursor dataset: when it happened, where that is known; RFC 3339 in UTC. */
+  readonly occurredAt?: string;
+}
 
 /** Members of the envelope that say how a thing was read: two envelopes may differ in them and say the same. */
 export const envelopeNotCompared: readonly string[] = ['fetched_at', 'api_method', 'connector_version'];
@@ -41,7 +52,7 @@ function objectText(members: readonly (readonly [string, string])[]): string {
 
 /**
  * Wraps what a connector said into the event that is stored (the health envelope). The digest in the
- * key covers metric_type, metric_date, account_ref and data, so reading unchanged data again makes the
+ * key covers metric_type, metric_date, account_ref, data and, where it is given, the instant, so reading unchanged data again makes the
  * same key; `payloadHash` covers the payload without fetched_at, api_method and connector_version.
  *
  * @param at When it was read, milliseconds since 1970.
@@ -50,11 +61,11 @@ function objectText(members: readonly (readonly [string, string])[]): string {
 export function envelopeOf(
   identity: EnvelopeIdentity,
   dataset: string,
-  record: ConnectorRecord,
+  record: DatedRecord,
   read: { readonly at: number; readonly requestId: string },
 ): RawEvent {
   const { connector, service, source, version, accountRef, timeZone } = identity;
-  const { day, data } = record;
+  const { day, data, key = day, occurredAt } = record;
   const whole = isObject(data);
   // First, since it refuses what JSON.stringify would throw at (bigint, cycles) or drop without a word.
   const said = canonicalJson(data);
@@ -66,7 +77,8 @@ export function envelopeOf(
   const zone = ['timezone', JSON.stringify(timeZone)] as const;
   const named = ['connector', JSON.stringify(service)] as const;
   // Members in canonical order, so that the texts hashed are RFC 8785 without sorting again.
-  const digest = sha256(objectText([account, ['data', canonical], date, type])).slice(0, 16);
+  const at = occurredAt === undefined ? [] : [['occurred_at', JSON.stringify(occurredAt)] as const];
+  const digest = sha256(objectText([account, ['data', canonical], date, type, ...at])).slice(0, 16);
   const payloadHash = sha256(objectText([account, named, ['data', canonical], date, type, zone]));
   const payload = objectText([
     named,
@@ -81,8 +93,8 @@ export function envelopeOf(
   ]);
   return {
     sourceId: source,
-    externalId: `${connector}::${accountRef}::${dataset}::${day}::${digest}`,
-    occurredAt: formatStartOfDay(day, timeZone),
+    externalId: `${connector}::${accountRef}::${dataset}::${key}::${digest}`,
+    occurredAt: occurredAt ?? formatStartOfDay(day, timeZone),
     payload,
     payloadHash,
     notCompared: envelopeNotCompared,

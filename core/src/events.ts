@@ -1,7 +1,7 @@
 import { EventEmitter } from 'eventemitter3';
 import type { Slice } from './plan-slices.ts';
 import type { SliceOutcome } from './ports.ts';
-import type { RunSummary } from './run-summary.ts';
+import type { EventCounts, RunSummary } from './run-summary.ts';
 
 /** Everything the engine tells while it works. Handlers must not throw. */
 export interface EngineEvents {
@@ -13,6 +13,8 @@ export interface EngineEvents {
   'slice:finished': [
     { runId: string; connection: string; slice: Slice; outcomes: readonly SliceOutcome[]; status?: number },
   ];
+  /** A batch of events was stored, or was not; its counts add up. Told of everything that a connector handed over. */
+  'events:counted': [{ connection: string; dataset: string; counts: EventCounts }];
   /** A question that only spares requests was not answered; the run goes on without. */
   'question:failed': [
     { connection: string; question: 'lastChange' | 'dayMarks'; code: string; message: string },

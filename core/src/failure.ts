@@ -1,4 +1,5 @@
 import { ConnectorError } from '@on-the-way/sdk';
+import { storableText } from './storable-text.ts';
 
 /** A failure in the words of the ledger. */
 export interface Failure {
@@ -10,8 +11,16 @@ export interface Failure {
   readonly refusedSignIn?: true;
 }
 
-/** Reads code, message and status off whatever was thrown. */
+// Enough for any sentence; what is longer is an answer of the source.
+const longestMessage = 4000;
+
+/** Reads code, message and status off whatever was thrown; the message is fit to be stored. */
 export function failureOf(error: unknown): Failure {
+  const failure = thrown(error);
+  return { ...failure, message: storableText(failure.message.slice(0, longestMessage)) };
+}
+
+function thrown(error: unknown): Failure {
   if (ConnectorError.is(error)) {
     const { code, message, status, retryAfterMs, refusedSignIn } = error;
     return {

@@ -13,8 +13,11 @@ export { createBus } from './events.ts';
 export type { Bus, EngineEvents } from './events.ts';
 export { envelopeNotCompared, envelopeOf } from './envelope.ts';
 export type { EnvelopeIdentity } from './envelope.ts';
+export { failedDays } from './failed-days.ts';
 export { failureOf } from './failure.ts';
 export type { Failure } from './failure.ts';
+export { nextFrontiers } from './frontier.ts';
+export type { FrontierInput } from './frontier.ts';
 export { openConnector, parsePluginConfig } from './open-connector.ts';
 export type { OpenOptions } from './open-connector.ts';
 export { absenceOf, okDaysOf } from './absence.ts';
@@ -23,14 +26,21 @@ export { planSlices } from './plan-slices.ts';
 export type { Slice } from './plan-slices.ts';
 export type {
   Clock,
+  Cursors,
   DatedEvent,
+  EventOutcome,
+  FetchedBatch,
+  Frontier,
   Ledger,
   LedgerEntry,
+  LedgerQuestion,
   OpenConnector,
   Outcome,
+  RunSink,
   SliceOutcome,
   SliceRequest,
 } from './ports.ts';
+export { readForPlan } from './read-plan.ts';
 export { BudgetSpent, createRequestMeter } from './request-meter.ts';
 export type { RequestMeter } from './request-meter.ts';
 export { runConnection } from './run-connection.ts';
@@ -42,4 +52,4 @@ export type { PlanInput, SliceReason } from './wanted-days.ts';
 export { parseStrictJson } from './strict-json.ts';
 export type { JsonMembers, JsonSpan, StrictJson } from './strict-json.ts';
 export { emptyCounts } from './run-summary.ts';
-export type { DatasetCounts, RunStatus, RunSummary } from './run-summary.ts';
+export type { DatasetCounts, EventCounts, RunStatus, RunSummary } from './run-summary.ts';

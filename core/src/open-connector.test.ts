@@ -65,7 +65,8 @@ const slice = { dataset: 'temperature', window, requestId: '00000000-0000-4000-8
 
 async function read(fetch: Fetch, change: Partial<typeof slice> = {}): Promise<DatedEvent[]> {
   const connector = await open(connectorOf(fetch));
-  return (await Array.fromAsync(connector.fetch({ ...slice, ...change }, signal))).flat();
+  const batches = await Array.fromAsync(connector.fetch({ ...slice, ...change }, signal));
+  return batches.flatMap(({ events }) => events);
 }
 
 /** A fetch that yields what no type would let through. */
@@ -89,8 +90,8 @@ describe('opening', () => {
     const fetch = yielding({ day: '2026-02-26', data: { celsius: 21 } });
     const opened = await open(connectorOf(fetch), { versionOverride: '0.3.0-legacy' });
     expect(opened.version).toBe('0.3.0-legacy');
-    const [[dated] = []] = await Array.fromAsync(opened.fetch(slice, signal));
-    expect(dated?.event.payload).toContain('"connector_version":"0.3.0-legacy"');
+    const [batch] = await Array.fromAsync(opened.fetch(slice, signal));
+    expect(batch?.events[0]?.event.payload).toContain('"connector_version":"0.3.0-legacy"');
   });
 
   test('without a person there gives login no way to ask', async () => {
@@ -273,7 +274,7 @@ describe('batches', () => {
     const opened = await open(connectorOf(fetch));
     let taken = 0;
     for await (const batch of opened.fetch(slice, signal)) {
-      taken += batch.length;
+      taken += batch.events.length;
       expect(made.records).toBe(taken);
       await new Promise(setImmediate);
       expect(made.records).toBe(taken);
@@ -287,7 +288,7 @@ describe('batches', () => {
     const { fetch } = endless(300_000);
     const opened = await open(connectorOf(fetch));
     for await (const batch of opened.fetch(slice, signal)) {
-      expect(batch).toHaveLength(4);
+      expect(batch.events).toHaveLength(4);
       break;
     }
   });
@@ -301,7 +302,7 @@ describe('batches', () => {
     };
     const opened = await open(connectorOf(none, { fetch: () => stuck }));
     for await (const batch of opened.fetch(slice, signal)) {
-      expect(batch.length).toBeGreaterThan(0);
+      expect(batch.events.length).toBeGreaterThan(0);
       break;
     }
   });
@@ -317,7 +318,7 @@ describe('batches', () => {
     };
     const opened = await open(connectorOf(none, { fetch: () => rude }));
     for await (const batch of opened.fetch(slice, signal)) {
-      expect(batch.length).toBeGreaterThan(0);
+      expect(batch.events.length).toBeGreaterThan(0);
       break;
     }
   });

@@ -1,22 +1,21 @@
 import {
   ConnectorError,
-  inWindow,
-  isDay,
   type Connector,
-  type ConnectorRecord,
   type DatasetInfo,
+  type Day,
   type Log,
   type Prompt,
   type RecordedAnswer,
   type SignIn,
   type Tokens,
-  type Window,
 } from '@on-the-way/sdk';
-import { callPlugin, callPluginEach, PluginBug } from './call-plugin.ts';
+import { callPlugin, PluginBug } from './call-plugin.ts';
 import { accountRefOf } from './digest.ts';
-import { envelopeOf, type EnvelopeIdentity } from './envelope.ts';
-import type { Clock, DatedEvent, OpenConnector, SliceRequest } from './ports.ts';
+import type { EnvelopeIdentity } from './envelope.ts';
+import { checkDatasetName, fetchSince, fetchWindow } from './fetch-events.ts';
+import type { Clock, OpenConnector } from './ports.ts';
 import type { RequestMeter } from './request-meter.ts';
+import { storableText } from './storable-text.ts';
 
 /** What a connector is opened with, for one run. */
 export interface OpenOptions {
@@ -36,10 +35,6 @@ export interface OpenOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
-
-// Big enough to make the way cheap, small enough that a few batches in flight stay small.
-const batchEvents = 128;
-const batchCharacters = 1_000_000;
 
 /** Parses a configuration with the connector's schema; the message names the key, never the value. */
 export function parsePluginConfig(plugin: Pick<Connector, 'name' | 'config'>, config: unknown): unknown {
@@ -79,6 +74,12 @@ function logIn(options: OpenOptions, call: Call): Promise<unknown> {
   );
 }
 
+function storableMarks(marks: Readonly<Record<Day, string>>): Readonly<Record<Day, string>> {
+  // What is no text is refused by whoever asked.
+  const storable = (mark: string): string => (typeof mark === 'string' ? storableText(mark) : mark);
+  return Object.fromEntries(Object.entries(marks).map(([day, mark]) => [day, storable(mark)]));
+}
+
 /**
  * Logs a connector in, within this process, and makes it answer for windows with wrapped events.
  * The child process of a run calls this; so does `--in-process`.
@@ -102,16 +103,25 @@ export async function openConnector(options: OpenOptions): Promise<OpenConnector
     accountRef: accountRefOf(account),
     timeZone: options.timeZone,
   };
+  for (const { name } of datasets) checkDatasetName(name);
+  const cursors = new Set(datasets.flatMap(({ name, granularity: is }) => (is === 'cursor' ? [name] : [])));
+  const fetching = { connector, session, identity, clock: options.clock, log };
   return {
     accountRef: identity.accountRef,
     datasets,
     version: identity.version,
-    fetch: (slice, signal) => fetchEvents(options, identity, session, slice, signal),
+    fetch: (slice, signal) =>
+      cursors.has(slice.dataset) ? fetchSince(fetching, slice, signal) : fetchWindow(fetching, slice, signal),
     check: (signal) => callsOf(options, signal)('check', () => connector.check?.({ session, signal })),
     lastChange: (signal) =>
-      callsOf(options, signal)('lastChange', () => connector.lastChange?.({ session, signal })),
+      callsOf(options, signal)('lastChange', async () => {
+        const change = await connector.lastChange?.({ session, signal });
+        return typeof change === 'string' ? storableText(change) : change;
+      }),
     dayMarks: (window, signal) =>
-      callsOf(options, signal)('dayMarks', () => connector.dayMarks?.({ session, window, signal }) ?? {}),
+      callsOf(options, signal)('dayMarks', async () =>
+        storableMarks((await connector.dayMarks?.({ session, window, signal })) ?? {}),
+      ),
     isAlive: () => true,
     settled: async () => undefined,
     async close() {
@@ -123,49 +133,4 @@ export async function openConnector(options: OpenOptions): Promise<OpenConnector
       }
     },
   };
-}
-
-/** What types promise and a plugin written without them may break. */
-function checkRecord(record: Partial<ConnectorRecord> | undefined, dataset: string, window: Window): void {
-  const { day, method, note } = record ?? {};
-  if (!isDay(day) || !inWindow(window, day)) {
-    throw new PluginBug(
-      `Expected fetch of ${dataset} to answer for ${window.from} up to ${window.to}, got a record of ${day}`,
-    );
-  }
-  for (const [key, value] of Object.entries({ method, note })) {
-    if (value === undefined || (typeof value === 'string' && value !== '' && value.length <= 128)) continue;
-    throw new PluginBug(
-      `Expected ${key} in a record of ${dataset} to be text of 1 to 128 characters, got ` +
-        (typeof value === 'string' ? `${value.length} characters` : `a ${typeof value}`),
-    );
-  }
-}
-
-async function* fetchEvents(
-  { connector, clock, log }: OpenOptions,
-  identity: EnvelopeIdentity,
-  session: unknown,
-  { dataset, window, requestId }: SliceRequest,
-  signal: AbortSignal,
-): AsyncGenerator<readonly DatedEvent[]> {
-  const call = { plugin: connector.name, method: 'fetch', dataset };
-  let batch: DatedEvent[] = [];
-  let characters = 0;
-  const records = callPluginEach(call, signal, () =>
-    connector.fetch({ dataset, session, window, signal, log }),
-  );
-  for await (const record of records) {
-    checkRecord(record, dataset, window);
-    const event = envelopeOf(identity, dataset, record, { at: clock.now(), requestId });
-    const { day, note } = record;
-    batch.push({ day, event, ...(note !== undefined && { note }) });
-    characters += event.payload.length;
-    if (batch.length >= batchEvents || characters >= batchCharacters) {
-      yield batch;
-      batch = [];
-      characters = 0;
-    }
-  }
-  if (batch.length > 0) yield batch;
 }

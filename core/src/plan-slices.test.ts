@@ -1,6 +1,7 @@
 import { addDays, countDays, dayAt, daysOf, startOfDay, type DatasetInfo, type Day } from '@on-the-way/sdk';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { setAsideAfterOf } from './failed-days.ts';
 import { planSlices, type Slice } from './plan-slices.ts';
 import type { LedgerEntry, Outcome } from './ports.ts';
 import { isFinal, type PlanInput } from './wanted-days.ts';
@@ -143,7 +144,7 @@ describe('days that failed', () => {
       failed('2026-02-21', 2),
       failed('2026-02-25', 9),
     ];
-    expect(told(plan({ entries }))).toEqual([
+    expect(told(plan({ entries, rereadLive: true }))).toEqual([
       'live 2026-02-26',
       'live 2026-02-25',
       'live 2026-02-24',
@@ -155,6 +156,45 @@ describe('days that failed', () => {
       'gap 2026-02-19',
       'gap 2026-02-17',
     ]);
+  });
+
+  test('rest twice as long after each attempt, a day at most, unless a person waits', () => {
+    const at = noon('2026-02-26');
+    const isAsked = (attempts: number, minutes: number, change: Partial<PlanInput> = {}): boolean =>
+      told(
+        plan({ entries: [failed('2026-02-20', attempts)], now: at + minutes * 60_000, ...change }),
+      ).includes('retry 2026-02-20');
+    const rests = (attempts: number): number =>
+      [0, 30, 60, 120, 240, 480, 960, 1200].find((minutes) => isAsked(attempts, minutes)) ?? Infinity;
+    expect([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 400].map(rests)).toEqual([
+      0, 0, 0, 30, 60, 120, 240, 480, 960, 1200, 1200,
+    ]);
+    expect(isAsked(9, 959)).toBe(false);
+    expect(isAsked(9, 0, { rereadLive: true })).toBe(true);
+  });
+
+  test('and were set aside are left to a person, to another version of the plugin, or to the window', () => {
+    const entries = ['2026-02-20', '2026-02-25'].map((day) =>
+      entry(day, { outcome: 'failed', attempts: 12, lastAttemptAt: noon('2026-02-01'), setAsideBy: '1' }),
+    );
+    const asked = (change: Partial<PlanInput>): string[] =>
+      told(plan({ entries, ...change })).filter((slice) => /02-20|02-25/.test(slice));
+    expect(asked({ version: '1' })).toEqual(['live 2026-02-25']);
+    expect(asked({ version: '1', rereadLive: true })).toEqual(['live 2026-02-25']);
+    expect(asked({ version: '2' })).toEqual(['live 2026-02-25', 'retry 2026-02-20']);
+    expect(asked({ version: '1', only: { from: '2026-02-20', to: '2026-02-21' } })).toEqual([
+      'asked 2026-02-20',
+    ]);
+  });
+
+  test('are set aside after ten attempts where time does not mend it, but never in the window', () => {
+    expect(setAsideAfterOf('retry', 'bad_data')).toBe(10);
+    expect(setAsideAfterOf('gap', 'plugin_bug')).toBe(10);
+    expect(setAsideAfterOf('live', 'bad_data')).toBeUndefined();
+    expect(setAsideAfterOf('asked', 'bad_data')).toBeUndefined();
+    for (const code of ['transient', 'rate_limited', 'auth', 'needs_user', 'budget_spent', 'breaker_open']) {
+      expect(setAsideAfterOf('retry', code), code).toBeUndefined();
+    }
   });
 
   test('are never final, however old', () => {
@@ -280,6 +320,49 @@ describe('when a person asks', () => {
   });
 });
 
+describe('what a person wants of the past', () => {
+  const past = { window: { from: '2026-01-10', to: '2026-01-14' } };
+  const entries = [
+    entry('2026-01-11'),
+    entry('2026-01-12', { outcome: 'failed', attempts: 2, lastAttemptAt: noon('2026-02-25') }),
+  ];
+
+  test('comes after everything else, the newest day first, without what has its answer', () => {
+    const all = told(plan({ entries, backfills: [past] }));
+    expect(all.slice(-2)).toEqual(['backfill 2026-01-13', 'backfill 2026-01-10']);
+    // What failed is left to the schedule, which asks for it anyway.
+    expect(all).toContain('retry 2026-01-12');
+  });
+
+  test('can be all there is to do, in parts', () => {
+    const scope = 'backfill';
+    expect(told(plan({ entries, backfills: [past], scope }))).toEqual([
+      'backfill 2026-01-13',
+      'backfill 2026-01-10',
+    ]);
+    expect(told(plan({ entries, backfills: [past], scope, sliceLimit: 1 }))).toEqual(['backfill 2026-01-13']);
+    expect(plan({ entries, scope })).toEqual([]);
+    expect(plan({ entries, backfills: [{ ...past, datasets: ['naps'] }], scope })).toEqual([]);
+  });
+
+  test('is asked for again where it was last asked for before the wish, if the wish says so', () => {
+    const since = noon('2026-02-26') - 1;
+    const again = plan({ entries, backfills: [{ ...past, since }], scope: 'backfill' });
+    expect(told(again)).toEqual(['backfill 2026-01-13', 'backfill 2026-01-12', 'backfill 2026-01-10']);
+    const all = plan({ entries, backfills: [{ ...past, since: since + 2 }], scope: 'backfill' });
+    expect(daysIn(all)).toEqual(days('2026-01-10', '2026-01-14'));
+  });
+
+  test('leaves out snapshots, days to come, and datasets that are absent', () => {
+    const now = { window: { from: '2026-02-25', to: '2026-03-05' } };
+    const device = dataset('device', { granularity: 'snapshot' });
+    const absent = dataset('naps', { notSupported: 'None here' });
+    const slices = plan({ datasets: [device, absent, sleep], backfills: [now], scope: 'backfill' });
+    expect(told(slices)).toEqual(['backfill 2026-02-26', 'backfill 2026-02-25']);
+    expect(slices.every(({ dataset: name }) => name === 'sleep')).toBe(true);
+  });
+});
+
 describe('a day begins at the midnight of the connection’s zone', () => {
   const today = (now: string, timeZone: string) =>
     daysIn(plan({ now: Date.parse(now), timeZone, windowDays: 1, backfillFrom: '2030-01-01' }));
@@ -353,7 +436,9 @@ describe('whatever the ledger says', () => {
           const byDay = new Map(entries.map((of) => [of.day, of]));
           const wanted = days(addDays(today, -60), addDays(today, 1)).filter((day) => {
             const of = byDay.get(day);
-            if (countDays(day, today) < windowDays || of?.outcome === 'failed') return true;
+            if (countDays(day, today) < windowDays) return true;
+            // After four attempts in vain it rests for half an hour, after five for an hour.
+            if (of?.outcome === 'failed') return of.attempts <= 3 || now > of.lastAttemptAt;
             if (day < backfillFrom) return false;
             return !of || (!isFinal(of, settleDays, zone) && now - of.lastAttemptAt >= 20 * hourMs);
           });

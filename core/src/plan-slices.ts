@@ -74,7 +74,8 @@ function slicesFor(
     ...slicesOf(dataset, wanted.filter(isAsked)),
     ...absentSlices(
       dataset,
-      wanted.filter((day) => !isAsked(day)),
+      // What is recorded without being asked for is no part of what a person wants of the past.
+      wanted.filter((day) => !isAsked(day) && day.reason !== 'backfill'),
       entries,
       words,
     ),
@@ -82,9 +83,9 @@ function slicesFor(
 }
 
 /**
- * What a run asks for: the trailing window, days that failed, days never asked for back to
- * `backfillFrom`, and once a day those still within their dataset's settle time. Days whose outcome is
- * final are not asked for again unless a person asks. Of a watched dataset, days whose mark is the same as
+ * What a run asks for: the trailing window, days that failed and are due, days never asked for back to
+ * `backfillFrom`, once a day those still within their dataset's settle time, and what `backfills` want of the
+ * past. Days whose outcome is final are not asked for again unless a person asks. Of a watched dataset, days whose mark is the same as
  * when they were last asked for are left out; a dataset that is lastingly absent is asked for once a week.
  *
  * What is absent comes first, since it costs nothing, then live work. Within a reason, what failed least
@@ -92,17 +93,24 @@ function slicesFor(
  */
 export function planSlices(input: PlanInput): Slice[] {
   const known = Map.groupBy(input.entries, (entry) => entry.dataset);
-  const { onlyDatasets: chosen, signedInAt } = input;
+  const { onlyDatasets: chosen, signedInAt, frontiers = [], sliceLimit } = input;
   const okDays = okDaysOf(input.datasets, input.entries);
-  const context = { okDays, ...(signedInAt !== undefined && { signedInAt }) };
+  const contextOf = ({ name }: DatasetInfo): AbsenceContext => ({
+    okDays,
+    hidden: frontiers.find((frontier) => frontier.dataset === name),
+    ...(signedInAt !== undefined && { signedInAt }),
+  });
   const ranked = input.datasets
     .filter((dataset) => !chosen || chosen.includes(dataset.name))
-    .flatMap((dataset) => slicesFor(input, dataset, known.get(dataset.name) ?? [], context));
+    .flatMap((dataset) => slicesFor(input, dataset, known.get(dataset.name) ?? [], contextOf(dataset)));
   const order = (a: RankedSlice, b: RankedSlice): number =>
     urgency[a.slice.reason] - urgency[b.slice.reason] ||
     (a.slice.reason === 'retry' ? a.attempts - b.attempts : 0) ||
     (a.slice.window.to < b.slice.window.to ? 1 : a.slice.window.to > b.slice.window.to ? -1 : 0);
-  return ranked.toSorted(order).map(({ slice }) => slice);
+  return ranked
+    .toSorted(order)
+    .slice(0, sliceLimit)
+    .map(({ slice }) => slice);
 }
 
 /** False while a plan holds a day that never had an answer, or failed; what is absent aside. */

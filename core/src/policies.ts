@@ -13,6 +13,7 @@ import {
   type IPolicy,
 } from 'cockatiel';
 import { ConnectorError } from '@on-the-way/sdk';
+import type { Reach } from './crash-points.ts';
 import type { Bus } from './events.ts';
 import type { Clock } from './ports.ts';
 import { isBudgetSpent } from './request-meter.ts';
@@ -90,7 +91,12 @@ function countsAgainstDataset(error: unknown): boolean {
  */
 export function createPolicies(
   settings: PolicySettings,
-  context: { readonly connection: string; readonly bus: Bus; readonly clock: Clock },
+  context: {
+    readonly connection: string;
+    readonly bus: Bus;
+    readonly clock: Clock;
+    readonly reach?: Reach | undefined;
+  },
 ): Policies {
   const slots = bulkhead(settings.concurrency, Number.POSITIVE_INFINITY);
   const pace = createPace(settings.minIntervalMs, context.clock);
@@ -143,7 +149,7 @@ function translate(error: unknown, dataset: string, settings: PolicySettings): u
 function retryOf(
   settings: PolicySettings,
   dataset: string,
-  { connection, bus }: { connection: string; bus: Bus },
+  { connection, bus, reach }: { connection: string; bus: Bus; reach?: Reach | undefined },
 ): IPolicy {
   const policy = retry(
     handleWhen((error) => isTransient(error) || error instanceof TaskCancelledError),
@@ -158,6 +164,7 @@ function retryOf(
   policy.onRetry((event) => {
     const message = 'error' in event && event.error instanceof Error ? event.error.message : '';
     bus.emit('slice:retry', { connection, dataset, attempt: event.attempt, delayMs: event.delay, message });
+    reach?.('mid-backoff');
   });
   return policy;
 }

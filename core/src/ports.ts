@@ -1,4 +1,4 @@
-import type { DatasetInfo, Day, RawEvent, Window } from '@on-the-way/sdk';
+import type { DatasetInfo, Day, JsonValue, RawEvent, Window } from '@on-the-way/sdk';
 
 /** The clock everything is measured by; tests bring their own. */
 export interface Clock {
@@ -17,12 +17,47 @@ export interface DatedEvent {
   readonly note?: string;
 }
 
+/** Events that a connector handed over together. */
+export interface FetchedBatch {
+  readonly events: readonly DatedEvent[];
+  /** Of a cursor dataset: where reading can go on once these events, and all before them, are durable. */
+  readonly checkpoint?: JsonValue;
+}
+
 /** What one `fetch` is about. */
 export interface SliceRequest {
   readonly dataset: string;
   readonly window: Window;
   /** UUID written to every row of the slice. */
   readonly requestId: string;
+  /** Of a cursor dataset: where to go on; missing at the very first fetch. */
+  readonly cursor?: JsonValue;
+}
+
+/** Where the cursors of a run's connection are remembered. The host fills it in with a table. */
+export interface Cursors {
+  /** The last checkpoint of the dataset; undefined when there was none. */
+  load(dataset: string): Promise<JsonValue | undefined>;
+  /**
+   * Resolves when durable. Called only after every event before the checkpoint is; `events` counts those since the one
+   * before. Rejects when the run no longer has the connection.
+   */
+  save(dataset: string, checkpoint: { readonly cursor: JsonValue; readonly events: number }): Promise<void>;
+}
+
+/** What became of an event that a run handed to its sink. `given_up`: nothing is stored of it, it is read again. */
+export type EventOutcome = 'written' | 'unchanged' | 'conflict' | 'set_aside' | 'given_up';
+
+/** Where a run's events go: a sink, and what keeps the events that it refuses. */
+export interface RunSink {
+  /**
+   * Stores a batch; resolves when it is durable with one entry an event, in order. `failure` is there when events were
+   * set aside or given up, and says why. Rejects when nothing of the batch is stored.
+   */
+  write(
+    batch: readonly RawEvent[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<{ readonly rows: readonly { readonly outcome: EventOutcome }[]; readonly failure?: unknown }>;
 }
 
 /**
@@ -36,7 +71,7 @@ export interface OpenConnector {
   /** Version of the plugin, for the ledger. */
   readonly version: string;
   /** Batches of events, made only as fast as they are taken. */
-  fetch(slice: SliceRequest, signal: AbortSignal): AsyncIterable<readonly DatedEvent[]>;
+  fetch(slice: SliceRequest, signal: AbortSignal): AsyncIterable<FetchedBatch>;
   /** One cheap read that proves the session is good; resolves at once for connectors without one. */
   check(signal: AbortSignal): Promise<void>;
   /** What the connector's `lastChange` says; undefined for connectors without one. */
@@ -64,6 +99,8 @@ export interface LedgerEntry {
   readonly mark?: string;
   /** Of a day that was not supported: the words it was refused with. */
   readonly reason?: string;
+  /** Of a day that was set aside: the version of the plugin that asked for it last. */
+  readonly setAsideBy?: string;
 }
 
 /** What a run learned about a (dataset, day). */
@@ -79,6 +116,8 @@ export interface SliceOutcome {
   readonly note?: string;
   readonly errorCode?: string;
   readonly errorMessage?: string;
+  /** Of a failure that asking again does not mend: once it was asked for so often in vain, the day is set aside. */
+  readonly setAsideAfter?: number;
   /** Says what the day holds; unequal digests of two runs mean the source changed its answer. */
   readonly digest?: string;
   readonly rowsWritten: number;
@@ -86,11 +125,66 @@ export interface SliceOutcome {
   readonly conflicts: number;
 }
 
+/** Days of a dataset, in a row of those asked for, that ended alike. */
+export interface QuietRun {
+  /** `refused` as not supported, `silent` without data or refused, `end` with data or a failure. */
+  readonly kind: 'refused' | 'silent' | 'end';
+  /** How many days. */
+  readonly count: number;
+  /** The newest of them. */
+  readonly newest: Day;
+  /** The oldest of them. */
+  readonly since: Day;
+  /** When one of them was last asked for, milliseconds since 1970. */
+  readonly lastAskedAt: number;
+  /** The newest words of a refusal. */
+  readonly reason?: string;
+}
+
+/**
+ * Days of a dataset that need not be read to plan a run: each has a final answer, or failed (failures are read
+ * whatever their day). A cache of the ledger: it may be forgotten at any time.
+ */
+export interface Frontier {
+  readonly dataset: string;
+  readonly from: Day;
+  /** The first day after it. */
+  readonly to: Day;
+  /** What the finality of its days was judged by; of no use once that has changed. */
+  readonly basis: string;
+  /** The oldest of its days that is answered only while the dataset is absent. */
+  readonly absentFrom?: Day;
+  /** Its newest days that were asked for, down to the first one with data or a failure. */
+  readonly row: readonly QuietRun[];
+}
+
+/** Which entries a plan is made from. */
+export interface LedgerQuestion {
+  /** First day; failures are read whatever their day. */
+  readonly from: Day;
+  readonly datasets: readonly string[];
+  /** Days that are left out, unless they failed. */
+  readonly frontiers?: readonly Frontier[];
+  /** Version of the plugin: days within `frontiers` that it has set aside itself are left out too. */
+  readonly version?: string;
+}
+
+/** Where frontiers are remembered. */
+export interface Frontiers {
+  load(connection: string): Promise<readonly Frontier[]>;
+  /** Replaces those of the same datasets. Rejects when the run no longer has the connection. */
+  save(frontiers: readonly Frontier[]): Promise<void>;
+}
+
 /** Where outcomes are remembered. The host fills it in with a table. */
 export interface Ledger {
-  /** Entries of days from `from` on, and older ones that failed. */
-  read(connection: string, from: Day): Promise<readonly LedgerEntry[]>;
-  /** Resolves when durable. Called only after the rows of these slices are. */
+  read(connection: string, question: LedgerQuestion): Promise<readonly LedgerEntry[]>;
+  /** Missing: plans read everything. */
+  readonly frontiers?: Frontiers;
+  /**
+   * Resolves when durable. Called only after the rows of these slices are. Forgets frontiers that are no longer
+   * true, and sets aside what has failed too often.
+   */
   record(
     run: {
       readonly connection: string;

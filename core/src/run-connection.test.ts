@@ -86,7 +86,7 @@ function createMemoryLedger(history: string[] = []) {
   const entries = new Map<string, LedgerEntry>();
   const recorded: SliceOutcome[] = [];
   const ledger: Ledger = {
-    read: async (_connection, from) =>
+    read: async (_connection, { from }) =>
       [...entries.values()].filter(({ day, outcome }) => day >= from || outcome === 'failed'),
     async record({ at }, outcomes) {
       await new Promise(setImmediate);
@@ -386,7 +386,7 @@ describe('a dataset that fails', () => {
     expect([...host.rows.values()].map(({ externalId }) => datasetOf(externalId))).not.toContain('bad');
   });
 
-  test('after a part was written counts that part once and as written', async () => {
+  test('after a part was written counts that part once in the ledger, and every try in the run', async () => {
     let tries = 0;
     const fetch: Fetch = async function* ({ window }) {
       tries += 1;
@@ -398,7 +398,7 @@ describe('a dataset that fails', () => {
     const host = createHost(connectorOf({ steps: fetch }));
     const summary = await host.run({ plan: { windowDays: 1, backfillFrom: today } });
     expect(tries).toBe(3);
-    expect(summary.datasets['steps']).toMatchObject({ ok: 1, written: 300, unchanged: 0 });
+    expect(summary.datasets['steps']).toMatchObject({ ok: 1, read: 684, written: 300, unchanged: 384 });
     expect(host.recorded).toMatchObject([{ attempts: 3, rowsWritten: 300, rowsUnchanged: 0 }]);
     expect(host.rows.size).toBe(300);
   });
@@ -542,7 +542,7 @@ describe('a run that is told to stop', () => {
         return new Promise<never>(() => undefined);
       };
       const host = createHost(connectorOf({ steps: answers }));
-      const running = host.run({ sink: { write, async close() {} }, signal: controller.signal });
+      const running = host.run({ sink: { write }, signal: controller.signal });
       await writing.promise;
       controller.abort();
       await vi.runAllTimersAsync();
@@ -580,7 +580,7 @@ describe('the sink', () => {
     const host = createHost(connectorOf({ steps: answers }));
     const write = () =>
       Promise.reject(Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' }));
-    const summary = await host.run({ sink: { write, async close() {} } });
+    const summary = await host.run({ sink: { write } });
     expect(summary).toMatchObject({ status: 'partial', datasets: { steps: { failed: 2, ok: 0 } } });
     expect(host.recorded).toMatchObject([
       { outcome: 'failed', errorCode: 'ECONNREFUSED' },
@@ -595,14 +595,14 @@ describe('the sink', () => {
       if (failures-- > 0) throw new ConnectorError('transient', 'deadlock');
       return host.sink.write(batch, options);
     };
-    expect((await host.run({ sink: { write, async close() {} } })).status).toBe('succeeded');
+    expect((await host.run({ sink: { write } })).status).toBe('succeeded');
     expect(host.rows.size).toBe(2);
   });
 
   test('that answers for too few events makes the slice fail', async () => {
     const host = createHost(connectorOf({ steps: answers }));
     const write = async () => ({ written: 0, unchanged: 0, conflicts: [], rows: [] });
-    expect((await host.run({ sink: { write, async close() {} } })).datasets['steps']).toMatchObject({
+    expect((await host.run({ sink: { write } })).datasets['steps']).toMatchObject({
       failed: 2,
     });
   });
@@ -628,7 +628,7 @@ describe('the sink', () => {
       return { written: batch.length, unchanged: 0, conflicts: [], rows };
     };
     const host = createHost(connectorOf({ endless }));
-    const { status } = await host.run({ sink: { write, async close() {} }, signal: controller.signal });
+    const { status } = await host.run({ sink: { write }, signal: controller.signal });
     expect(status).toBe('interrupted');
     expect(stored).toBeGreaterThan(5000);
     expect(Math.max(...ahead)).toBe(0);
@@ -671,12 +671,12 @@ describe('the ledger', () => {
 
   test('is asked for the days from the history on', async () => {
     const host = createHost(connectorOf({ steps: answers }));
-    const read = vi.fn(async (_connection: string, _from: Day) => []);
+    const read = vi.fn<Ledger['read']>(async () => []);
     await host.run({ ledger: { ...host.ledger, read }, plan: { backfillFrom: '2026-02-20' } });
     await host.run({ ledger: { ...host.ledger, read }, plan: { backfillFrom: '2026-03-05' } });
     expect(read.mock.calls).toEqual([
-      ['mine', '2026-02-20'],
-      ['mine', today],
+      ['mine', expect.objectContaining({ from: '2026-02-20' })],
+      ['mine', expect.objectContaining({ from: today })],
     ]);
   });
 });
@@ -993,5 +993,115 @@ describe('a run nobody asked for', () => {
     asked.length = 0;
     await host.run({ lastPass: { change: 'a', at } });
     expect(asked).not.toEqual([]);
+  });
+});
+
+describe('a run that is told to begin nothing more', () => {
+  const plan = { windowDays: 1, backfillFrom: today };
+
+  test('finishes the slice under way, records it, and leaves the rest as gaps', async () => {
+    const drain = new AbortController();
+    const drained: Fetch = async function* (asked) {
+      drain.abort();
+      await new Promise(setImmediate);
+      yield* answers(asked);
+    };
+    const host = createHost(connectorOf({ steps: drained, sleep: answers, weight: answers }));
+    const summary = await host.run({ plan, drain: drain.signal });
+    expect(summary.status).toBe('interrupted');
+    expect(summary.error).toBeUndefined();
+    expect(host.recorded.map(({ dataset, outcome }) => [dataset, outcome])).toEqual([['steps', 'ok']]);
+    expect(host.rows.size).toBe(1);
+    await host.run({ plan });
+    expect(new Set(host.recorded.map(({ dataset }) => dataset))).toEqual(
+      new Set(['steps', 'sleep', 'weight']),
+    );
+  });
+
+  test('at its last slice ends as it would have', async () => {
+    const drain = new AbortController();
+    const drained: Fetch = async function* (asked) {
+      drain.abort();
+      yield* answers(asked);
+    };
+    const host = createHost(connectorOf({ steps: drained }));
+    expect(await host.run({ plan, drain: drain.signal })).toMatchObject({ status: 'succeeded' });
+  });
+
+  test('between two tries does not wait for the second, and records nothing of the slice', async () => {
+    const drain = new AbortController();
+    const fails = throwing(new ConnectorError('transient', 'no answer'));
+    const host = createHost(connectorOf({ steps: fails, sleep: answers }));
+    host.bus.on('slice:retry', () => setImmediate(() => drain.abort()));
+    const began = performance.now();
+    const summary = await host.run({ plan, drain: drain.signal, policies: { firstRetryDelayMs: 60_000 } });
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(summary).toMatchObject({ status: 'interrupted' });
+    expect(host.recorded).toEqual([]);
+  });
+
+  test('during a try that fails for good records the failure', async () => {
+    const drain = new AbortController();
+    const fails: Fetch = async function* () {
+      drain.abort();
+      await new Promise(setImmediate);
+      throw new ConnectorError('bad_data', 'no number');
+    };
+    const host = createHost(connectorOf({ steps: fails, sleep: answers }));
+    const summary = await host.run({ plan, drain: drain.signal });
+    expect(summary.status).toBe('interrupted');
+    expect(host.recorded).toMatchObject([{ dataset: 'steps', outcome: 'failed', errorCode: 'bad_data' }]);
+  });
+
+  test('in its login lets it end, and asks nothing more', async () => {
+    const drain = new AbortController();
+    const loggedIn = vi.fn();
+    const login = async () => {
+      drain.abort();
+      await new Promise(setImmediate);
+      loggedIn();
+      return {};
+    };
+    const host = createHost(connectorOf({ steps: answers }, { login }));
+    expect(await host.run({ plan, drain: drain.signal })).toMatchObject({ status: 'interrupted' });
+    expect(loggedIn).toHaveBeenCalledOnce();
+    expect(host.recorded).toEqual([]);
+    expect(host.closed).toHaveBeenCalledOnce();
+  });
+
+  test('before it has logged in does not', async () => {
+    const open = vi.fn();
+    const host = createHost(connectorOf({ steps: answers }));
+    expect(await host.run({ plan, drain: AbortSignal.abort(), open })).toMatchObject({
+      status: 'interrupted',
+    });
+    expect(open).not.toHaveBeenCalled();
+  });
+
+  test('for a reason with a code tells of it', async () => {
+    const drain = new AbortController();
+    const drained: Fetch = async function* (asked) {
+      drain.abort(Object.assign(new Error('Ran for an hour'), { code: 'too_long' }));
+      yield* answers(asked);
+    };
+    const host = createHost(connectorOf({ steps: drained, sleep: answers }));
+    expect(await host.run({ plan, drain: drain.signal })).toMatchObject({
+      status: 'partial',
+      error: { code: 'too_long', message: 'Ran for an hour' },
+    });
+  });
+
+  test('remembers that the source asked for quiet meanwhile', async () => {
+    const drain = new AbortController();
+    const refuses: Fetch = async function* () {
+      drain.abort();
+      await new Promise(setImmediate);
+      throw new ConnectorError('rate_limited', 'too many', { retryAfterMs: 60_000 });
+    };
+    const host = createHost(connectorOf({ steps: refuses, sleep: answers }));
+    expect(await host.run({ plan, drain: drain.signal })).toMatchObject({
+      status: 'failed',
+      error: { code: 'rate_limited', retryAfterMs: 60_000 },
+    });
   });
 });

@@ -1,9 +1,11 @@
 import { dayAt } from '@on-the-way/sdk';
-import { askDayMarks, askLastChange, type AskAhead } from './ask-ahead.ts';
+import { askDayMarks, askLastChange, isEnding, type AskAhead } from './ask-ahead.ts';
 import { failureOf, type Failure } from './failure.ts';
+import { nextFrontiers } from './frontier.ts';
 import { keepOpen, type KeptOpen } from './keep-open.ts';
 import { isNothingDue, planSlices, type Slice } from './plan-slices.ts';
 import type { OpenConnector } from './ports.ts';
+import { readForPlan } from './read-plan.ts';
 import { runSlices, type RunParts } from './run-slices.ts';
 import { emptyCounts, type DatasetCounts, type RunStatus, type RunSummary } from './run-summary.ts';
 import type { PlanInput } from './wanted-days.ts';
@@ -14,7 +16,7 @@ export interface RunInput extends RunParts {
   open(signal: AbortSignal): Promise<OpenConnector>;
   /** Requests made to the source in this run so far. */
   requestsMade(): number;
-  readonly plan: Omit<PlanInput, 'datasets' | 'entries' | 'now' | 'marks'>;
+  readonly plan: Omit<PlanInput, 'datasets' | 'entries' | 'frontiers' | 'now' | 'marks' | 'version'>;
   /**
    * Present for a run nobody asked for: what `lastChange` said before the last run that went through, and
    * when that began. The run is skipped when it says the same on the same day and nothing is due.
@@ -43,11 +45,13 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
   const startedAt = clock.now();
   const counts: Record<string, DatasetCounts> = {};
   let ahead: Ahead | undefined;
-  const finish = (error?: Failure): RunSummary => {
+  const finish = (by?: Failure, left = false): RunSummary => {
+    const error = toldOf(input, by) ?? (left ? drainFailure(input) : undefined);
+    const isStopped = error === undefined && (left || input.signal.aborted);
     const summary: RunSummary = {
       runId,
       connection,
-      status: statusOf(counts, error, input.signal.aborted),
+      status: isStopped ? 'interrupted' : statusOf(counts, error, left),
       startedAt,
       finishedAt: clock.now(),
       slicesPlanned: ahead?.slices.length ?? 0,
@@ -55,24 +59,27 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
       requests: input.requestsMade(),
       ...(ahead?.skipped !== undefined && { skipped: ahead.skipped }),
       ...(ahead?.change !== undefined && { lastChange: ahead.change }),
-      // Told to stop: what it was cut off in is not what went wrong.
-      ...(error && !input.signal.aborted && { error }),
+      ...(error && { error }),
     };
     bus.emit('run:finished', summary);
     return summary;
   };
 
+  if (isDraining(input)) return finish(undefined, true);
   let connector: OpenConnector;
   try {
     connector = await input.open(input.signal);
+    input.reach?.('logged-in');
   } catch (error) {
     return finish(failureOf(error));
   }
   const kept = keepOpen(connector, () => input.open(input.signal));
   try {
-    const known = await lookAhead(input, kept);
+    if (isDraining(input)) return finish(undefined, true);
+    const known = await lookAhead(input, kept, connector);
     if ('failure' in known) return finish(known.failure);
     ahead = known;
+    input.reach?.('planned');
     if (ahead.skipped !== undefined) return finish();
     const { slices, marks } = ahead;
     const { datasets, version } = connector;
@@ -80,30 +87,56 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
     for (const { name } of datasets) if (onlyDatasets?.includes(name) !== false) counts[name] = emptyCounts();
     bus.emit('run:started', { runId, connection, slices: slices.length, at: startedAt });
     const watched = new Set(datasets.flatMap(({ name, watched: is }) => (is === true ? [name] : [])));
-    return finish(await runSlices(input, { connector: kept, version, marks, watched }, slices, counts));
+    const { failure, left } = await runSlices(
+      input,
+      { connector: kept, version, marks, watched },
+      slices,
+      counts,
+    );
+    return finish(failure, left);
   } finally {
     await kept.close();
   }
 }
 
+/** Told to stop: what the run was cut off in is not what went wrong, but a source that asks for quiet is heard. */
+function toldOf({ signal }: RunInput, failure: Failure | undefined): Failure | undefined {
+  return failure && (!signal.aborted || isEnding(failure.code)) ? failure : undefined;
+}
+
+function isDraining({ drain }: RunInput): boolean {
+  return drain?.aborted === true;
+}
+
+/** Why the run drains, where that is worth telling of. */
+function drainFailure({ drain }: RunInput): Failure | undefined {
+  const reason: unknown = drain?.reason;
+  const isTold = reason instanceof Error && 'code' in reason && typeof reason.code === 'string';
+  return isTold ? failureOf(reason) : undefined;
+}
+
 /** Asks what changed and makes the plan, or tells what ends the run before it. */
-async function lookAhead(input: RunInput, kept: KeptOpen): Promise<Ahead | { readonly failure: Failure }> {
+async function lookAhead(
+  input: RunInput,
+  kept: KeptOpen,
+  { datasets, version }: Pick<OpenConnector, 'datasets' | 'version'>,
+): Promise<Ahead | { readonly failure: Failure }> {
   const now = input.clock.now();
   const today = dayAt(now, input.plan.timeZone);
-  const from = input.plan.backfillFrom < today ? input.plan.backfillFrom : today;
-  const entries = await input.ledger.read(input.connection, from);
+  const known = await readForPlan(input.ledger, input.connection, { ...input.plan, datasets, version, now });
+  const frontiers = nextFrontiers(known);
+  if (frontiers.length > 0) await input.ledger.frontiers?.save(frontiers);
   const ask = async <T>(question: (ahead: AskAhead) => Promise<T>): Promise<T> =>
     question({ ...input, connector: await kept.get() });
-  const wish = input.plan.only !== undefined || input.plan.onlyDatasets !== undefined;
+  const { only, onlyDatasets, scope } = input.plan;
+  const wish = only !== undefined || onlyDatasets !== undefined || scope === 'backfill';
   try {
-    const { datasets } = await kept.get();
     const change = wish ? undefined : await ask(askLastChange);
-    const known = { ...input.plan, datasets, entries, now };
     const unmarked = planSlices(known);
-    if (isSame(input, change, today) && isNothingDue(unmarked, entries)) {
+    if (isSame(input, change, today) && isNothingDue(unmarked, known.entries)) {
       return { slices: [], marks: {}, skipped: nothingNew, ...(change !== undefined && { change }) };
     }
-    const marks = await ask((ahead) => askDayMarks(ahead, known));
+    const marks = wish ? undefined : await ask((ahead) => askDayMarks(ahead, known));
     const slices = marks ? planSlices({ ...known, marks }) : unmarked;
     return { slices, marks: marks ?? {}, ...(change !== undefined && { change }) };
   } catch (error) {
@@ -120,11 +153,10 @@ function isSame({ lastPass, plan }: RunInput, change: string | undefined, today:
 function statusOf(
   counts: Readonly<Record<string, DatasetCounts>>,
   error: Failure | undefined,
-  interrupted: boolean,
+  left: boolean,
 ): RunStatus {
-  if (interrupted) return 'interrupted';
-  if (error) return error.code === 'budget_spent' ? 'partial' : 'failed';
-  return Object.values(counts).some(({ failed, conflicts }) => failed + conflicts > 0)
+  if (error) return left || error.code === 'budget_spent' ? 'partial' : 'failed';
+  return Object.values(counts).some(({ failed, conflicts, setAside }) => failed + conflicts + setAside > 0)
     ? 'partial'
     : 'succeeded';
 }

@@ -1,15 +1,26 @@
-import { daysOf, type Day, type SinkWriter } from '@on-the-way/sdk';
+import { daysOf, type Day } from '@on-the-way/sdk';
+import type { Accounts, Stored } from './accounts.ts';
+import type { Reach } from './crash-points.ts';
 import { digestOfDay } from './digest.ts';
+import { setAsideAfterOf } from './failed-days.ts';
 import type { Failure } from './failure.ts';
 import type { Slice } from './plan-slices.ts';
-import type { OpenConnector, SliceOutcome } from './ports.ts';
+import type { DatedEvent, OpenConnector, SliceOutcome } from './ports.ts';
 
 interface DayTally {
+  /** How many were read, the same one twice counted twice. */
+  events: number;
+  /** What the day's digest is made of; empty where days have none. */
   readonly externalIds: string[];
   written: number;
   unchanged: number;
   conflicts: number;
   note?: string;
+}
+
+/** Nothing read yet. */
+export function emptyTally(): DayTally {
+  return { events: 0, externalIds: [], written: 0, unchanged: 0, conflicts: 0 };
 }
 
 /** What became of a slice's events, by day. */
@@ -25,31 +36,27 @@ export async function fetchSlice(
   requestId: string,
   to: {
     readonly connector: OpenConnector;
-    readonly sink: Pick<SinkWriter, 'write'>;
+    readonly accounts: Accounts;
     readonly written: Map<string, Day>;
+    readonly reach?: Reach | undefined;
   },
   signal: AbortSignal,
 ): Promise<Tallies> {
-  const tallies = new Map(
-    daysOf(slice.window).map((day): [Day, DayTally] => [
-      day,
-      { externalIds: [], written: 0, unchanged: 0, conflicts: 0 },
-    ]),
-  );
+  const tallies = new Map(daysOf(slice.window).map((day): [Day, DayTally] => [day, emptyTally()]));
   const { dataset, window } = slice;
   // An event yielded twice by one try is one row: new once, then unchanged.
   const seen = new Set<string>();
-  for await (const batch of to.connector.fetch({ dataset, window, requestId }, signal)) {
-    signal.throwIfAborted();
-    const { rows } = await to.sink.write(
-      batch.map(({ event }) => event),
-      { signal },
-    );
-    for (const [index, { day, event, note }] of batch.entries()) {
+  for await (const { events } of to.connector.fetch({ dataset, window, requestId }, signal)) {
+    to.reach?.('batch-fetched');
+    to.reach?.('before-write');
+    const { rows, failure } = await storeEvents(to.accounts, { dataset, events }, signal);
+    to.reach?.('after-write');
+    for (const [index, { day, event, note }] of events.entries()) {
       const tally = tallies.get(day);
       const row = rows[index];
-      if (!tally || !row) throw new Error(`Expected the sink to answer for each of ${batch.length} events`);
+      if (!tally || !row) throw new Error(`Expected the sink to answer for each of ${events.length} events`);
       const { externalId } = event;
+      tally.events += 1;
       tally.externalIds.push(externalId);
       if (note !== undefined) tally.note ??= note;
       if (row.outcome === 'written') to.written.set(externalId, day);
@@ -57,8 +64,23 @@ export async function fetchSlice(
       else tally[to.written.has(externalId) && !seen.has(externalId) ? 'written' : 'unchanged'] += 1;
       seen.add(externalId);
     }
+    // A day of which a part was refused has no answer; what could be stored of it is.
+    if (failure !== undefined) throw failure;
   }
   return tallies;
+}
+
+/** Hands a batch to the sink. */
+export function storeEvents(
+  accounts: Accounts,
+  { dataset, events }: { readonly dataset: string; readonly events: readonly DatedEvent[] },
+  signal: AbortSignal,
+): Promise<Stored> {
+  return accounts.store(
+    dataset,
+    events.map(({ event }) => event),
+    signal,
+  );
 }
 
 /** One outcome a day from what was read; `marks` are those of the days, where the dataset is watched. */
@@ -68,13 +90,13 @@ export function outcomesOf(
   attempts: number,
   marks: Readonly<Record<Day, string>> = {},
 ): SliceOutcome[] {
-  return [...tallies].map(([day, { externalIds, note, written, unchanged, conflicts }]) => {
+  return [...tallies].map(([day, { events, externalIds, note, written, unchanged, conflicts }]) => {
     const digest = digestOfDay(externalIds);
     const mark = marks[day];
     return {
       dataset: slice.dataset,
       day,
-      outcome: externalIds.length > 0 ? 'ok' : 'no_data',
+      outcome: events > 0 ? 'ok' : 'no_data',
       attempts,
       ...(mark !== undefined && { mark }),
       ...(note !== undefined && { note }),
@@ -89,22 +111,22 @@ export function outcomesOf(
 /** One outcome a day for what is absent and was not asked for. */
 export function outcomesOfAbsence(slice: Slice): SliceOutcome[] {
   const message = slice.why ?? 'The source has none of it';
-  return outcomesOfFailure(slice, { code: 'not_supported', message }, 0, new Map());
+  return outcomesOfFailure(slice, { code: 'not_supported', message }, 0, () => 0);
 }
 
 const absent: readonly string[] = ['not_supported', 'out_of_range'];
 
 /**
  * One outcome a day from what went wrong. A source that has no such data is an answer, not a failure.
- * `written` holds what was stored before it went wrong; it stands, and is counted.
+ * `writtenOn` tells how many events of a day were stored before it went wrong; they stand, and are counted.
  */
 export function outcomesOfFailure(
   slice: Slice,
   failure: Failure,
   attempts: number,
-  written: ReadonlyMap<string, Day>,
+  writtenOn: (day: Day) => number,
 ): SliceOutcome[] {
-  const stored = [...written.values()];
+  const setAsideAfter = setAsideAfterOf(slice.reason, failure.code);
   return daysOf(slice.window).map((day) => ({
     dataset: slice.dataset,
     day,
@@ -112,7 +134,8 @@ export function outcomesOfFailure(
     attempts,
     errorCode: failure.code,
     errorMessage: failure.message,
-    rowsWritten: stored.filter((of) => of === day).length,
+    ...(setAsideAfter !== undefined && { setAsideAfter }),
+    rowsWritten: writtenOn(day),
     rowsUnchanged: 0,
     conflicts: 0,
   }));

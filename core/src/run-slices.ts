@@ -1,23 +1,34 @@
-import { addDays, countDays, type Day, type SinkWriter, type Window } from '@on-the-way/sdk';
+import { addDays, countDays, type Day, type Window } from '@on-the-way/sdk';
+import { createAccounts, type Accounts } from './accounts.ts';
 import { isEnding } from './ask-ahead.ts';
 import type { Reach } from './crash-points.ts';
+import { drainable, Drained } from './drain.ts';
 import type { Bus } from './events.ts';
 import { failureOf, type Failure } from './failure.ts';
 import type { KeptOpen } from './keep-open.ts';
 import type { Slice } from './plan-slices.ts';
 import { SpanRefused, type Policies } from './policies.ts';
-import type { Clock, Ledger, SliceOutcome } from './ports.ts';
+import type { Clock, Cursors, Ledger, OpenConnector, RunSink, SliceOutcome } from './ports.ts';
 import { isBudgetSpent } from './request-meter.ts';
-import { fetchSlice, outcomesOf, outcomesOfAbsence, outcomesOfFailure, type Tallies } from './run-slice.ts';
+import { fetchCursor } from './run-cursor.ts';
+import {
+  emptyTally,
+  fetchSlice,
+  outcomesOf,
+  outcomesOfAbsence,
+  outcomesOfFailure,
+  type Tallies,
+} from './run-slice.ts';
 import { emptyCounts, type DatasetCounts } from './run-summary.ts';
-import { trackWrites, type TrackedSink } from './track-writes.ts';
 
 /** What the slices of a run need of the host. */
 export interface RunParts {
   readonly runId: string;
   readonly connection: string;
-  readonly sink: SinkWriter;
+  readonly sink: RunSink;
   readonly ledger: Ledger;
+  /** Where cursor datasets go on; without it they begin at the start each time. */
+  readonly cursors?: Cursors;
   readonly policies: Policies;
   readonly bus: Bus;
   readonly clock: Clock;
@@ -25,6 +36,11 @@ export interface RunParts {
   newId(): string;
   /** Told to stop: the slice at work is given up, its days stay gaps. */
   readonly signal: AbortSignal;
+  /**
+   * Told to begin nothing more: slices under way end and are recorded, the rest stays gaps. A reason with a `code`
+   * is told of as the run's error; one without leaves it `interrupted`.
+   */
+  readonly drain?: AbortSignal;
   /** Told of crash points. */
   readonly reach?: Reach;
 }
@@ -42,10 +58,20 @@ export interface Opened {
 interface Work extends Omit<RunParts, 'sink'>, Opened {
   /** Datasets at which the connector's process died in this run. */
   readonly lost: Set<string>;
-  readonly sink: TrackedSink;
+  readonly accounts: Accounts;
   readonly counts: Record<string, DatasetCounts>;
   /** Gives up every slice that is at work or waits. */
   end(failure?: Failure): void;
+  /** Days were left undone since the run drains. */
+  leave(): void;
+}
+
+/** How the slices of a run ended. */
+export interface SlicesEnd {
+  /** What ended the run early. */
+  readonly failure?: Failure | undefined;
+  /** A drain left days undone. */
+  readonly left: boolean;
 }
 
 /** The dataset took the connector's process down before; asking again would do it again. */
@@ -54,29 +80,31 @@ class ProcessLost extends Error {
   readonly code = 'process_died';
 }
 
-/** Works all slices off, and counts. Resolves with what ended the run early, if anything did. */
+/** Works all slices off, and counts. Resolves with what ended the run early, if anything did. Never begins one after a drain. */
 export async function runSlices(
   parts: RunParts,
   opened: Opened,
   slices: readonly Slice[],
   counts: Record<string, DatasetCounts>,
-): Promise<Failure | undefined> {
+): Promise<SlicesEnd> {
   const stop = new AbortController();
-  let ended: Failure | undefined;
+  let failure: Failure | undefined;
+  let left = false;
   const work: Work = {
     ...parts,
     ...opened,
     lost: new Set(),
     counts,
-    sink: trackWrites(parts.sink),
+    accounts: createAccounts({ ...parts, counts }),
     signal: AbortSignal.any([parts.signal, stop.signal]),
-    end(failure) {
-      ended ??= failure;
+    leave: () => (left = true),
+    end(by) {
+      failure ??= by;
       stop.abort(new DOMException('The run has ended', 'AbortError'));
     },
   };
   for (const slice of slices.filter(({ reason }) => reason === 'absent')) {
-    if (work.signal.aborted) return ended;
+    if (work.signal.aborted) return { failure, left };
     await recordSlice(work, slice, outcomesOfAbsence(slice));
   }
   const results = await Promise.allSettled(
@@ -90,10 +118,10 @@ export async function runSlices(
         }),
       ),
   );
-  await work.sink.settled();
+  await work.accounts.close(parts.signal);
   const broken = results.find((result) => result.status === 'rejected');
   if (broken) throw broken.reason;
-  return ended;
+  return { failure, left };
 }
 
 /**
@@ -105,14 +133,45 @@ function mayHelpToSplit({ window }: Slice, { code, status }: Failure): boolean {
   return code === 'bad_data' || (code === 'source' && status !== 403);
 }
 
+/** What earlier tries of a slice stored. */
+interface SoFar {
+  readonly written: Map<string, Day>;
+  /** Of a cursor dataset, which goes on where it was. */
+  readonly tally: ReturnType<typeof emptyTally>;
+}
+
+interface Answer {
+  readonly tallies: Tallies;
+  /** Of a cursor dataset: its turn ended before the source did. */
+  readonly more: boolean;
+}
+
+async function askOnce(
+  { accounts, cursors, clock, drain, reach }: Work,
+  slice: Slice,
+  { requestId, connector, soFar }: { requestId: string; connector: OpenConnector; soFar: SoFar },
+  signal: AbortSignal,
+): Promise<Answer> {
+  const isCursor = connector.datasets.some(
+    ({ name, granularity }) => name === slice.dataset && granularity === 'cursor',
+  );
+  const { written, tally } = soFar;
+  if (!isCursor) {
+    const tallies = await fetchSlice(slice, requestId, { connector, accounts, written, reach }, signal);
+    return { tallies, more: false };
+  }
+  const parts = { connector, accounts, cursors, tally, clock, drain, reach };
+  const { more } = await fetchCursor(slice, requestId, parts, signal);
+  return { tallies: new Map([[slice.window.from, tally]]), more };
+}
+
 /** Asks once. What ends the run is told at once: when this rejects, the next slice begins. */
 async function attempt(
   work: Work,
   slice: Slice,
-  request: { readonly requestId: string; readonly written: Map<string, Day> },
+  request: { readonly requestId: string; readonly soFar: SoFar },
   { signal, end }: { readonly signal: AbortSignal; readonly end: (failure: Failure) => void },
-): Promise<Tallies> {
-  const { requestId, written } = request;
+): Promise<Answer> {
   const connector = await work.connector.get().catch((error: unknown) => {
     work.end(failureOf(error));
     throw error;
@@ -122,7 +181,7 @@ async function attempt(
     throw new ProcessLost(message);
   }
   try {
-    return await fetchSlice(slice, requestId, { connector, sink: work.sink, written }, signal);
+    return await askOnce(work, slice, { ...request, connector }, signal);
   } catch (error) {
     const failure = failureOf(error);
     if (!signal.aborted && isEnding(failure.code)) {
@@ -146,11 +205,7 @@ interface SliceResult {
  * Asks under the policies. Resolves with undefined when the slice was given up: nothing is known of its
  * days then, so they stay gaps. Rejects with SpanRefused alone.
  */
-async function resultOf(
-  work: Work,
-  slice: Slice,
-  written: Map<string, Day>,
-): Promise<SliceResult | undefined> {
+async function resultOf(work: Work, slice: Slice, soFar: SoFar): Promise<SliceResult | undefined> {
   const requestId = work.newId();
   let attempts = 0;
   let ending: Failure | undefined;
@@ -158,33 +213,59 @@ async function resultOf(
     ending = by;
     work.end(by);
   };
+  const turn = (): Promise<Answer> => {
+    attempts = 0;
+    return drainable(work, ({ signal: ofSlice, tryOnce }) =>
+      work.policies.execute(slice.dataset, ofSlice, (signal) =>
+        tryOnce(signal, () => {
+          if (!work.lost.has(slice.dataset)) attempts += 1;
+          return attempt(work, slice, { requestId, soFar }, { signal, end });
+        }),
+      ),
+    );
+  };
   try {
-    const tallies = await work.policies.execute(slice.dataset, work.signal, (signal) => {
-      if (!work.lost.has(slice.dataset)) attempts += 1;
-      return attempt(work, slice, { requestId, written }, { signal, end });
-    });
+    let answer = await turn();
+    while (answer.more && work.drain?.aborted !== true) answer = await turn();
+    if (answer.more) work.leave();
+    const { tallies } = answer;
     const marks = work.watched.has(slice.dataset) ? work.marks : {};
     return { outcomes: outcomesOf(slice, tallies, attempts, marks) };
   } catch (error) {
     if (work.signal.aborted && !ending) return undefined;
+    if (error instanceof Drained) {
+      work.leave();
+      return undefined;
+    }
     if (error instanceof SpanRefused) throw error;
     const failure = ending ?? failureOf(error);
-    return { failure, outcomes: outcomesOfFailure(slice, failure, attempts, written) };
+    return { failure, outcomes: outcomesOfFailure(slice, failure, attempts, writtenOf(slice, soFar)) };
   }
 }
 
+/** How many events of a day were stored, before the slice failed. */
+function writtenOf({ window }: Slice, { written, tally }: SoFar): (day: Day) => number {
+  const days = [...written.values()];
+  return (day) => days.filter((of) => of === day).length + (day === window.from ? tally.written : 0);
+}
+
 /**
- * Runs a slice to its outcome and records it; a span that was refused in two halves. `written` holds what
+ * Runs a slice to its outcome and records it; a span that was refused in two halves. `soFar` holds what
  * earlier tries of these days wrote.
  */
-async function runSlice(work: Work, slice: Slice, written = new Map<string, Day>()): Promise<void> {
+async function runSlice(
+  work: Work,
+  slice: Slice,
+  soFar: SoFar = { written: new Map(), tally: emptyTally() },
+): Promise<void> {
+  if (work.drain?.aborted === true) return work.leave();
   let result: SliceResult | undefined;
   try {
-    result = await resultOf(work, slice, written);
+    result = await resultOf(work, slice, soFar);
   } catch (error) {
     if (!(error instanceof SpanRefused)) throw error;
     // One half down to its days before the other, so that the breaker is soon heard where every day fails.
-    for (const half of halvesOf(slice)) await runSlice(work, half, written);
+    for (const half of halvesOf(slice)) await runSlice(work, half, soFar);
     return;
   }
   if (result) await recordSlice(work, slice, result.outcomes, result.failure?.status);
@@ -208,13 +289,10 @@ async function recordSlice(
   status?: number,
 ): Promise<void> {
   const { runId, connection, ledger, bus, clock, version } = work;
+  work.reach?.('before-ledger');
   await ledger.record({ connection, runId, version, at: clock.now() }, outcomes);
+  work.reach?.('after-ledger');
   const counts = (work.counts[slice.dataset] ??= emptyCounts());
-  for (const { outcome, rowsWritten, rowsUnchanged, conflicts } of outcomes) {
-    counts[outcome] += 1;
-    counts.written += rowsWritten;
-    counts.unchanged += rowsUnchanged;
-    counts.conflicts += conflicts;
-  }
+  for (const { outcome } of outcomes) counts[outcome] += 1;
   bus.emit('slice:finished', { runId, connection, slice, outcomes, ...(status !== undefined && { status }) });
 }

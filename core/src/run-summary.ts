@@ -1,12 +1,28 @@
 import type { Failure } from './failure.ts';
 import type { Outcome } from './ports.ts';
 
+/** What became of events, counted over all tries of a run: `read` is always the sum of the others. */
+export interface EventCounts {
+  /** Events that the connector handed over. */
+  readonly read: number;
+  /** Those that were new, and are stored. */
+  readonly written: number;
+  /** Those that were there already, equal. */
+  readonly unchanged: number;
+  /** Those refused since their key holds something else; dead letters have them. */
+  readonly conflicts: number;
+  /** Those that could not be stored; dead letters have them. */
+  readonly setAside: number;
+  /** Those whose write failed or never began, since their slice was given up: they are read again. */
+  readonly givenUp: number;
+}
+
 /** How many days of a dataset ended how, and what became of its events. */
-export type DatasetCounts = Record<Outcome | 'written' | 'unchanged' | 'conflicts', number>;
+export type DatasetCounts = { -readonly [Key in Outcome | keyof EventCounts]: number };
 
 /**
  * How a run ended. `succeeded`: every slice has an answer. `partial`: it went through, but slices failed
- * or events were conflicts, or it has spent its budget of requests. `failed`: it ended early by an error.
+ * or events were conflicts or set aside, or it has spent its budget of requests. `failed`: it ended early by an error.
  * `interrupted`: it was told to stop.
  */
 export type RunStatus = 'succeeded' | 'partial' | 'failed' | 'interrupted';
@@ -33,5 +49,16 @@ export interface RunSummary {
 
 /** Nothing counted yet. */
 export function emptyCounts(): DatasetCounts {
-  return { ok: 0, no_data: 0, not_supported: 0, failed: 0, written: 0, unchanged: 0, conflicts: 0 };
+  return {
+    ok: 0,
+    no_data: 0,
+    not_supported: 0,
+    failed: 0,
+    read: 0,
+    written: 0,
+    unchanged: 0,
+    conflicts: 0,
+    setAside: 0,
+    givenUp: 0,
+  };
 }

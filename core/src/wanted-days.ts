@@ -9,14 +9,26 @@ import {
   type Window,
 } from '@on-the-way/sdk';
 import { isAnswer } from './absence.ts';
-import type { LedgerEntry } from './ports.ts';
+import { isDue } from './failed-days.ts';
+import type { Frontier, LedgerEntry } from './ports.ts';
 
 /**
  * Why a slice is there, in the order they are worked off: `absent` is recorded as not supported without
  * being asked for, `asked` was named by a person, `live` lies in the trailing window that is read each
- * run, `changed` has another mark than when it was answered, `retry` failed before, `gap` was never asked for, `unsettled` may still have changed.
+ * run, `changed` has another mark than when it was answered, `retry` failed before, `gap` was never asked for,
+ * `unsettled` may still have changed, `backfill` lies in days of the past that a person wants to have.
  */
-export type SliceReason = 'absent' | 'asked' | 'live' | 'changed' | 'retry' | 'gap' | 'unsettled';
+export type SliceReason =
+  'absent' | 'asked' | 'live' | 'changed' | 'retry' | 'gap' | 'unsettled' | 'backfill';
+
+/** Days of the past that a person wants to have, once nothing else is to be done. */
+export interface WantedPast {
+  readonly window: Window;
+  /** Missing: all. */
+  readonly datasets?: readonly string[];
+  /** Milliseconds since 1970: days that were last asked for before it are asked for again, answer or not. */
+  readonly since?: number;
+}
 
 /** What a plan is made from. Everything is given, so the same question has the same answer. */
 export interface PlanInput {
@@ -40,6 +52,15 @@ export interface PlanInput {
   readonly rereadLive?: boolean;
   /** When a person last signed in, milliseconds since 1970. */
   readonly signedInAt?: number;
+  /** Version of the plugin: days that another version gave up are asked for once more. */
+  readonly version?: string;
+  /** What `entries` leave out, by datasets: those that frontiersInUse named. */
+  readonly frontiers?: readonly Frontier[];
+  readonly backfills?: readonly WantedPast[];
+  /** `backfill`: nothing but what `backfills` want. */
+  readonly scope?: 'all' | 'backfill';
+  /** Slices in the plan at most; the most urgent ones. */
+  readonly sliceLimit?: number;
 }
 
 // Once a day, with four hours of slack so that an hourly schedule does not drift a day further each day.
@@ -54,10 +75,17 @@ export const urgency: Record<SliceReason, number> = {
   retry: 3,
   gap: 4,
   unsettled: 5,
+  backfill: 6,
 };
 
+const dayMs = 24 * 3_600_000;
+
 function hasSettled(day: Day, settleDays: number, at: number, timeZone: string): boolean {
-  return countDays(day, dayAt(at, timeZone)) >= Math.max(1, settleDays);
+  const settles = Math.max(1, settleDays);
+  // No zone is a day away from UTC, and its calendar is asked for only where that matters: plans judge many days.
+  const days = (at - Date.parse(day)) / dayMs - settles;
+  if (Math.abs(days) >= 1) return days > 0;
+  return countDays(day, dayAt(at, timeZone)) >= settles;
 }
 
 /** A day's outcome is final once it was asked for after the dataset's settle time had passed. */
@@ -99,35 +127,90 @@ function reasonFor(
   const spared = unchanged && askedLately && day < dayAt(now, timeZone) && input.rereadLive !== true;
   if (day >= liveFrom) return spared ? undefined : 'live';
   if (!entry) return day >= input.backfillFrom ? 'gap' : undefined;
-  if (entry.outcome === 'failed') return 'retry';
+  if (entry.outcome === 'failed') return isDue(input, entry) ? 'retry' : undefined;
   if (entry.outcome !== 'not_supported' && hasChanged(input, dataset, entry)) return 'changed';
   if (isFinal(entry, dataset.settleDays, timeZone) || askedLately) return undefined;
   return unchanged && !hasSettled(day, dataset.settleDays, now, timeZone) ? undefined : 'unsettled';
 }
 
-/** The days of a dataset that are wanted now, whether or not it is absent. */
-export function wantedDays(
+/** Read as it is now: no other day can be asked for, and a missed one is not a gap. */
+export function isOfNow({ granularity }: Pick<DatasetInfo, 'granularity'>): boolean {
+  return granularity === 'snapshot' || granularity === 'cursor';
+}
+
+type Entries = ReadonlyMap<Day, LedgerEntry>;
+
+// The datasets of a plan share most of their days, and to count them out costs more than all the rest.
+const countedOut = new WeakMap<PlanInput, Map<string, readonly Day[]>>();
+
+function daysIn(input: PlanInput, from: Day, to: Day): readonly Day[] {
+  if (from >= to) return [];
+  const known = countedOut.get(input) ?? new Map<string, readonly Day[]>();
+  countedOut.set(input, known);
+  const days = known.get(from + to) ?? daysOf({ from, to });
+  known.set(from + to, days);
+  return days;
+}
+
+/** Days from the first to the last, both included, beside those a frontier leaves out. */
+function daysBeside(
   input: PlanInput,
   dataset: DatasetInfo,
-  entries: ReadonlyMap<Day, LedgerEntry>,
-): WantedDay[] {
+  { first, last }: { first: Day; last: Day },
+): Day[] {
+  const to = addDays(last, 1);
+  const hidden = hiddenOf(input, dataset);
+  if (!hidden || hidden.to <= first || hidden.from >= to) return [...daysIn(input, first, to)];
+  return [...daysIn(input, first, hidden.from), ...daysIn(input, hidden.to, to)];
+}
+
+function hiddenOf({ frontiers = [] }: PlanInput, { name }: DatasetInfo): Frontier | undefined {
+  return frontiers.find(({ dataset }) => dataset === name);
+}
+
+/** Days of the past that a person wants, and that were never answered, or not since the wish. */
+function pastDays(input: PlanInput, dataset: DatasetInfo, entries: Entries): WantedDay[] {
+  const today = dayAt(input.now, input.timeZone);
+  const wishes = (input.backfills ?? []).filter(({ datasets }) => datasets?.includes(dataset.name) !== false);
+  return wishes.flatMap(({ window: { from, to }, since }) => {
+    const last = to <= today ? addDays(to, -1) : today;
+    if (last < from) return [];
+    return daysBeside(input, dataset, { first: from, last }).flatMap((day): WantedDay[] => {
+      const known = entries.get(day);
+      const answer = known && isAnswer(known, input.signedInAt) ? known : undefined;
+      const isWanted = !answer || (since !== undefined && answer.lastAttemptAt < since);
+      return isWanted ? [{ day, reason: 'backfill', attempts: answer?.attempts ?? 0 }] : [];
+    });
+  });
+}
+
+/** Days that every run has to do with. */
+function currentDays(input: PlanInput, dataset: DatasetInfo, entries: Entries): WantedDay[] {
   const today = dayAt(input.now, input.timeZone);
   const wish = input.only;
-  // A snapshot is the state of now: no other day can be asked for, and a missed one is not a gap.
-  if (dataset.granularity === 'snapshot') {
-    return wish && !inWindow(wish, today)
-      ? []
-      : [{ day: today, reason: wish ? 'asked' : 'live', attempts: 0 }];
-  }
   const liveFrom = addDays(today, 1 - input.windowDays);
   const first = wish?.from ?? (input.backfillFrom < liveFrom ? input.backfillFrom : liveFrom);
   const last = wish && wish.to <= today ? addDays(wish.to, -1) : today;
+  const beside = daysBeside(input, dataset, { first, last });
+  const planned = new Set(beside);
   const failed = wish ? [] : [...entries.values()].filter(({ outcome }) => outcome === 'failed');
-  const older = failed.map(({ day }) => day).filter((day) => day < first);
-  return [...older, ...daysOf({ from: first, to: addDays(last, 1) })].flatMap((day) => {
+  const older = failed.map(({ day }) => day).filter((day) => day <= last && !planned.has(day));
+  return [...older, ...beside].flatMap((day) => {
     const known = entries.get(day);
     const entry = known && isAnswer(known, input.signedInAt) ? known : undefined;
     const reason = wish ? 'asked' : reasonFor(input, dataset, { day, liveFrom, entry });
     return reason ? [{ day, reason, attempts: entry?.attempts ?? 0 }] : [];
   });
+}
+
+/** The days of a dataset that are wanted now, whether or not it is absent. A day may be there twice: the last one counts. */
+export function wantedDays(input: PlanInput, dataset: DatasetInfo, entries: Entries): WantedDay[] {
+  const { scope = 'all', only } = input;
+  const today = dayAt(input.now, input.timeZone);
+  if (isOfNow(dataset)) {
+    const isAsked = scope === 'all' && (!only || inWindow(only, today));
+    return isAsked ? [{ day: today, reason: only ? 'asked' : 'live', attempts: 0 }] : [];
+  }
+  const past = pastDays(input, dataset, entries);
+  return scope === 'backfill' ? past : [...past, ...currentDays(input, dataset, entries)];
 }

@@ -1,11 +1,12 @@
 import 'reflect-metadata';
+import { hostname } from 'node:os';
 import { createBus, failureOf, type Bus, type Clock, type Reach } from '@on-the-way/core';
-import { addDays, ConnectorError, dayAt } from '@on-the-way/sdk';
+import { ConnectorError } from '@on-the-way/sdk';
 import type { Express } from 'express';
 import { container, instanceCachingFactory, type DependencyContainer } from 'tsyringe';
 import { atMost } from './at-most.ts';
 import { hostVersion } from './host-version.ts';
-import type { HostConfig } from './config/host-config.ts';
+import { defaultRunsAtOnce, type HostConfig } from './config/host-config.ts';
 import { createApp } from './http/app.ts';
 import { createEventFeed, type EventFeed } from './http/event-feed.ts';
 import { createContractSet } from './ingest/contracts.ts';
@@ -14,21 +15,32 @@ import { createIngestWriter, type IngestLimits } from './ingest/group-writer.ts'
 import type { ContractSet, IngestWriter } from './ingest/ports.ts';
 import type { HostLog } from './log.ts';
 import { logEvents } from './log-events.ts';
+import { createConnectorPool, type ConnectorPool } from './isolate/connector-pool.ts';
 import type { Redactor } from './redact.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { createNotifier, type Notifier } from './notify/deliver.ts';
+import type { Teller } from './notify/note-state.ts';
+import { createNotificationStore, type NotificationStore } from './notify/store.ts';
 import { createOpenBreakers, type OpenBreakers } from './open-breakers.ts';
+import { createJobQueue, type JobQueue } from './queue/job-queue.ts';
+import { readsSources as isReader } from './roles.ts';
 import { createRunService, type RunService } from './run-service.ts';
 import { createSignInService, type SignInService } from './sign-in.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
 import { createSinks, type Sinks } from './sinks.ts';
 import { createApiKeyStore, type ApiKeyStore } from './storage/api-keys.ts';
+import { createBackfillStore, type BackfillStore } from './storage/backfills.ts';
 import { createClaimStore, type ClaimStore } from './storage/claims.ts';
 import { createConnectionStore, type ConnectionStore } from './storage/connections.ts';
 import { openDatabase, poolOf, type Database } from './storage/database.ts';
+import { createDueRuns, type DueRuns } from './storage/due-runs.ts';
 import { createDeadLetterStore, type DeadLetterStore } from './storage/dead-letters.ts';
+import { fencedWrites } from './storage/fence.ts';
 import { createHostRegistry, type HostRegistry } from './storage/hosts.ts';
+import { createCursorStore, type CursorStore } from './storage/cursors.ts';
 import { createLedgerStore, type LedgerStore } from './storage/ledger.ts';
 import { createRawEventStore, type RawEventStore } from './storage/raw-events.ts';
+import { createRunEndStore, type RunEndStore } from './storage/run-end.ts';
 import { createRunStore, type RunStore } from './storage/runs.ts';
 import { sessionKeyIn } from './storage/session-key.ts';
 import { createSessionStore, type SessionStore } from './storage/session-store.ts';
@@ -56,23 +68,30 @@ export interface Host {
   readonly bus: Bus;
   readonly ledger: LedgerStore;
   readonly runs: RunStore;
+  readonly runEnds: RunEndStore;
+  readonly notifications: NotificationStore;
+  readonly notifier: Notifier;
   readonly connections: ConnectionStore;
   readonly hosts: HostRegistry;
   readonly claims: ClaimStore;
   readonly apiKeys: ApiKeyStore;
   readonly letters: DeadLetterStore;
+  readonly backfills: BackfillStore;
   readonly sessions: SessionStore;
   readonly sinks: Sinks;
+  readonly connectorPool: ConnectorPool;
   readonly freeSpace: FreeSpace;
   readonly ingestWriter: IngestWriter;
   readonly contracts: ContractSet;
   readonly service: RunService;
   readonly signIns: SignInService;
+  readonly queue: JobQueue;
+  readonly dueRuns: DueRuns;
   readonly scheduler: Scheduler;
   readonly feed: EventFeed;
   readonly app: Express;
   readonly metrics: Metrics;
-  /** Closes sinks and the pool, within some 6 s; the scheduler must have stopped. */
+  /** Closes sinks and the pool, within some 4 s; the scheduler must have stopped. */
   close(): Promise<void>;
 }
 
@@ -90,19 +109,27 @@ const tokens = {
   database: token<Database>('database'),
   bus: token<Bus>('bus'),
   ledger: token<LedgerStore>('ledger'),
+  cursors: token<CursorStore>('cursors'),
   runs: token<RunStore>('runs'),
+  runEnds: token<RunEndStore>('runEnds'),
+  notifications: token<NotificationStore>('notifications'),
+  notifier: token<Notifier>('notifier'),
   connections: token<ConnectionStore>('connections'),
   hosts: token<HostRegistry>('hosts'),
   claims: token<ClaimStore>('claims'),
   apiKeys: token<ApiKeyStore>('apiKeys'),
   letters: token<DeadLetterStore>('letters'),
+  backfills: token<BackfillStore>('backfills'),
   sessions: token<SessionStore>('sessions'),
   sinks: token<Sinks>('sinks'),
+  connectorPool: token<ConnectorPool>('connectorPool'),
   freeSpace: token<FreeSpace>('freeSpace'),
   ingestWriter: token<IngestWriter>('ingestWriter'),
   contracts: token<ContractSet>('contracts'),
   service: token<RunService>('service'),
   signIns: token<SignInService>('signIns'),
+  queue: token<JobQueue>('queue'),
+  dueRuns: token<DueRuns>('dueRuns'),
   scheduler: token<Scheduler>('scheduler'),
   rawEvents: token<RawEventStore>('rawEvents'),
   feed: token<EventFeed>('feed'),
@@ -128,7 +155,7 @@ function registryOf(parts: DependencyContainer): Registry {
 
 /** What stores and tells. */
 function registerStores(
-  { config, databaseUrl, log, redactor, processKind = config.role, ingestLimits = {} }: Leaves,
+  { config, databaseUrl, clock, log, redactor, processKind = config.role, ingestLimits = {}, reach }: Leaves,
   { get, provide }: Registry,
 ): void {
   const clean = redactor.redact;
@@ -139,7 +166,16 @@ function registerStores(
     return bus;
   });
   provide(tokens.ledger, () => createLedgerStore(get(tokens.database), clean));
+  provide(tokens.cursors, () => createCursorStore(get(tokens.database)));
   provide(tokens.runs, () => createRunStore(get(tokens.database), clean));
+  provide(tokens.runEnds, () =>
+    createRunEndStore({
+      database: get(tokens.database),
+      clean,
+      random: Math.random,
+      teller: tellerOf(config),
+    }),
+  );
   provide(tokens.connections, () => createConnectionStore(get(tokens.database), clean));
   provide(tokens.hosts, () =>
     createHostRegistry({
@@ -155,9 +191,11 @@ function registerStores(
   provide(tokens.claims, () => createClaimStore(get(tokens.database), get(tokens.hosts)));
   provide(tokens.apiKeys, () => createApiKeyStore(get(tokens.database)));
   provide(tokens.letters, () => createDeadLetterStore(get(tokens.database), clean));
+  provide(tokens.backfills, () => createBackfillStore(get(tokens.database), clock));
   provide(tokens.sessions, () =>
-    createSessionStore(get(tokens.database), config.sessionKey ?? sessionKeyIn(config.dataDir)),
+    createSessionStore(get(tokens.database), config.sessionKey ?? sessionKeyIn(config.dataDir), reach),
   );
+  provide(tokens.connectorPool, () => createConnectorPool({ most: config.connectorProcesses ?? (config.runsAtOnce ?? defaultRunsAtOnce) + 2 }));
   provide(tokens.sinks, () => createSinks(config, databaseUrl, log));
   const { databaseUrl: external, dataDir, minFreeMb } = config;
   provide(tokens.freeSpace, () =>
@@ -175,6 +213,25 @@ function registerStores(
   );
 }
 
+/** Who says in a notification that it was so. */
+function tellerOf({ notify, demo }: HostConfig): Teller {
+  return { isWanted: notify !== undefined, host: hostname(), simulated: demo };
+}
+
+/** What tells people. */
+function registerNotifier({ config, clock, log }: Leaves, { get, provide }: Registry): void {
+  provide(tokens.notifications, () => createNotificationStore(get(tokens.database)));
+  provide(tokens.notifier, () =>
+    createNotifier({
+      store: get(tokens.notifications),
+      receiver: config.notify,
+      clock,
+      log,
+      onOutcome: (outcome) => get(tokens.metrics).notification(outcome),
+    }),
+  );
+}
+
 /** What connects to sources. */
 function registerServices(leaves: Leaves, { get, provide }: Registry): void {
   const { config, databaseUrl, clock, log, redactor } = leaves;
@@ -185,6 +242,7 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
     dataDir: config.dataDir,
     sessions: get(tokens.sessions),
     signInPauses: createSignInPauses(get(tokens.database)),
+    pool: get(tokens.connectorPool),
     clock,
     log,
     redactor,
@@ -199,10 +257,14 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
       },
       claims: get(tokens.claims),
       ledger: get(tokens.ledger),
+      cursors: get(tokens.cursors),
       runs: get(tokens.runs),
+      runEnds: get(tokens.runEnds),
       connections: get(tokens.connections),
       letters: get(tokens.letters),
+      backfills: get(tokens.backfills),
       bus: get(tokens.bus),
+      reach: leaves.reach,
     }),
   );
   provide(tokens.signIns, () =>
@@ -212,19 +274,36 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
       connections: get(tokens.connections),
     }),
   );
+  registerScheduler(leaves, { get, provide });
+}
+
+/** What begins runs. */
+function registerScheduler({ config, clock, log, reach }: Leaves, { get, provide }: Registry): void {
+  const readsSources = isReader(config.role);
+  provide(tokens.queue, () =>
+    createJobQueue({
+      database: get(tokens.database),
+      supervises: readsSources,
+      warn: (message, error) => log.warn({ error: failureOf(error).message }, message),
+    }),
+  );
+  provide(tokens.dueRuns, () => createDueRuns(get(tokens.database)));
   provide(tokens.scheduler, () =>
-    createScheduler(
-      {
-        connections: config.connections,
-        service: get(tokens.service),
-        runs: get(tokens.runs),
-        states: get(tokens.connections),
-        clock,
-        random: Math.random,
-        log,
-      },
-      ({ timeZone, backfillDays }) => addDays(dayAt(clock.now(), timeZone), 1 - backfillDays),
-    ),
+    createScheduler({
+      readsSources,
+      connections: config.connections,
+      runsAtOnce: config.runsAtOnce ?? defaultRunsAtOnce,
+      service: get(tokens.service),
+      runs: get(tokens.runs),
+      states: get(tokens.connections),
+      backfills: get(tokens.backfills),
+      hosts: get(tokens.hosts),
+      dueRuns: get(tokens.dueRuns),
+      queue: get(tokens.queue),
+      clock,
+      log,
+      reach,
+    }),
   );
 }
 
@@ -240,11 +319,14 @@ function registerApp({ config, clock, log, redactor }: Leaves, { get, provide }:
       connections: get(tokens.connections),
       apiKeys: get(tokens.apiKeys),
       letters: get(tokens.letters),
+      backfills: get(tokens.backfills),
+      claims: get(tokens.claims),
       sink: (name) => get(tokens.sinks).open(name),
       contracts: get(tokens.contracts),
       ingestWriter: get(tokens.ingestWriter),
       freeSpace: get(tokens.freeSpace),
       scheduler: get(tokens.scheduler),
+      hosts: get(tokens.hosts),
       ledger: get(tokens.ledger),
       rawEvents: get(tokens.rawEvents),
       service: get(tokens.service),
@@ -273,6 +355,11 @@ function registerWatchers(
       streams: () => get(tokens.feed).size(),
       pool: () => poolOf(get(tokens.database)),
       lastSuccesses: () => get(tokens.runs).lastSuccesses(names),
+      queue: {
+        jobs: () => get(tokens.queue).counts(),
+        takeovers: () => get(tokens.hosts).takeovers(),
+        fencedWrites,
+      },
     }),
   );
 }
@@ -291,7 +378,7 @@ function lazyParts(get: Registry['get']): Lazy<typeof tokens> {
   return parts as Lazy<typeof tokens>;
 }
 
-const closeMs = 2_000;
+const closeMs = 1_000;
 
 /** The one place where the graph is put together. */
 export function buildHost(leaves: Leaves): Host {
@@ -299,11 +386,13 @@ export function buildHost(leaves: Leaves): Host {
   registerStores(leaves, registry);
   registerWatchers(leaves, registry);
   registerServices(leaves, registry);
+  registerNotifier(leaves, registry);
   registerApp(leaves, registry);
   const parts = lazyParts(registry.get);
   return Object.assign(parts, {
     async close() {
-      await parts.ingestWriter.close();
+      parts.notifier.stop();
+      await Promise.all([parts.ingestWriter.close(), parts.connectorPool.close()]);
       // Connections that the network has swallowed would be waited for longer than a stop may take.
       await atMost(closeMs, parts.hosts.leave());
       await atMost(closeMs, Promise.all([parts.sinks.close(), parts.database.destroy()]));

@@ -46,8 +46,9 @@ function cellOf(
       ...(note !== null && { note }),
     };
   }
-  // The past of a snapshot cannot be asked for, and a dataset that is read no more has no gaps.
-  const first = info.granularity === 'snapshot' ? today : wantedFrom;
+  // The past of a snapshot and of a cursor cannot be asked for, and a dataset that is read no more has no gaps.
+  const isOfToday = info.granularity === 'snapshot' || info.granularity === 'cursor';
+  const first = isOfToday ? today : wantedFrom;
   const wanted = info.granularity !== undefined && first <= day && day <= today;
   return { day, state: wanted ? 'gap' : 'none', revisions: 0, attempts: 0 };
 }

@@ -7,6 +7,8 @@ import {
   type Failure,
   type RunInput,
   type RunSummary,
+  type Reach,
+  type RunSink,
 } from '@on-the-way/core';
 import {
   addDays,
@@ -17,20 +19,27 @@ import {
   type SinkWriter,
   type Window,
 } from '@on-the-way/sdk';
+import { afterBackfill, backfillOfRun, planOfBackfill, requestsLeftOf } from './backfill-run.ts';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { openConnection, type OpenParts } from './open-connection.ts';
 import { settingAside } from './set-aside.ts';
+import type { Backfill, BackfillStore } from './storage/backfills.ts';
 import type { Claim, ClaimStore } from './storage/claims.ts';
 import type { ConnectionState, ConnectionStore } from './storage/connections.ts';
+import type { CursorStore } from './storage/cursors.ts';
 import type { DeadLetterStore } from './storage/dead-letters.ts';
 import type { LedgerStore } from './storage/ledger.ts';
+import type { RunEndStore } from './storage/run-end.ts';
 import type { RunStore, Trigger } from './storage/runs.ts';
 import { rememberPause } from './use-connector.ts';
+import { drainWithin } from './wall-limit.ts';
 
 /** What a person may ask of a run. */
 export interface RunRequest {
   readonly trigger: Trigger;
   readonly signal: AbortSignal;
+  /** Once aborted no new slice begins; what is under way is finished and recorded. */
+  readonly drain?: AbortSignal;
   /** Just these days, final or not. */
   readonly only?: Window;
   /** Just these datasets. */
@@ -41,6 +50,12 @@ export interface RunRequest {
   readonly inProcess?: boolean;
   /** Known before the run begins, e.g. to answer a request with it. */
   readonly runId?: string;
+  /** Of a run with trigger `backfill`: which one it works on; default the oldest that is open. */
+  readonly backfillId?: string;
+  /** The queue's job, for whoever takes the run over. */
+  readonly jobId?: string;
+  /** Do not begin where a run since it was due has put the next one off. */
+  readonly onlyIfDue?: boolean;
   /** Called once the run has its row. */
   readonly onBegun?: () => void;
 }
@@ -51,9 +66,14 @@ export interface ExecuteParts extends OpenParts {
   readonly sink: (name: string) => Promise<SinkWriter>;
   readonly ledger: LedgerStore;
   readonly runs: RunStore;
+  readonly runEnds: RunEndStore;
   readonly connections: ConnectionStore;
   readonly letters: DeadLetterStore;
+  readonly cursors: CursorStore;
+  readonly backfills: BackfillStore;
   readonly bus: Bus;
+  /** Told of crash points. */
+  readonly reach?: Reach | undefined;
 }
 
 interface Run {
@@ -63,6 +83,8 @@ interface Run {
   readonly startedAt: number;
   readonly connection: ConnectionConfig;
   readonly request: RunRequest;
+  /** What a run with trigger `backfill` works on. */
+  readonly backfill?: Backfill | undefined;
 }
 
 /** A run that ended before it had a connector to ask. */
@@ -80,6 +102,12 @@ export function endedEarly(connection: string, runId: string, at: number, error:
   };
 }
 
+function skippedBackfill({ connection: { name: connection }, runId, startedAt: at }: Run): RunSummary {
+  const nothing = { slicesPlanned: 0, datasets: {}, requests: 0 };
+  const skipped = 'No backfill is open';
+  return { ...nothing, runId, connection, status: 'succeeded', startedAt: at, finishedAt: at, skipped };
+}
+
 /** Executes a run from its row in app.run to what is remembered of it. Throws Fenced when another host took over. */
 export async function executeRun(
   parts: ExecuteParts,
@@ -89,22 +117,66 @@ export async function executeRun(
 ): Promise<RunSummary> {
   const { name } = connection;
   const startedAt = parts.clock.now();
-  const states = parts.connections.under(claim);
+  const began = performance.now();
   await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt }, claim);
+  parts.reach?.('run-begun');
   request.onBegun?.();
   const signal = AbortSignal.any([request.signal, claim.lost]);
-  const held = { ...request, signal };
-  const summary = await runWithin(parts, { runId, claim, startedAt, connection, request: held });
-  await parts.runs.finish(summary, claim);
-  const pauseMs = (await states.finish(summary)) ?? (await signInPauseOf(parts, summary));
-  const wish = request.only !== undefined || request.onlyDatasets !== undefined;
-  if (summary.status === 'succeeded' && summary.skipped === undefined && !wish) {
-    await states.rememberPass(name, { change: summary.lastChange ?? null, at: startedAt });
-  }
+  const wall = drainWithin(connection, request.drain);
+  const held = { ...request, signal, drain: wall.drain };
+  const isBackfill = request.trigger === 'backfill';
+  const backfill = isBackfill ? await backfillOfRun(parts, name, request) : undefined;
+  const summary = await runWithin(parts, {
+    runId,
+    claim,
+    startedAt,
+    connection,
+    request: held,
+    backfill,
+  }).finally(wall.clear);
+  if (backfill)
+    await afterBackfill(parts, backfill, { summary, claim, intervalSeconds: connection.intervalSeconds });
+  await parts.letters.settleSlices(name);
+  parts.reach?.('before-finish');
+  const pauseMs = await rememberEnd(
+    parts,
+    { claim, connection, request, startedAt, elapsedMs: performance.now() - began },
+    summary,
+  );
+  parts.reach?.('after-finish');
   const { error } = summary;
   return error && pauseMs !== undefined
     ? { ...summary, error: { ...error, retryAfterMs: pauseMs } }
     : summary;
+}
+
+/** Whether it was asked for everything, as the schedule asks; such a run moves the next one. */
+function isOfEverything({ trigger, only, onlyDatasets }: RunRequest): boolean {
+  return trigger !== 'backfill' && only === undefined && onlyDatasets === undefined;
+}
+
+/** Resolves with how long the source is left alone, in milliseconds, if it is. */
+async function rememberEnd(
+  parts: ExecuteParts,
+  run: Pick<Run, 'claim' | 'connection' | 'request' | 'startedAt'> & { readonly elapsedMs: number },
+  summary: RunSummary,
+): Promise<number | undefined> {
+  const { connection, request, startedAt, elapsedMs } = run;
+  const everything = isOfEverything(request);
+  // A person who stopped his own run has not asked for the next one.
+  const moves = everything && !(summary.status === 'interrupted' && request.trigger === 'person');
+  const passed = everything && summary.status === 'succeeded' && summary.skipped === undefined;
+  const signInPauseMs = await signInPauseOf(parts, summary);
+  return parts.runEnds.record(
+    {
+      summary,
+      elapsedMs,
+      signInPauseMs,
+      ...(passed && { pass: { change: summary.lastChange ?? null, at: startedAt } }),
+      ...(moves && { intervalSeconds: connection.intervalSeconds }),
+    },
+    run.claim,
+  );
 }
 
 /** A refused sign-in pauses sign-ins alone: what a saved session can read goes on being read. */
@@ -117,15 +189,18 @@ async function signInPauseOf(
 
 /** Runs with what is left of the day's budget. */
 async function runWithin(parts: ExecuteParts, run: Run): Promise<RunSummary> {
-  const { runId, startedAt, connection, claim } = run;
-  const finish = (error: Failure): RunSummary => {
-    const ended = endedEarly(connection.name, runId, startedAt, error);
+  const { runId, startedAt, connection, claim, backfill } = run;
+  const end = (ended: RunSummary): RunSummary => {
     parts.bus.emit('run:finished', ended);
     return ended;
   };
-  const budget = await budgetOf(parts, run);
-  if (budget <= 0) return finish(daySpent(run));
-  let sink: SinkWriter;
+  const finish = (error: Failure): RunSummary => end(endedEarly(connection.name, runId, startedAt, error));
+  // Cancelled, or done by another host, since it was decided to go on with it.
+  if (run.request.trigger === 'backfill' && !backfill) return end(skippedBackfill(run));
+  const ofDay = await budgetOf(parts, run);
+  if (ofDay <= 0) return finish(daySpent(run));
+  const budget = Math.min(ofDay, backfill ? requestsLeftOf(backfill) : Infinity);
+  let sink: RunSink;
   try {
     sink = settingAside(await parts.sink(connection.sink), {
       letters: parts.letters,
@@ -208,11 +283,14 @@ function inputOf(parts: ExecuteParts, { runId, claim, connection, request }: Run
     runId,
     connection: name,
     ledger: parts.ledger.under(claim),
-    policies: createPolicies(policies, { connection: name, bus, clock }),
+    cursors: parts.cursors.under(claim, runId),
+    policies: createPolicies(policies, { connection: name, bus, clock, reach: parts.reach }),
     bus,
     clock,
     newId: () => randomUUID(),
     signal: request.signal,
+    ...(request.drain && { drain: request.drain }),
+    ...(parts.reach && { reach: parts.reach }),
   };
 }
 
@@ -224,7 +302,7 @@ function passOf({ request }: Run, { lastChange, lastPassAt }: ConnectionState): 
 }
 
 function planOf(
-  { connection, request }: Run,
+  { connection, request, backfill }: Run,
   state: ConnectionState,
   backfillFrom: string,
 ): RunInput['plan'] {
@@ -237,5 +315,6 @@ function planOf(
     ...(request.only && { only: request.only }),
     ...(request.onlyDatasets && { onlyDatasets: request.onlyDatasets }),
     ...(request.trigger === 'person' && { rereadLive: true }),
+    ...(backfill && planOfBackfill(backfill)),
   };
 }

@@ -17,6 +17,13 @@ export function logEvents(bus: Bus, log: HostLog): void {
     const conflicts = outcomes.reduce((sum, outcome) => sum + outcome.conflicts, 0);
     if (conflicts > 0) log.warn({ ...about, conflicts }, 'events not stored: their keys hold something else');
   });
+  bus.on('events:counted', ({ connection, dataset, counts: { setAside } }) => {
+    if (setAside === 0) return;
+    log.warn(
+      { connection, metric_type: dataset, events: setAside },
+      'events set aside: see otw dead-letters',
+    );
+  });
   bus.on('slice:retry', ({ connection, dataset, attempt, delayMs, message }) => {
     log.debug(
       { connection, metric_type: dataset, attempt, delayMs: Math.round(delayMs), error: message },

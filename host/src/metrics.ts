@@ -1,5 +1,7 @@
-import type { Bus, RunSummary, SliceOutcome } from '@on-the-way/core';
+import type { Bus, EventCounts, RunSummary, SliceOutcome } from '@on-the-way/core';
+import type { NotificationOutcome } from './notify/deliver.ts';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { registerQueueMetrics, type QueueMetricSources } from './queue/queue-metrics.ts';
 
 /** Numbers that are looked up when somebody asks for them. */
 export interface MetricSources {
@@ -9,6 +11,8 @@ export interface MetricSources {
   readonly pool: () => Readonly<Record<'used' | 'idle' | 'waiting', number>>;
   /** When the last run of each connection that succeeded ended; milliseconds since 1970. */
   readonly lastSuccesses: () => Promise<ReadonlyMap<string, number>>;
+  /** What all hosts do together. */
+  readonly queue: QueueMetricSources;
 }
 
 /** What the host counts and measures, served at GET /metrics (docs/metrics.md). */
@@ -28,6 +32,8 @@ export interface Metrics {
       readonly seconds: number;
     }): void;
   };
+  /** A try to deliver a notification: `delivered`, `retried` or `dropped`. */
+  notification(outcome: NotificationOutcome): void;
   /** Value of the Content-Type header that goes with `text`. */
   readonly contentType: string;
   /** All of it in the text format of Prometheus. Never rejects for want of the database. */
@@ -65,9 +71,15 @@ function runMetrics(registers: Registry[]) {
       labelNames: ['connection', 'outcome'],
       registers,
     }),
+    read: new Counter({
+      name: 'otw_events_read_total',
+      help: 'Events that connectors handed to runs, read again or not: the sum of otw_events_total',
+      labelNames: ['connection'],
+      registers,
+    }),
     events: new Counter({
       name: 'otw_events_total',
-      help: 'Events that runs handed to a sink, by what became of them',
+      help: 'Events that connectors handed to runs, by what became of them',
       labelNames: ['connection', 'outcome'],
       registers,
     }),
@@ -97,15 +109,25 @@ function countRun({ runs, duration, requests, breakers }: RunMetrics, summary: R
   for (const dataset of Object.keys(datasets)) breakers.set({ connection, dataset }, 0);
 }
 
+/** The labels of what became of events. */
+const eventOutcomes: Record<Exclude<keyof EventCounts, 'read'>, string> = {
+  written: 'written',
+  unchanged: 'unchanged',
+  conflicts: 'conflict',
+  setAside: 'set_aside',
+  givenUp: 'given_up',
+};
+
 function followRuns(bus: Bus, metrics: RunMetrics): void {
-  const { slices, events, breakers } = metrics;
+  const { slices, read, events, breakers } = metrics;
   bus.on('slice:finished', ({ connection, outcomes }) => {
     slices.inc({ connection, outcome: outcomeOf(outcomes) });
-    const sum = (key: 'rowsWritten' | 'rowsUnchanged' | 'conflicts'): number =>
-      outcomes.reduce((total, outcome) => total + outcome[key], 0);
-    events.inc({ connection, outcome: 'written' }, sum('rowsWritten'));
-    events.inc({ connection, outcome: 'unchanged' }, sum('rowsUnchanged'));
-    events.inc({ connection, outcome: 'conflict' }, sum('conflicts'));
+  });
+  bus.on('events:counted', ({ connection, counts }) => {
+    read.inc({ connection }, counts.read);
+    for (const [key, outcome] of Object.entries(eventOutcomes)) {
+      events.inc({ connection, outcome }, counts[key as keyof EventCounts]);
+    }
   });
   bus.on('breaker:opened', (label) => breakers.set({ ...label }, 1));
   bus.on('breaker:closed', (label) => breakers.set({ ...label }, 0));
@@ -195,16 +217,28 @@ function httpMetrics(registers: Registry[]): Metrics['http'] {
   };
 }
 
+function notificationMetrics(registers: Registry[]): Metrics['notification'] {
+  const tries = new Counter({
+    name: 'otw_notifications_total',
+    help: 'Tries to deliver a notification, by what became of them',
+    labelNames: ['outcome'],
+    registers,
+  });
+  return (outcome) => tries.inc({ outcome });
+}
+
 /** Makes the metrics of one host, which listen to its bus from then on. */
 export function createMetrics(bus: Bus, sources: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   followRuns(bus, runMetrics(registers));
   registerLookups(registers, sources);
+  registerQueueMetrics(registers, sources.queue);
   collectDefaultMetrics({ register: registry });
   return {
     ingest: ingestMetrics(registers),
     http: httpMetrics(registers),
+    notification: notificationMetrics(registers),
     contentType: registry.contentType,
     text: () => registry.metrics(),
   };

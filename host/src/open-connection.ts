@@ -1,6 +1,7 @@
 import { createRequestMeter, openConnector, type Clock, type OpenConnector } from '@on-the-way/core';
 import type { Connector, Log, Prompt, RecordedAnswer, SignIn } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
+import type { ConnectorPool } from './isolate/connector-pool.ts';
 import { openInProcess } from './isolate/process-connector.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { HostLog } from './log.ts';
@@ -31,6 +32,8 @@ export interface OpenParts {
   readonly databaseTimeZone: string;
   readonly sessions: SessionStore;
   readonly signInPauses: SignInPauses;
+  /** Where the processes of connectors come from. */
+  readonly pool: ConnectorPool;
   readonly clock: Clock;
   readonly log: HostLog;
   readonly redactor: Redactor;
@@ -111,6 +114,9 @@ export async function openConnection(
           ...shared,
           plugin,
           privateFolder: parts.dataDir,
+          pool: parts.pool,
+          fresh: connection.freshProcess === true,
+          ...(connection.limits && { limits: connection.limits }),
           log,
           redactor,
           ...(requestBudget !== undefined && { requestBudget }),

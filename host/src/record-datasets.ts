@@ -37,9 +37,10 @@ export interface RecordingOutcome {
 const stopping = ['auth', 'needs_user', 'rate_limited', 'budget_spent', 'process_died'];
 
 function windowsOf({ granularity, spanDays }: DatasetInfo, { window, today }: RecordingRequest): Window[] {
-  // The state of now has no past: it is asked for once.
+  // The state of now has no past, and a cursor begins at the start: each is asked for once.
   const [first] = spansOf([today], 1);
-  return granularity === 'snapshot' && first ? [first] : spansOf(daysOf(window), spanDays);
+  const isOnce = granularity === 'snapshot' || granularity === 'cursor';
+  return isOnce && first ? [first] : spansOf(daysOf(window), spanDays);
 }
 
 /** Asks and drops what comes: the answers went to the recording before they were events. */
@@ -50,7 +51,9 @@ async function ask(
 ): Promise<void> {
   await policies.execute(slice.dataset, signal, async (sliceSignal) => {
     const request = { ...slice, requestId: randomUUID() };
-    for await (const batch of connector.fetch(request, sliceSignal)) void batch;
+    // Of a cursor dataset the first page says enough; all of it may be years.
+    for await (const { checkpoint } of connector.fetch(request, sliceSignal))
+      if (checkpoint !== undefined) break;
   });
 }
 

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { canonicalJson, envelopeNotCompared, sha256 } from '@on-the-way/core';
-import { ConnectorError, rawJson, type RawEvent, type SinkWriter } from '@on-the-way/sdk';
+import { ConnectorError, rawJson, type RawEvent, type SinkWriter, type Window } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { conflict, refusalOf } from './set-aside.ts';
-import type { DeadLetterStore, FullDeadLetter, Refusal } from './storage/dead-letters.ts';
+import type { DeadLetter, DeadLetterStore, FullDeadLetter, Refusal } from './storage/dead-letters.ts';
 
-/** What became of a dead letter that was written again. */
+/** What became of an event that was written again. */
 export type Replayed =
   | { readonly outcome: 'written' | 'unchanged' }
   /** It waits on, with this reason. */
@@ -23,7 +23,15 @@ async function eventOf(
   letter: FullDeadLetter,
   corrected: string | undefined,
 ): Promise<RawEvent> {
-  const { sourceId, externalId, occurredAt } = letter;
+  const { sourceId, externalId, occurredAt, payload, payloadHash } = letter;
+  if (
+    sourceId === null ||
+    externalId === null ||
+    occurredAt === null ||
+    payload === null ||
+    payloadHash === null
+  )
+    throw new Error(`Expected the dead letter ${letter.id} to hold an event, found a ${letter.kind}`);
   const same = {
     sourceId,
     externalId,
@@ -31,11 +39,11 @@ async function eventOf(
     notCompared: envelopeNotCompared,
     requestId: randomUUID(),
   };
-  if (corrected === undefined) return { ...same, payload: letter.payload, payloadHash: letter.payloadHash };
+  if (corrected === undefined) return { ...same, payload, payloadHash };
   if (!/^\s*\{/.test(corrected))
     throw new ConnectorError('bad_data', 'Expected a payload that is a JSON object');
-  const payloadHash = sha256(canonicalJson(rawJson(await letters.comparable(corrected))));
-  return { ...same, payload: corrected, payloadHash };
+  const hash = sha256(canonicalJson(rawJson(await letters.comparable(corrected))));
+  return { ...same, payload: corrected, payloadHash: hash };
 }
 
 function sinkNameOf({ connections }: ReplayParts, { connection: name }: FullDeadLetter): string {
@@ -47,8 +55,17 @@ function sinkNameOf({ connections }: ReplayParts, { connection: name }: FullDead
   );
 }
 
+/** What a replay of days asks for: just these, whatever is known of them. */
+export function wishOfLetter({ id, dataset, window }: DeadLetter): {
+  readonly only: Window;
+  readonly onlyDatasets: readonly string[];
+} {
+  if (dataset !== null && window !== null) return { only: window, onlyDatasets: [dataset] };
+  throw new Error(`Expected the dead letter ${id} to name its dataset and days, found none`);
+}
+
 /**
- * Writes a dead letter again through the sink of its connection, with a corrected payload where one is given; its key
+ * Writes the event of a dead letter again through the sink of its connection, with a corrected payload where one is given; its key
  * stays. Throws what is wrong with the sink or the database; an event that is refused once more is a result.
  */
 export async function replayLetter(

@@ -7,6 +7,7 @@ import { budgetOf, endedEarly, executeRun, type ExecuteParts, type RunRequest } 
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { OpenRequest } from './open-connection.ts';
 import type { Claim, ClaimRequest, ClaimStore } from './storage/claims.ts';
+import type { ConnectionState } from './storage/connections.ts';
 import { rememberPause, useConnector } from './use-connector.ts';
 
 export type { RunRequest } from './execute-run.ts';
@@ -27,6 +28,11 @@ export class ConnectionPaused extends HostError {
   }
 }
 
+/** Another run has read what was due, and the next one is due later. */
+export class NotDue extends Error {
+  override readonly name = 'NotDue';
+}
+
 /** A run that has its row in app.run. */
 interface BegunRun {
   readonly runId: string;
@@ -38,7 +44,8 @@ interface BegunRun {
 export interface RunService {
   /**
    * One run of a connection, start to finish; in a pause of the source one that asked nothing. Rejects with
-   * AlreadyRunning, ConnectionPaused, or when the database is away.
+   * AlreadyRunning, ConnectionPaused, NotDue where that was asked for, Fenced when another host has taken the connection
+   * over, or when the database is away.
    */
   execute(connection: ConnectionConfig, request: RunRequest): Promise<RunSummary>;
   /**
@@ -46,6 +53,8 @@ export interface RunService {
    * `rate_limited` in a pause of the source; nothing has begun then.
    */
   begin(connection: ConnectionConfig, request: RunRequest): Promise<BegunRun>;
+  /** Rejects as `begin` would for a person's run, where that can be told without beginning it. */
+  expectToBegin(connection: ConnectionConfig): Promise<void>;
   /** Logs in and lets `use` ask; for check and the like. Rejects with `rate_limited` in a pause, without asking. */
   withConnector<T>(
     connection: ConnectionConfig,
@@ -77,7 +86,12 @@ export async function claimConnection(
 ): Promise<Claim> {
   const claim = await claims.take(name, request);
   if (claim) return claim;
-  throw new AlreadyRunning(
+  throw alreadyRunning(name);
+}
+
+/** The error of a run that cannot begin beside another one. */
+export function alreadyRunning(name: string): AlreadyRunning {
+  return new AlreadyRunning(
     `Expected ${name} to be idle, but a run of it is under way: wait for it, see otw runs`,
   );
 }
@@ -93,6 +107,15 @@ function refuseUntil(
   const until = formatInstant(notBefore.getTime(), timeZone);
   const message = `The source asked for a pause until ${until}: nothing was asked`;
   throw new ConnectorError('rate_limited', message, { retryAfterMs });
+}
+
+function refuseToBegin(
+  { pausedAt, notBefore }: ConnectionState,
+  parts: Pick<ExecuteParts, 'clock'>,
+  connection: ConnectionConfig,
+): void {
+  if (pausedAt !== null) throw new ConnectionPaused(connection.name);
+  refuseUntil(notBefore, parts, connection);
 }
 
 async function refuseDuringPause(parts: ExecuteParts, connection: ConnectionConfig): Promise<void> {
@@ -125,10 +148,13 @@ async function begin(
   const { runId } = request;
   // Not a matter of this run but of the configuration, so it is thrown and not recorded.
   resolvePlugin(connection.plugin, parts.baseDir);
-  const { pausedAt, notBefore } = await parts.connections.state(connection.name);
-  if (pausedAt !== null) throw new ConnectionPaused(connection.name);
-  refuseUntil(notBefore, parts, connection);
-  const claim = await claimConnection(parts, connection.name, { waitMs: 0, runId });
+  const state = await parts.connections.state(connection.name);
+  if (request.onlyIfDue === true && state.isPutOff) throw new NotDue('Another run has read what was due');
+  refuseToBegin(state, parts, connection);
+  const { jobId } = request;
+  const held = { waitMs: 0, runId, ...(jobId !== undefined && { jobId }) };
+  const claim = await claimConnection(parts, connection.name, held);
+  parts.reach?.('run-claimed');
   const begun = Promise.withResolvers<void>();
   const work = async (): Promise<RunSummary> => {
     try {
@@ -157,6 +183,11 @@ export function createRunService(parts: ExecuteParts): RunService {
         if (!ConnectorError.is(error) || error.code !== 'rate_limited') throw error;
         return endedEarly(connection.name, runId, parts.clock.now(), failureOf(error));
       }
+    },
+    async expectToBegin(connection) {
+      const state = await parts.connections.state(connection.name);
+      refuseToBegin(state, parts, connection);
+      if (state.hostId !== null) throw alreadyRunning(connection.name);
     },
     async withConnector(connection, request, use) {
       await refuseDuringPause(parts, connection);

@@ -1,275 +1,201 @@
-import type { Clock, RunSummary } from '@on-the-way/core';
+import { randomUUID } from 'node:crypto';
+import { failureOf, type Clock } from '@on-the-way/core';
+import { addDays, dayAt } from '@on-the-way/sdk';
+import { atMost } from './at-most.ts';
 import type { ConnectionConfig } from './config/host-config.ts';
-import type { HostLog } from './log.ts';
-import { AlreadyRunning, type RunRequest, type RunService } from './run-service.ts';
-import type { ConnectionStore } from './storage/connections.ts';
+import { Worker, type WorkerParts } from './queue/worker.ts';
+import { alreadyRunning, type RunRequest } from './run-service.ts';
 import type { RunStore } from './storage/runs.ts';
 
 /** What a person may ask of a run that goes on in the background. */
 export type WantedRun = Pick<RunRequest, 'only' | 'onlyDatasets'>;
 
-/** Starts runs when they are due. One host; a queue over many hosts comes behind the same interface. */
+/** Starts runs when they are due, on whichever host of the database has room. */
 export interface Scheduler {
+  /** Joins the hosts, and takes part in the work where this one reads sources. Called once. */
   start(): void;
-  /** Milliseconds since 1970 of the next run; undefined while one is under way. */
-  nextRunAt(connection: string): number | undefined;
-  isRunning(connection: string): boolean;
   /**
-   * Begins a run that a person asked for, also where `start` was not called. Resolves with its id once it has its
-   * row, while it goes on; rejects as RunService.begin does. A run of everything moves the next one as if it had
-   * been due.
+   * Begins a run that a person asked for, also where `start` was not called, and without waiting for room. Where this
+   * host reads no source it is queued for one that does. Resolves with its id once it has its row, while it goes on;
+   * rejects as RunService.begin does.
    */
   run(connection: string, wanted: WantedRun): Promise<string>;
-  /** Looks at once whether the connection is paused; call it after resuming, so that a due run begins. */
-  lookAgain(connection: string): void;
-  /** Gives up what is under way and resolves when all of it has ended. */
+  /** Has all hosts look at once for what is due; called after resuming and the like. */
+  lookAgain(): Promise<void>;
+  /**
+   * Begins nothing any more, finishes the slices that are under way, gives up what is not finished within 7 s, and
+   * resolves when all of it has ended. Others take on the rest.
+   */
   stop(): Promise<void>;
 }
 
 /** What the scheduler is built from. */
-export interface SchedulerParts {
-  readonly connections: readonly ConnectionConfig[];
-  readonly service: RunService;
+export interface SchedulerParts extends WorkerParts {
+  /** False on a host that leaves the sources to others. */
+  readonly readsSources: boolean;
   readonly runs: RunStore;
-  readonly states: ConnectionStore;
   readonly clock: Clock;
-  /** 0 up to, not including, 1. */
-  readonly random: () => number;
-  readonly log: HostLog;
 }
 
-// setTimeout fires at once for delays over 2^31 ms; looking again each hour also follows a changed clock.
-const longestSleepMs = 3_600_000;
-// After a run that could not even begin (database away, another host at work).
-const lookAgainMs = 15_000;
-const afterTransientMs = 300_000;
-// A person who has just signed in, in another process, waits for the first run to begin.
-const lookForSignInMs = 10_000;
-const longestJitterMs = 60_000;
+const lookEveryMs = 1_000;
+const drainMs = 7_000;
+const endMs = 1_000;
+const checkClockMs = 60_000;
+const mostSkewMs = 60_000;
 
-/** The interval and up to 2 % more, so that hosts that were started together do not stay in step. */
-function intervalMs({ random }: SchedulerParts, { intervalSeconds }: ConnectionConfig): number {
-  const interval = intervalSeconds * 1000;
-  return interval + Math.floor(random() * Math.min(interval * 0.02, longestJitterMs));
+/** Sleeps that a wake ends; what wakes while nobody sleeps ends the next one. */
+class Alarm {
+  #rung = Promise.withResolvers<void>();
+  readonly ring = (): void => this.#rung.resolve();
+
+  async sleep(ms: number): Promise<void> {
+    await atMost(ms, this.#rung.promise);
+    this.#rung = Promise.withResolvers();
+  }
 }
 
-/**
- * When the connection's first run after a start is due: at once, unless the last one ended well and the
- * interval has not passed, so that a restart does not ask the source again. Raised backfill is due at once.
- */
-async function firstDue(
-  parts: SchedulerParts,
-  connection: ConnectionConfig,
-  wanted: string,
-): Promise<number> {
-  const [last] = await parts.runs.list({ connection: connection.name, limit: 1 });
-  const { backfillFrom } = await parts.states.state(connection.name);
-  const now = parts.clock.now();
-  if (!last || last.status !== 'succeeded' || backfillFrom === null || wanted < backfillFrom) return now;
-  return Math.max(now, last.startedAt.getTime() + connection.intervalSeconds * 1000);
+/** Makes the scheduler. */
+export function createScheduler(parts: SchedulerParts): Scheduler {
+  return new HostScheduler(parts);
 }
 
-/** Resolves at the time, or as soon as the signal is aborted. */
-async function sleepUntil(at: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && clock.now() < at) {
-    const delayMs = Math.min(at - clock.now(), longestSleepMs);
-    await new Promise<void>((resolve) => {
-      const finish = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', finish);
-        resolve();
-      };
-      const timer = setTimeout(finish, delayMs);
-      signal.addEventListener('abort', finish, { once: true });
+class HostScheduler implements Scheduler {
+  readonly #parts: SchedulerParts;
+  readonly #alarm = new Alarm();
+  readonly #draining = new AbortController();
+  readonly #givingUp = new AbortController();
+  readonly #worker: Worker;
+  readonly #asked = new Set<Promise<unknown>>();
+  #loop: Promise<void> = Promise.resolve();
+  #clockCheckedAt = -Infinity;
+
+  constructor(parts: SchedulerParts) {
+    this.#parts = parts;
+    this.#worker = new Worker(parts, this.#stopSignals(), this.#alarm.ring);
+  }
+
+  start(): void {
+    const { hosts, queue, log } = this.#parts;
+    hosts.onWake(this.#alarm.ring);
+    hosts.onReaped((reaped) => {
+      log.warn({ connections: reaped.map(({ connection }) => connection) }, 'taken over from a host that ended');
+      const jobs = reaped.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
+      queue
+        .handOver(jobs)
+        .catch((error: unknown) => log.warn({ error: failureOf(error).message }, 'jobs are found later'))
+        .finally(this.#alarm.ring);
     });
+    this.#loop = this.#go();
   }
-}
 
-/** Resolves at the time, or soon after a person has signed in anew. */
-async function sleepUntilSignIn(
-  { states, clock }: SchedulerParts,
-  connection: string,
-  due: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const signedInAt = async (): Promise<number> => {
-    // With the database away nobody has signed in.
-    const state = await states.state(connection).catch(() => undefined);
-    return state?.signedInAt?.getTime() ?? 0;
-  };
-  const before = await signedInAt();
-  while (!signal.aborted && clock.now() < due && (await signedInAt()) <= before) {
-    await sleepUntil(Math.min(due, clock.now() + lookForSignInMs), clock, signal);
+  async run(name: string, wanted: WantedRun): Promise<string> {
+    this.#draining.signal.throwIfAborted();
+    const { connections, readsSources } = this.#parts;
+    const connection = connections.find((each) => each.name === name);
+    if (!connection) throw new Error(`Expected a connection that is scheduled, found ${name}`);
+    const begins = readsSources ? this.#begin(connection, wanted) : this.#queue(connection, wanted);
+    return this.#track(begins);
   }
-}
 
-interface Next {
-  readonly dueAt: number;
-  /** The run ended for want of a person. */
-  readonly needsUser: boolean;
-}
-
-/** When to run again after a run that ended so. */
-function nextAfter(parts: SchedulerParts, connection: ConnectionConfig, ended: RunSummary): Next {
-  const { startedAt, error } = ended;
-  const interval = intervalMs(parts, connection);
-  const code = error?.code;
-  // The source may be asked, but nobody is signed in until the pause is over or a person does it.
-  if (error?.refusedSignIn === true) return { dueAt: startedAt + interval, needsUser: true };
-  if (code === 'rate_limited') {
-    const pausedUntil = parts.clock.now() + (error?.retryAfterMs ?? 0);
-    return { dueAt: Math.max(startedAt + interval, pausedUntil), needsUser: false };
+  async lookAgain(): Promise<void> {
+    this.#alarm.ring();
+    await this.#parts.hosts.wake();
   }
-  // The network was away before the run could log in: do not wait out a long interval for that.
-  const waitMs = code === 'transient' ? Math.min(afterTransientMs, interval) : interval;
-  return { dueAt: startedAt + waitMs, needsUser: code === 'needs_user' || code === 'auth' };
-}
 
-/** Runs once; resolves with when to run again. */
-async function runOnce(
-  parts: SchedulerParts,
-  connection: ConnectionConfig,
-  signal: AbortSignal,
-): Promise<Next> {
-  try {
-    return nextAfter(
-      parts,
-      connection,
-      await parts.service.execute(connection, { trigger: 'schedule', signal }),
+  async stop(): Promise<void> {
+    const { queue, hosts } = this.#parts;
+    const reason = new DOMException('The host is stopping', 'AbortError');
+    this.#draining.abort(reason);
+    this.#alarm.ring();
+    const over = Promise.all([this.#loop.then(() => this.#worker.idle()), this.#askedOver()]);
+    await atMost(drainMs, over);
+    this.#givingUp.abort(reason);
+    await over;
+    // Whoever has room goes on with what was given up; with the database away they find out by themselves.
+    const end = queue.close().then(() => hosts.wake());
+    await atMost(
+      endMs,
+      end.catch(() => undefined),
     );
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const level = error instanceof AlreadyRunning ? 'info' : 'error';
-    parts.log[level]({ connection: connection.name, error: message }, 'run could not begin');
-    return { dueAt: parts.clock.now() + lookAgainMs, needsUser: false };
-  }
-}
-
-/** With the database away nobody has paused anything; the run then cannot begin for that. */
-async function isPaused({ states }: SchedulerParts, connection: string): Promise<boolean> {
-  const state = await states.state(connection).catch(() => undefined);
-  return state?.pausedAt instanceof Date;
-}
-
-/** One connection's runs: those that are due, and those a person asks for. */
-interface Timetable {
-  /** Runs what is due until the scheduler stops. */
-  loop(): Promise<void>;
-  nextRunAt(): number | undefined;
-  isRunning(): boolean;
-  run(wanted: WantedRun): Promise<string>;
-  lookAgain(): void;
-  /** Resolves when the run a person asked for, if there is one, has ended. */
-  asked(): Promise<void>;
-}
-
-/** When the first run is due; at once when nothing can be known of earlier ones. */
-async function firstNext(parts: SchedulerParts, connection: ConnectionConfig, wanted: string): Promise<Next> {
-  try {
-    return { dueAt: await firstDue(parts, connection, wanted), needsUser: false };
-  } catch (error) {
-    parts.log.warn({ connection: connection.name, error: String(error) }, 'last run unknown');
-    return { dueAt: parts.clock.now(), needsUser: false };
-  }
-}
-
-function createTimetable(
-  parts: SchedulerParts,
-  connection: ConnectionConfig,
-  { signal, firstWanted }: { readonly signal: AbortSignal; readonly firstWanted: () => string },
-): Timetable {
-  const { name } = connection;
-  const { clock, log, service } = parts;
-  let next: Next | undefined;
-  let due = false;
-  let asked: Promise<void> | undefined;
-  let waker = new AbortController();
-
-  /** Resolves true when a run is due now, false when the wait was broken off. */
-  async function wait(): Promise<boolean> {
-    await asked;
-    waker = new AbortController();
-    const woken = AbortSignal.any([signal, waker.signal]);
-    const { dueAt = 0, needsUser = false } = next ?? {};
-    if (needsUser) await sleepUntilSignIn(parts, name, dueAt, woken);
-    else await sleepUntil(dueAt, clock, woken);
-    if (woken.aborted) return false;
-    // What was slept for has come; a pause now must not have it slept for again.
-    next = { dueAt: clock.now(), needsUser: false };
-    if (!(await isPaused(parts, name))) return !woken.aborted;
-    await sleepUntil(clock.now() + lookAgainMs, clock, woken);
-    return false;
   }
 
-  async function follow(finished: Promise<RunSummary>, wanted: WantedRun): Promise<void> {
-    try {
-      const ended = await finished;
-      const all = wanted.only === undefined && wanted.onlyDatasets === undefined;
-      if (all || ended.error?.code === 'rate_limited') next = nextAfter(parts, connection, ended);
-    } catch (error) {
-      log.error({ connection: name, error: String(error) }, 'run was given up');
-    }
-    asked = undefined;
+  #stopSignals() {
+    return { signal: this.#givingUp.signal, drain: this.#draining.signal };
   }
 
-  return {
-    async loop() {
-      next = await firstNext(parts, connection, firstWanted());
-      while (!signal.aborted) {
-        if (!(await wait())) continue;
-        due = true;
-        next = await runOnce(parts, connection, signal);
-        due = false;
+  async #go(): Promise<void> {
+    const { readsSources, hosts, log } = this.#parts;
+    const { signal } = this.#draining;
+    let isPlanned = !readsSources;
+    while (!signal.aborted) {
+      try {
+        if (!isPlanned) await this.#plan();
+        isPlanned = true;
+        await this.#checkClock();
+        await (readsSources ? this.#worker.look() : hosts.join());
+      } catch (error) {
+        log.warn({ error: failureOf(error).message }, 'could not look for what is due');
+        await this.#alarm.sleep(lookEveryMs);
       }
-    },
-    nextRunAt: () => (due || asked ? undefined : next?.dueAt),
-    isRunning: () => due || asked !== undefined,
-    async run(wanted) {
-      signal.throwIfAborted();
-      const request: RunRequest = { trigger: 'person', signal, ...wanted };
-      const { runId, finished } = await service.begin(connection, request);
-      asked = follow(finished, wanted);
-      waker.abort();
-      return runId;
-    },
-    lookAgain: () => waker.abort(),
-    asked: async () => asked,
-  };
-}
+      if (!signal.aborted) await this.#alarm.sleep(lookEveryMs * (0.9 + 0.2 * Math.random()));
+    }
+  }
 
-/** Makes the scheduler. `firstWanted` gives the first day a connection's configuration asks for. */
-export function createScheduler(
-  parts: SchedulerParts,
-  firstWanted: (connection: ConnectionConfig) => string,
-): Scheduler {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const timetables = new Map(
-    parts.connections.map((connection) => {
-      const made = createTimetable(parts, connection, { signal, firstWanted: () => firstWanted(connection) });
-      return [connection.name, made] as const;
-    }),
-  );
-  const beginning = new Set<Promise<string>>();
-  let loops: Promise<void>[] = [];
+  async #plan(): Promise<void> {
+    const { connections, dueRuns, clock, states } = this.#parts;
+    await states.ensure(connections.map(({ name }) => name));
+    await dueRuns.plan(
+      connections.map(({ name, intervalSeconds, timeZone, backfillDays }) => ({
+        connection: name,
+        intervalSeconds,
+        backfillFrom: addDays(dayAt(clock.now(), timeZone), 1 - backfillDays),
+      })),
+    );
+  }
 
-  return {
-    start() {
-      loops = [...timetables.values()].map((timetable) => timetable.loop());
-    },
-    nextRunAt: (connection) => timetables.get(connection)?.nextRunAt(),
-    isRunning: (connection) => timetables.get(connection)?.isRunning() ?? false,
-    async run(connection, wanted) {
-      const begins = timetables.get(connection)?.run(wanted);
-      if (!begins) throw new Error(`Expected a connection that is scheduled, found ${connection}`);
-      beginning.add(begins);
-      return begins.finally(() => beginning.delete(begins));
-    },
-    lookAgain: (connection) => timetables.get(connection)?.lookAgain(),
-    async stop() {
-      stopping.abort(new DOMException('The host is stopping', 'AbortError'));
-      await Promise.allSettled(beginning);
-      await Promise.all([...loops, ...[...timetables.values()].map((timetable) => timetable.asked())]);
-    },
-  };
+  /** Due times are the database's; days and what is shown are by the clock here. */
+  async #checkClock(): Promise<void> {
+    if (performance.now() - this.#clockCheckedAt < checkClockMs) return;
+    this.#clockCheckedAt = performance.now();
+    const { dueRuns, clock, log } = this.#parts;
+    const skewMs = await dueRuns.clockSkewMs(clock);
+    if (Math.abs(skewMs) < mostSkewMs) return;
+    const seconds = Math.round(skewMs / 1000);
+    log.warn({ seconds }, 'the clock of this host is not that of the database: days may be read too early or too late');
+  }
+
+  async #begin(connection: ConnectionConfig, wanted: WantedRun): Promise<string> {
+    const { service, log } = this.#parts;
+    const request: RunRequest = { trigger: 'person', ...this.#stopSignals(), ...wanted };
+    const { runId, finished } = await service.begin(connection, request);
+    const { name } = connection;
+    const followed = finished.catch((error: unknown) =>
+      log.error({ connection: name, error: failureOf(error).message }, 'run was given up'),
+    );
+    void this.#track(followed);
+    return runId;
+  }
+
+  /** Adds the run to the queue, with its row, for a host that reads sources. */
+  async #queue(connection: ConnectionConfig, wanted: WantedRun): Promise<string> {
+    const { service, runs, queue, hosts } = this.#parts;
+    const { name } = connection;
+    await service.expectToBegin(connection);
+    const runId = randomUUID();
+    await runs.ask({ runId, connection: name }, async (transaction) => {
+      const job = { connection: name, reason: 'asked', asked: { runId, ...wanted } } as const;
+      if ((await queue.add('run', [job], transaction)) === 0) throw alreadyRunning(name);
+    });
+    await hosts.wake();
+    return runId;
+  }
+
+  async #track<T>(work: Promise<T>): Promise<T> {
+    this.#asked.add(work);
+    return work.finally(() => this.#asked.delete(work));
+  }
+
+  async #askedOver(): Promise<void> {
+    while (this.#asked.size > 0) await Promise.allSettled(this.#asked);
+  }
 }

@@ -1,4 +1,11 @@
-import { absenceOf, okDaysOf, type Absence, type LedgerEntry } from '@on-the-way/core';
+import {
+  absenceOf,
+  okDaysOf,
+  readForPlan,
+  type Absence,
+  type LedgerEntry,
+  type PlanInput,
+} from '@on-the-way/core';
 import { dayAt, formatInstant, type DatasetInfo } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
 import type { ConnectionStore } from './storage/connections.ts';
@@ -12,16 +19,14 @@ interface SeenDataset {
   readonly absence?: Absence;
 }
 
-function seenDatasets(
-  datasets: readonly DatasetInfo[],
-  entries: readonly LedgerEntry[],
-  signedInAt: number | undefined,
-): SeenDataset[] {
-  const context = { okDays: okDaysOf(datasets, entries), ...(signedInAt !== undefined && { signedInAt }) };
+function seenDatasets({ datasets, entries, frontiers = [], signedInAt }: PlanInput): SeenDataset[] {
+  const okDays = okDaysOf(datasets, entries);
   const known = Map.groupBy(entries, ({ dataset }) => dataset);
   return datasets.map((info) => {
     const own = known.get(info.name) ?? [];
     const asked = own.filter(({ attempts }) => attempts > 0).toSorted((a, b) => (a.day < b.day ? 1 : -1));
+    const hidden = frontiers.find(({ dataset }) => dataset === info.name);
+    const context = { okDays, hidden, ...(signedInAt !== undefined && { signedInAt }) };
     const absence = absenceOf(info, own, context);
     return { info, ...(asked[0] && { newest: asked[0] }), ...(absence && { absence }) };
   });
@@ -58,9 +63,15 @@ export async function datasetsOf(
   { connection, now, timeZone }: { connection: ConnectionConfig; now: number; timeZone: string },
 ): Promise<readonly DatasetJson[]> {
   const state = await stores.connections.state(connection.name);
-  const from = state.backfillFrom ?? dayAt(now, connection.timeZone);
-  const entries = await stores.ledger.read(connection.name, from);
+  const { name, timeZone: zone, windowDays } = connection;
+  const plan = await readForPlan(stores.ledger, name, {
+    datasets: state.datasets ?? [],
+    now,
+    timeZone: zone,
+    windowDays,
+    backfillFrom: state.backfillFrom ?? dayAt(now, zone),
+    ...(state.signedInAt && { signedInAt: state.signedInAt.getTime() }),
+  });
   const stamp = (at: number): string => formatInstant(at, timeZone);
-  const seen = seenDatasets(state.datasets ?? [], entries, state.signedInAt?.getTime());
-  return seen.map((dataset) => datasetJson(dataset, stamp));
+  return seenDatasets(plan).map((dataset) => datasetJson(dataset, stamp));
 }

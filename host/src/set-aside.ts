@@ -1,4 +1,5 @@
-import { ConnectorError, type RawEvent, type SinkWriter, type WriteResult } from '@on-the-way/sdk';
+import type { EventOutcome, RunSink } from '@on-the-way/core';
+import { ConnectorError, type RawEvent, type SinkWriter } from '@on-the-way/sdk';
 import { isUnreachable } from './storage/database.ts';
 import type { DeadLetterStore, Refusal } from './storage/dead-letters.ts';
 
@@ -23,76 +24,86 @@ export function refusalOf(error: unknown): Refusal | undefined {
   return { code: error.code, message: error.message };
 }
 
-interface Refused {
-  readonly event: RawEvent;
-  readonly why: Refusal;
+/** What became of one event, and why it was refused. */
+interface Verdict {
+  readonly outcome: EventOutcome;
+  readonly why?: Refusal;
 }
 
-/** Writes each event by itself; resolves with those that were refused. Rejects with what is wrong with the sink. */
+function verdictOf(outcome: EventOutcome | undefined): Verdict {
+  // A sink that does not answer for an event leaves it unknown.
+  if (outcome === undefined) return { outcome: 'given_up' };
+  return outcome === 'conflict' ? { outcome, why: conflict } : { outcome };
+}
+
+/** Writes each event by itself. `stopped` says why those at the end were not tried. */
 async function writeSingly(
   sink: SinkWriter,
   batch: readonly RawEvent[],
   signal: AbortSignal,
-): Promise<Refused[]> {
-  const refused: Refused[] = [];
+): Promise<{ readonly verdicts: readonly Verdict[]; readonly stopped?: unknown }> {
+  const verdicts: Verdict[] = [];
   for (const event of batch) {
     try {
-      const { conflicts } = await sink.write([event], { signal });
-      refused.push(...conflicts.map((each) => ({ event: each, why: conflict })));
+      const { rows } = await sink.write([event], { signal });
+      verdicts.push(verdictOf(rows[0]?.outcome));
     } catch (error) {
       const why = refusalOf(error);
-      if (!why) throw error;
-      refused.push({ event, why });
+      if (!why)
+        return { verdicts: batch.map((_, at) => verdicts[at] ?? verdictOf(undefined)), stopped: error };
+      verdicts.push({ outcome: 'set_aside', why });
     }
   }
-  return refused;
+  return { verdicts };
 }
 
-async function keep(
-  { letters, connection, runId }: SettingAside,
-  refused: readonly Refused[],
-): Promise<void> {
-  if (refused.length === 0) return;
+/** Writes a batch, one by one where it is refused as a whole. */
+async function writeAll(
+  sink: SinkWriter,
+  batch: readonly RawEvent[],
+  signal: AbortSignal,
+): Promise<{ readonly verdicts: readonly Verdict[]; readonly failure?: unknown }> {
   try {
-    await letters.add(refused.map((each) => ({ connection, runId, ...each })));
-  } catch (cause) {
-    if (!isUnreachable(cause)) throw cause;
-    const message =
-      'Expected to set refused events aside, but the database is away: it is worth trying again';
-    throw new ConnectorError('transient', message, { cause });
+    const { rows } = await sink.write(batch, { signal });
+    return { verdicts: batch.map((_, at) => verdictOf(rows[at]?.outcome)) };
+  } catch (error) {
+    const why = refusalOf(error);
+    if (!why) throw error;
+    if (batch.length === 1) return { verdicts: [{ outcome: 'set_aside', why }], failure: error };
+    const { verdicts, stopped = error } = await writeSingly(sink, batch, signal);
+    return { verdicts, failure: stopped };
   }
+}
+
+/** What went wrong when the letters could not be kept. */
+function unkept(cause: unknown): unknown {
+  if (!isUnreachable(cause)) return cause;
+  const message = 'Expected to set refused events aside, but the database is away: it is worth trying again';
+  return new ConnectorError('transient', message, { cause });
 }
 
 /**
  * The sink of a run, which keeps what the real one refuses. Conflicts are set aside and reported as before. Of a batch
- * that is refused as `bad_data` every event is written by itself, the bad ones are set aside, and the error is thrown
- * as before: the slice failed, and all the rest of the batch is stored. Whatever is set aside is durable before `write`
+ * that is refused as `bad_data` every event is written by itself, the bad ones are set aside, and the refusal is the
+ * `failure` of the answer: all the rest of the batch is stored. Whatever is set aside is durable before `write`
  * settles, and so before the ledger says what became of the slice.
  */
-export function settingAside(sink: SinkWriter, run: SettingAside): SinkWriter {
+export function settingAside(sink: SinkWriter, { letters, connection, runId }: SettingAside): RunSink {
   return {
-    async write(batch, options): Promise<WriteResult> {
-      let result: WriteResult;
+    async write(batch, { signal }) {
+      const { verdicts, failure } = await writeAll(sink, batch, signal);
+      const refused = verdicts.flatMap(({ why }, at) => {
+        const event = batch[at];
+        return why && event ? [{ connection, runId, event, why }] : [];
+      });
+      if (refused.length === 0) return { rows: verdicts, ...(failure !== undefined && { failure }) };
       try {
-        result = await sink.write(batch, options);
-      } catch (error) {
-        const why = refusalOf(error);
-        if (!why) throw error;
-        const [first] = batch;
-        await keep(
-          run,
-          batch.length === 1 && first
-            ? [{ event: first, why }]
-            : await writeSingly(sink, batch, options.signal),
-        );
-        throw error;
+        await letters.add(refused);
+        return { rows: verdicts, ...(failure !== undefined && { failure }) };
+      } catch (cause) {
+        const rows = verdicts.map((verdict) => (verdict.why ? verdictOf(undefined) : verdict));
+        return { rows, failure: unkept(cause) };
       }
-      await keep(
-        run,
-        result.conflicts.map((event) => ({ event, why: conflict })),
-      );
-      return result;
     },
-    close: () => sink.close(),
   };
 }

@@ -1,5 +1,19 @@
-import type { RunSummary } from '@on-the-way/core';
+import type { DatasetCounts, RunSummary } from '@on-the-way/core';
 import { formatInstant } from '@on-the-way/sdk';
+
+/** The counts of a dataset in the API's spelling. Runs of earlier versions counted less. */
+export function countsJson({ setAside = 0, givenUp = 0, ...counts }: StoredCounts) {
+  const { read = counts.written + counts.unchanged + counts.conflicts, ...others } = counts;
+  return { ...others, read, set_aside: setAside, given_up: givenUp };
+}
+
+type Added = 'read' | 'setAside' | 'givenUp';
+type StoredCounts = Omit<DatasetCounts, Added> & Partial<Pick<DatasetCounts, Added>>;
+
+/** Those of each dataset. */
+export function datasetsJson(datasets: Readonly<Record<string, StoredCounts>>) {
+  return Object.fromEntries(Object.entries(datasets).map(([name, counts]) => [name, countsJson(counts)]));
+}
 
 /** A finished run as `otw run --json` prints it and GET /v1/events tells it. */
 export function summaryJson(summary: RunSummary, timeZone: string) {
@@ -14,7 +28,7 @@ export function summaryJson(summary: RunSummary, timeZone: string) {
     slices_planned: summary.slicesPlanned,
     requests: summary.requests,
     skipped: summary.skipped ?? null,
-    datasets: summary.datasets,
+    datasets: datasetsJson(summary.datasets),
     error: error ? { code: error.code, message: error.message } : null,
     not_before: error?.retryAfterMs === undefined ? null : stamp(summary.finishedAt + error.retryAfterMs),
   };

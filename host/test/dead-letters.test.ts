@@ -184,13 +184,19 @@ test('a letter that cannot be kept fails the slice with a word to try again', as
   };
   const sink = settingAside(
     {
-      write: async () => ({ written: 0, unchanged: 0, conflicts: [event], rows: [] }),
+      write: async () => ({
+        written: 0,
+        unchanged: 0,
+        conflicts: [event],
+        rows: [{ outcome: 'conflict', rawId: '1', ingestedAt: 'now' }],
+      }),
       close: async () => undefined,
     },
     { letters: { add: () => Promise.reject(away) }, connection: 'garmin', runId: 'r' },
   );
-  const written = sink.write([event], { signal: new AbortController().signal });
-  await expect(written).rejects.toMatchObject({ code: 'transient' });
+  const { rows, failure } = await sink.write([event], { signal: new AbortController().signal });
+  expect(rows).toMatchObject([{ outcome: 'given_up' }]);
+  expect(failure).toMatchObject({ code: 'transient' });
   expect(conflict.message).toMatch(/nothing was overwritten/);
 });
 

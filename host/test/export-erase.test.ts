@@ -46,6 +46,21 @@ beforeAll(async () => {
      from unnest(array['${ref}', '${otherRef}']) as who`,
   );
   await made.query(
+    `insert into app.dead_letter (kind, connection, dataset, from_day, to_day, error_code, error_message)
+     values ('slice', 'garmin', 'sleep', '2026-01-05', '2026-01-06', 'bad_data', 'm')`,
+  );
+  await made.query(
+    `insert into app.backfill (connection, from_day, to_day) values ('garmin', '2026-01-01', '2026-01-02')`,
+  );
+  await made.query(
+    `insert into app.dataset_cursor (connection, dataset, cursor, run_id) values ('garmin', 'c', '"of ${ref}"', gen_random_uuid())`,
+  );
+  await made.query(`insert into app.notification (connection, body) values ('garmin', '{"of":"${ref}"}')`);
+  await made.query(
+    `insert into app.dataset_frontier (connection, dataset, from_day, to_day, basis)
+     values ('garmin', 'c', '2026-01-01', '2026-01-02', 'b')`,
+  );
+  await made.query(
     `insert into app.annotation (target_type, target_id, label, value)
      select 'signal_event', raw_id, 'l', 'v' from raw.raw_event where external_id like '%::exact'`,
   );
@@ -214,6 +229,10 @@ describe('otw erase', () => {
       'app.annotation',
       'raw.raw_event',
       'app.dead_letter',
+      'app.dataset_frontier',
+      'app.dataset_cursor',
+      'app.backfill',
+      'app.notification',
       'app.slice_ledger',
       'app.run',
       'app.connector_health',

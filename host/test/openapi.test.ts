@@ -44,7 +44,7 @@ let made: TestHost;
 let server: ApiServer;
 let described: z.output<typeof description>;
 /** Ids that paths are filled in with. */
-let ids: { readonly run: string; readonly event: string; readonly signal: string; readonly letter: string };
+let ids: Readonly<Record<'run' | 'event' | 'signal' | 'letter' | 'backfill', string>>;
 
 beforeAll(async () => {
   source = await startScriptedSource();
@@ -65,7 +65,17 @@ beforeAll(async () => {
      values ('garmin', 'scripted', 'letter', '2026-02-26T00:00:00+08:00', convert_to('{}', 'UTF8'), 'x', 'conflict', 'was taken')
      returning dead_letter_id as id`,
   );
-  ids = { run: runId, event: event?.id ?? '', signal: signal?.id ?? '', letter: letter?.id ?? '' };
+  const [backfill] = await made.query<{ id: string }>(
+    `insert into app.backfill (connection, from_day, to_day, cancelled_at)
+     values ('garmin', '2026-02-20', '2026-02-22', now()) returning backfill_id as id`,
+  );
+  ids = {
+    run: runId,
+    event: event?.id ?? '',
+    signal: signal?.id ?? '',
+    letter: letter?.id ?? '',
+    backfill: backfill?.id ?? '',
+  };
 });
 afterAll(async () => {
   await made.host.scheduler.stop();
@@ -128,10 +138,20 @@ const calls: Readonly<Record<string, () => Partial<Call>>> = {
   'get /v1/connections/{name}': () => ({}),
   'get /v1/connections/{name}/datasets': () => ({}),
   'get /v1/connections/{name}/coverage': () => ({}),
+  'get /v1/connections/{name}/revisions': () => ({}),
   'post /v1/connections/{name}/check': () => ({}),
   'post /v1/connections/{name}/pause': () => ({}),
   'post /v1/connections/{name}/resume': () => ({}),
   'post /v1/connections/{name}/run': () => ({ body: { from: '2026-02-26', to: '2026-02-26' } }),
+  'post /v1/connections/{name}/backfills': () => ({ body: { from: '2026-02-24', to: '2026-02-25' } }),
+  'get /v1/connections/{name}/backfills': () => ({}),
+  'get /v1/connections/{name}/backfills/{id}': () => ({
+    path: `/v1/connections/garmin/backfills/${ids.backfill}`,
+  }),
+  'post /v1/connections/{name}/backfills/{id}/cancel': () => ({
+    path: `/v1/connections/garmin/backfills/${ids.backfill}/cancel`,
+  }),
+  'post /v1/connections/{name}/reset': () => ({ body: { datasets: ['steps'], dry_run: true } }),
   'get /v1/runs': () => ({ path: '/v1/runs?limit=1&status=succeeded' }),
   'get /v1/runs/{id}': () => ({ path: `/v1/runs/${ids.run}` }),
   'get /v1/raw-events': () => ({ path: '/v1/raw-events?limit=1' }),

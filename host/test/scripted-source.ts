@@ -24,8 +24,8 @@ export interface ScriptedSource {
   readonly origin: string;
   /** Replace it to change what is answered: `dataset` is the name, or `login` (`login-paused` while no sign-in is wanted), `last-change` or `marks`. */
   answer: (dataset: string, window: Window) => ScriptedAnswer;
-  /** Answers wait for it, where there is one. */
-  hold: (() => Promise<void>) | undefined;
+  /** Answers wait for it, where there is one; called with the request as `requests` shows it. */
+  hold: ((request: string) => Promise<void>) | undefined;
   /** Requests since it was last called, as `sleep 2026-02-26` or `weight 2026-02-01..2026-02-28`. */
   requests(): string[];
   close(): Promise<void>;
@@ -50,7 +50,7 @@ export async function startScriptedSource(): Promise<ScriptedSource> {
     const name = url.pathname.split('/').at(-1) ?? '';
     const window = { from: url.searchParams.get('from') ?? '', to: url.searchParams.get('to') ?? '' };
     seen.push(shown(name, window));
-    await source.hold?.();
+    await source.hold?.(shown(name, window));
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(source.answer(name, window)));
   });

@@ -12,11 +12,13 @@ import {
   type HostConfig,
   type HttpConfig,
   type IngestConfig,
+  type NotifyConfig,
 } from '../src/config/host-config.ts';
 import { buildHost, type Host } from '../src/container.ts';
 import type { IngestLimits } from '../src/ingest/group-writer.ts';
 import { createLog } from '../src/log.ts';
 import { createRedactor } from '../src/redact.ts';
+import type { Role } from '../src/roles.ts';
 import type { RunRequest } from '../src/run-service.ts';
 import { migrate } from '../src/storage/migrate.ts';
 import type { SessionKeyPlace } from '../src/storage/session-key.ts';
@@ -68,6 +70,13 @@ export interface TestHostOptions {
   readonly ingestLimits?: Partial<IngestLimits>;
   /** For a host that takes the database for its own, on a disk that it watches. */
   readonly minFreeMb?: number;
+  /** Who is told of changes. */
+  readonly notify?: NotifyConfig;
+  /** Runs at a time. */
+  readonly runsAtOnce?: number;
+  readonly role?: Role;
+  /** Connections beside the one, with the same plugin and configuration. */
+  readonly otherNames?: readonly string[];
   /** For hosts that share a database; else a key of its own. */
   readonly sessionKey?: SessionKeyPlace;
 }
@@ -105,12 +114,13 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
   };
   const config: HostConfig = {
     demo: false,
-    role: 'all',
+    role: options.role ?? 'all',
     origin: 'a test',
     baseDir: import.meta.dirname,
     dataDir: folder.path,
     ...(options.minFreeMb === undefined && { databaseUrl }),
     ...(options.sessionKey && { sessionKey: options.sessionKey }),
+    ...(options.notify && { notify: options.notify }),
     timeZone: 'Asia/Shanghai',
     host: '127.0.0.1',
     port: 0,
@@ -118,7 +128,11 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
     ingest: { ...defaultIngest, ...options.ingest },
     minFreeMb: options.minFreeMb ?? defaultMinFreeMb,
     requestFutureToleranceMinutes: 5,
-    connections: [connection],
+    connections: [
+      connection,
+      ...(options.otherNames ?? []).map((name) => ({ ...connection, name })),
+    ],
+    ...(options.runsAtOnce !== undefined && { runsAtOnce: options.runsAtOnce }),
     sinks: { postgres: { plugin: '@on-the-way/sink-postgres', config: {} } },
     warnings: [],
   };

@@ -1,6 +1,14 @@
 import { expect, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
-import { ConnectorError, defineConnector, rawJson, secret } from './index.ts';
+import {
+  checkpoint,
+  ConnectorError,
+  defineConnector,
+  isCheckpoint,
+  rawJson,
+  secret,
+  type JsonValue,
+} from './index.ts';
 
 const weather = defineConnector({
   name: 'weather',
@@ -137,5 +145,94 @@ test('an unknown dataset is a config error that lists the known ones', async () 
   await expect(reading).rejects.toMatchObject({
     code: 'config',
     message: expect.stringContaining('temperature, anything'),
+  });
+});
+
+const posts = defineConnector({
+  ...wrong,
+  login: async () => ({ pages: [['a', 'b'], ['c']] }),
+  account: () => 'me',
+  datasets: {
+    steps: {
+      granularity: 'day',
+      settleDays: 1,
+      description: 'Steps.',
+      schema: z.object({ steps: z.number() }),
+      async *fetch({ session, window }) {
+        expectTypeOf(session).toEqualTypeOf<{ pages: string[][] }>();
+        yield { day: window.from, data: { steps: session.pages.length } };
+      },
+    },
+    events: {
+      granularity: 'cursor',
+      description: 'What came since the last time.',
+      schema: z.object({ text: z.string() }),
+      async *fetch({ session, cursor }) {
+        expectTypeOf(session).toEqualTypeOf<{ pages: string[][] }>();
+        expectTypeOf(cursor).toEqualTypeOf<JsonValue | undefined>();
+        for (const [page, texts] of session.pages.entries()) {
+          if (typeof cursor === 'number' && page < cursor) continue;
+          for (const text of texts) yield { key: text, occurredAt: '2026-02-26T10:00:00Z', data: { text } };
+          yield checkpoint(page + 1);
+        }
+      },
+    },
+  },
+});
+
+test('a cursor dataset is given its cursor and answers with records and checkpoints', async () => {
+  const session = { pages: [['a', 'b'], ['c']] };
+  const ask = (cursor?: JsonValue) =>
+    Array.fromAsync(posts.fetchSince({ dataset: 'events', session, cursor, signal, log }));
+  const said = await ask();
+  expect(said.map((each) => (isCheckpoint(each) ? each.cursor : each.key))).toEqual(['a', 'b', 1, 'c', 2]);
+  expect(await ask(1)).toMatchObject([{ key: 'c' }, { cursor: 2 }]);
+  expect((await posts.listDatasets(session))[1]).toEqual({
+    name: 'events',
+    granularity: 'cursor',
+    spanDays: 1,
+    settleDays: 0,
+    description: 'What came since the last time.',
+  });
+});
+
+test('a dataset is asked in its own way alone', async () => {
+  const window = { from: '2026-02-26', to: '2026-02-27' };
+  const session = { pages: [] };
+  const days = Array.fromAsync(posts.fetch({ dataset: 'events', session, window, signal, log }));
+  await expect(days).rejects.toMatchObject({ code: 'config', message: expect.stringContaining('events') });
+  const since = posts.fetchSince({ dataset: 'steps', session, cursor: undefined, signal, log });
+  await expect(Array.fromAsync(since)).rejects.toMatchObject({ code: 'config' });
+});
+
+test('records of a cursor dataset without a key, and of a day dataset without a day, do not compile', () => {
+  const made = { ...wrong, login: async () => ({}), account: () => 'me' };
+  const described = { description: 'Events.' } as const;
+  defineConnector({
+    ...made,
+    datasets: {
+      // @ts-expect-error a record has a key
+      events: {
+        ...described,
+        granularity: 'cursor',
+        async *fetch() {
+          yield { day: '2026-02-26', data: 1 };
+        },
+      },
+    },
+  });
+  defineConnector({
+    ...made,
+    datasets: {
+      // @ts-expect-error a record has a day
+      steps: {
+        ...described,
+        granularity: 'day',
+        settleDays: 1,
+        async *fetch() {
+          yield { key: 'a', data: 1 };
+        },
+      },
+    },
   });
 });

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { isCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { ConnectorError } from './errors.ts';
 import type { IngestContracts } from './ingest.ts';
 import { isRawJson, type JsonValue, type RawJson } from './json.ts';
@@ -96,12 +97,46 @@ export interface ConnectorRecord<Data = JsonValue | RawJson> {
   readonly note?: string;
 }
 
+/** One thing the source said, of a cursor dataset. */
+export interface CursorRecord<Data = JsonValue | RawJson> {
+  /**
+   * What the source calls it, the same whenever it is read: 1 to 64 characters without control characters and without
+   * `::`. The same key with other data is a new fact and stored beside the old one.
+   */
+  readonly key: string;
+  /** When it happened, RFC 3339 with offset. Its day in the connection's zone is the record's, unless `day` is given. */
+  readonly occurredAt?: string;
+  /**
+   * The calendar day it belongs to. With neither this nor `occurredAt` it is the day of reading, and a record that is
+   * read again on another day is stored again.
+   */
+  readonly day?: Day;
+  /** The source's answer. An answer that is not an object is stored as `{ "value": answer }`. */
+  readonly data: Data;
+  /** How it was asked, for people who look into the payload; at most 128 characters. */
+  readonly method?: string;
+  /** What the source left out of it, for the ledger, e.g. `offloaded`; at most 128 characters. */
+  readonly note?: string;
+}
+
 /** What `fetch` of a dataset is given. */
 export interface FetchContext<Session> {
   /** What `login` resolved with. */
   readonly session: Session;
   /** The days asked for. One day for `day` and `snapshot`, up to `spanDays` for `range`. */
   readonly window: Window;
+  /** Aborted when the answer is no longer wanted; stop within a second. */
+  readonly signal: AbortSignal;
+  /** Where to tell what happens. */
+  readonly log: Log;
+}
+
+/** What `fetch` of a cursor dataset is given. */
+export interface CursorContext<Session> {
+  /** What `login` resolved with. */
+  readonly session: Session;
+  /** The last checkpoint behind which everything is stored, as it was yielded; undefined at the very first fetch. */
+  readonly cursor: JsonValue | undefined;
   /** Aborted when the answer is no longer wanted; stop within a second. */
   readonly signal: AbortSignal;
   /** Where to tell what happens. */
@@ -115,7 +150,9 @@ export type Granularity =
   /** One request for several days, at most `spanDays`. */
   | 'range'
   /** The state of now, dated today; the past cannot be asked for. */
-  | 'snapshot';
+  | 'snapshot'
+  /** Everything since the last time, from a cursor that the source gives. */
+  | 'cursor';
 
 /** What the host knows of a dataset. */
 export interface DatasetInfo {
@@ -137,10 +174,10 @@ export interface DatasetInfo {
 
 type DataOf<Schema> = Schema extends z.ZodType ? z.input<Schema> | RawJson : JsonValue | RawJson;
 
-/** A dataset as its author writes it. */
+/** A dataset of days as its author writes it. */
 export interface DatasetDefinition<Session, Schema = undefined> {
   /** How it is asked for. */
-  readonly granularity: Granularity;
+  readonly granularity: Exclude<Granularity, 'cursor'>;
   /** Longest window of one `fetch`, in days; required for `range`, 1 to 366. */
   readonly spanDays?: number;
   /** How many days a day may still change after it began. */
@@ -165,8 +202,30 @@ export interface DatasetDefinition<Session, Schema = undefined> {
   fetch(context: FetchContext<Session>): AsyncIterable<ConnectorRecord<DataOf<Schema>>>;
 }
 
+/** A cursor dataset as its author writes it: for sources that tell what came since the last time. */
+export interface CursorDatasetDefinition<Session, Schema = undefined> {
+  /** From a cursor on. */
+  readonly granularity: 'cursor';
+  /** One sentence for `otw datasets`. */
+  readonly description: string;
+  /**
+   * Why nothing can be asked as things are, e.g. that no credential covers it. Recorded as `not_supported` with this
+   * reason, without a fetch, and asked for once it is gone.
+   */
+  readonly notSupported?: string;
+  /** What a record's data must be. Checked at compile time here and at run time by the host. */
+  readonly schema?: Schema;
+  /**
+   * Yields what came since `cursor`, and `checkpoint(next)` after records behind which reading can go on at `next`. A
+   * checkpoint is kept once every record before it is stored; each costs a write, so one a page, not one a record.
+   * Called once a run, and again from the last checkpoint after `transient`. Records may come more than once.
+   */
+  fetch(context: CursorContext<Session>): AsyncIterable<CursorRecord<DataOf<Schema>> | Checkpoint>;
+}
+
 type DatasetTable<Session, Schemas> = {
-  readonly [Name in keyof Schemas]: DatasetDefinition<Session, Schemas[Name]>;
+  readonly [Name in keyof Schemas]:
+    DatasetDefinition<Session, Schemas[Name]> | CursorDatasetDefinition<Session, Schemas[Name]>;
 };
 
 /** What an author writes; see {@link defineConnector}. */
@@ -216,6 +275,11 @@ export interface ConnectorDefinition<Schema extends z.ZodType, Session, Schemas>
   /** Called once after the last fetch, also when the run failed. */
   logout?(context: { readonly session: Session }): Promise<void>;
   /**
+   * `run`: each run gets a process that no other run has used. For plugins that keep things of an account in their
+   * modules. Default: a process serves the runs of several accounts, one after the other.
+   */
+  readonly isolation?: 'run';
+  /**
    * What others may post to the host, by its name in `POST /v1/ingest/<name>`. Read in the host's own process,
    * and only of plugins the operator names for it.
    */
@@ -224,6 +288,12 @@ export interface ConnectorDefinition<Schema extends z.ZodType, Session, Schemas>
 
 /** What the host asks of a connector's dataset. */
 export interface FetchRequest extends FetchContext<unknown> {
+  /** Name of the dataset. */
+  readonly dataset: string;
+}
+
+/** What the host asks of a connector's cursor dataset. */
+export interface CursorRequest extends CursorContext<unknown> {
   /** Name of the dataset. */
   readonly dataset: string;
 }
@@ -263,21 +333,33 @@ export interface Connector {
   }): Promise<Readonly<Record<Day, string>>>;
   /** What can be read. */
   listDatasets(session: unknown): Promise<readonly DatasetInfo[]>;
-  /** Answers for a window. Throws ConnectorError `config` for a dataset that is not there. */
+  /** Answers for a window. Throws ConnectorError `config` for a dataset of days that is not there. */
   fetch(request: FetchRequest): AsyncIterable<ConnectorRecord>;
+  /** Answers with what came since a cursor. Throws ConnectorError `config` for a cursor dataset that is not there. */
+  fetchSince(request: CursorRequest): AsyncIterable<CursorRecord | Checkpoint>;
   /** Present if the author wrote one. */
   logout?(context: { readonly session: unknown }): Promise<void>;
+  /** Present if the author wrote one. */
+  readonly isolation?: 'run';
   /** What others may post. */
   readonly ingest?: IngestContracts;
 }
 
-type AnyTable = Readonly<Record<string, DatasetDefinition<unknown, z.ZodType | undefined>>>;
+type AnyDataset =
+  DatasetDefinition<unknown, z.ZodType | undefined> | CursorDatasetDefinition<unknown, z.ZodType | undefined>;
+type AnyTable = Readonly<Record<string, AnyDataset>>;
 type AnyDefinition = Omit<ConnectorDefinition<z.ZodType, unknown, unknown>, 'datasets'> & {
   readonly datasets: AnyTable | ((session: unknown) => Promise<AnyTable>);
 };
 
-function infoOf(name: string, dataset: AnyTable[string]): DatasetInfo {
-  const { granularity, settleDays, description, watched, notSupported } = dataset;
+function infoOf(name: string, dataset: AnyDataset): DatasetInfo {
+  const { description, notSupported } = dataset;
+  const about = { name, description, ...(notSupported !== undefined && { notSupported }) };
+  // Read each run from where the last one ended: no day of it is asked for twice.
+  if (dataset.granularity === 'cursor') {
+    return { ...about, granularity: 'cursor', spanDays: 1, settleDays: 0 };
+  }
+  const { granularity, settleDays, watched } = dataset;
   const spanDays = granularity === 'range' ? (dataset.spanDays ?? 0) : 1;
   if (!Number.isInteger(spanDays) || spanDays < 1 || spanDays > 366) {
     throw new ConnectorError(
@@ -285,31 +367,30 @@ function infoOf(name: string, dataset: AnyTable[string]): DatasetInfo {
       `Expected spanDays of dataset ${name} to be 1 to 366, got ${dataset.spanDays}: give the longest window the source accepts`,
     );
   }
-  return {
-    name,
-    granularity,
-    spanDays,
-    settleDays,
-    description,
-    ...(watched === true && { watched }),
-    ...(notSupported !== undefined && { notSupported }),
-  };
+  return { ...about, granularity, spanDays, settleDays, ...(watched === true && { watched }) };
 }
 
-async function* checked(name: string, dataset: AnyTable[string], context: FetchContext<unknown>) {
-  for await (const record of dataset.fetch(context)) {
-    const { schema } = dataset;
-    if (schema && !isRawJson(record.data)) {
-      const result = schema.safeParse(record.data);
-      if (!result.success) {
-        const where = result.error.issues.map((issue) => issue.path.join('.') || 'data').join(', ');
-        throw new ConnectorError(
-          'bad_data',
-          `Expected data of ${name} on ${record.day} to fit its schema, but ${where} does not`,
-        );
-      }
-    }
-    yield record as ConnectorRecord;
+/** Refuses data that does not fit the dataset's schema. Data given as raw JSON is not looked into. */
+function checkData(name: string, { schema }: AnyDataset, record: ConnectorRecord | CursorRecord): void {
+  if (!schema || isRawJson(record.data)) return;
+  const result = schema.safeParse(record.data);
+  if (result.success) return;
+  const where = result.error.issues.map((issue) => issue.path.join('.') || 'data').join(', ');
+  const on = record.day === undefined ? '' : ` on ${record.day}`;
+  throw new ConnectorError(
+    'bad_data',
+    `Expected data of ${name}${on} to fit its schema, but ${where} does not`,
+  );
+}
+
+async function* checked<Said extends ConnectorRecord | CursorRecord | Checkpoint>(
+  name: string,
+  dataset: AnyDataset,
+  answer: AsyncIterable<unknown>,
+): AsyncGenerator<Said> {
+  for await (const said of answer) {
+    if (!isCheckpoint(said)) checkData(name, dataset, said as ConnectorRecord | CursorRecord);
+    yield said as Said;
   }
 }
 
@@ -327,6 +408,15 @@ export function defineConnector<Schema extends z.ZodType, Session, Schemas>(
   const tableOf = async (session: unknown): Promise<AnyTable> =>
     typeof author.datasets === 'function' ? author.datasets(session) : author.datasets;
   const { name, version, description, source, service = name, config } = author;
+  const datasetOf = async (session: unknown, wanted: string): Promise<AnyDataset> => {
+    const table = await tableOf(session);
+    const dataset = Object.hasOwn(table, wanted) ? table[wanted] : undefined;
+    if (dataset) return dataset;
+    const known = Object.keys(table).join(', ');
+    throw new ConnectorError('config', `Expected a dataset of ${name} (${known}), got ${wanted}`);
+  };
+  const unfit = (wanted: string, kind: string): ConnectorError =>
+    new ConnectorError('config', `Expected a dataset ${kind} of ${name}, but ${wanted} is none`);
   return Object.freeze({
     kind: 'connector',
     name,
@@ -342,17 +432,19 @@ export function defineConnector<Schema extends z.ZodType, Session, Schemas>(
     ...(author.dayMarks && { dayMarks: author.dayMarks.bind(author) }),
     ...(author.logout && { logout: author.logout.bind(author) }),
     ...(author.ingest && { ingest: author.ingest }),
+    ...(author.isolation && { isolation: author.isolation }),
     async listDatasets(session: unknown) {
       return Object.entries(await tableOf(session)).map(([key, dataset]) => infoOf(key, dataset));
     },
     async *fetch({ dataset: wanted, ...context }: FetchRequest) {
-      const table = await tableOf(context.session);
-      const dataset = Object.hasOwn(table, wanted) ? table[wanted] : undefined;
-      if (!dataset) {
-        const known = Object.keys(table).join(', ');
-        throw new ConnectorError('config', `Expected a dataset of ${name} (${known}), got ${wanted}`);
-      }
-      yield* checked(wanted, dataset, context);
+      const dataset = await datasetOf(context.session, wanted);
+      if (dataset.granularity === 'cursor') throw unfit(wanted, 'of days');
+      yield* checked<ConnectorRecord>(wanted, dataset, dataset.fetch(context));
+    },
+    async *fetchSince({ dataset: wanted, ...context }: CursorRequest) {
+      const dataset = await datasetOf(context.session, wanted);
+      if (dataset.granularity !== 'cursor') throw unfit(wanted, 'with a cursor');
+      yield* checked<CursorRecord | Checkpoint>(wanted, dataset, dataset.fetch(context));
     },
   });
 }

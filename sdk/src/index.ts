@@ -4,11 +4,17 @@
  * @packageDocumentation
  */
 export { characters } from './characters.ts';
+export { checkpoint, isCheckpoint } from './checkpoint.ts';
+export type { Checkpoint } from './checkpoint.ts';
 export { defineConnector } from './connector.ts';
 export type {
   Connector,
   ConnectorDefinition,
   ConnectorRecord,
+  CursorContext,
+  CursorDatasetDefinition,
+  CursorRecord,
+  CursorRequest,
   DatasetDefinition,
   DatasetInfo,
   FetchContext,

@@ -63,6 +63,7 @@ export async function prepare(
     // Taken by pg where the address has none, as in compose.yaml.
     ...(process.env['PGPASSWORD'] ? [process.env['PGPASSWORD']] : []),
     ...(sessionKey && 'value' in sessionKey ? [sessionKey.value] : []),
+    ...(config.notify ? Object.values(config.notify) : []),
     ...(config.http.apiKey === undefined ? [] : [config.http.apiKey]),
   ]);
   const level =

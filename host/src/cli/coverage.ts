@@ -1,4 +1,5 @@
-import { addDays, dayAt, type Window } from '@on-the-way/sdk';
+import { addDays, dayAt, formatInstant, type Window } from '@on-the-way/sdk';
+import type { ConnectionConfig } from '../config/host-config.ts';
 import {
   cellJson,
   coverageOf,
@@ -8,7 +9,8 @@ import {
   type CoverageCell,
 } from '../coverage.ts';
 import { exitCodes } from '../host-error.ts';
-import { chosenConnection, withContext, type GlobalOptions } from './context.ts';
+import { revisionsJson, revisionsOf, type Revisions } from '../revisions.ts';
+import { chosenConnection, withContext, type CommandContext, type GlobalOptions } from './context.ts';
 import { formatTable, paint, print, printJson, say, simulatedNote } from './output.ts';
 import { windowOption } from './run.ts';
 
@@ -17,6 +19,7 @@ export interface CoverageOptions extends GlobalOptions {
   readonly from?: string;
   readonly to?: string;
   readonly gaps?: boolean;
+  readonly revisions?: boolean;
 }
 
 const marks: Readonly<Record<CellState, string>> = {
@@ -143,10 +146,57 @@ function show(coverage: Coverage, options: CoverageOptions, simulated: boolean):
   print(legend(coverage));
 }
 
+function showRevisions(revisions: Revisions, timeZone: string): void {
+  const { days, datasets } = revisions;
+  if (days.length === 0) return say('The source has changed none of these days since they were first read.');
+  const changes = days.map(({ dataset, day, revisions: times, changedAt, daysLate }) => [
+    dataset,
+    day,
+    times,
+    daysLate,
+    formatInstant(changedAt.getTime(), timeZone),
+  ]);
+  print(formatTable(['dataset', 'day', 'times', 'days late', 'last change'], changes));
+  print('');
+  const rows = datasets
+    .filter(({ changed }) => changed > 0)
+    .map(({ dataset, days: known, changed, medianDaysLate, p95DaysLate, mostDaysLate }) => [
+      dataset,
+      known,
+      changed,
+      medianDaysLate ?? '',
+      p95DaysLate ?? '',
+      mostDaysLate ?? '',
+    ]);
+  print(formatTable(['dataset', 'days', 'changed', 'median days late', '95 of 100', 'at most'], rows));
+}
+
+/** Which days changed after the fact; the rest of what `otw coverage` shows is left out. */
+async function revisionsCommand(
+  { config, host }: CommandContext,
+  { name, timeZone }: ConnectionConfig,
+  options: CoverageOptions,
+): Promise<number> {
+  const today = dayAt(Date.now(), timeZone);
+  const { backfillFrom } = await host.connections.state(name);
+  const all = { from: backfillFrom ?? today, to: addDays(today, 1) };
+  const revisions = await revisionsOf(host.ledger, name, { ...all, ...windowOption(options, today) });
+  if (options.json === true) {
+    printJson({ simulated: config.demo, ...revisionsJson(revisions, config.timeZone) });
+    return exitCodes.done;
+  }
+  if (config.demo) say(simulatedNote);
+  showRevisions(revisions, config.timeZone);
+  return exitCodes.done;
+}
+
 /** `otw coverage`: the ledger as a grid, day by dataset. */
 export function coverageCommand(name: string | undefined, options: CoverageOptions): Promise<number> {
-  return withContext(options, { role: 'coverage' }, async ({ config, host }) => {
-    const { name: connection, timeZone } = chosenConnection(config, name);
+  return withContext(options, { role: 'coverage' }, async (context) => {
+    const { config, host } = context;
+    const chosen = chosenConnection(config, name);
+    if (options.revisions === true) return revisionsCommand(context, chosen, options);
+    const { name: connection, timeZone } = chosen;
     const now = Date.now();
     const window: Window | undefined = windowOption(options, dayAt(now, timeZone));
     const coverage = await coverageOf(host, { connection, timeZone, now, ...(window && { window }) });

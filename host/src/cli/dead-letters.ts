@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { exitCodes, HostError } from '../host-error.ts';
 import { isAgreed } from './agreed.ts';
 import { withContext } from './context.ts';
@@ -18,6 +18,11 @@ type Action = (letters: Letters, id: string, options: DeadLettersOptions) => Pro
 
 const usual = 50;
 
+/** The key of an event, or the dataset and days that were set aside. */
+function whatOf({ external_id: key, dataset, from, to }: ShownLetter): string {
+  return key ?? `${dataset ?? ''} ${from === to ? from : `${from}..${to}`}`;
+}
+
 async function list(letters: Letters, options: DeadLettersOptions): Promise<number> {
   const { connection, limit = usual } = options;
   const items = await letters.list({ ...(connection !== undefined && { connection }), limit });
@@ -26,12 +31,12 @@ async function list(letters: Letters, options: DeadLettersOptions): Promise<numb
     const rows = items.map((item) => [
       item.id,
       item.connection,
-      item.external_id,
+      whatOf(item),
       item.attempts,
       item.last_attempt_at ?? '',
       item.error_code,
     ]);
-    print(formatTable(['id', 'connection', 'event', 'attempts', 'last', 'why'], rows));
+    print(formatTable(['id', 'connection', 'what', 'attempts', 'last', 'why'], rows));
     if (items.length === limit) say(`The newest ${limit}; there may be more: --limit`);
   }
   return exitCodes.done;
@@ -39,14 +44,42 @@ async function list(letters: Letters, options: DeadLettersOptions): Promise<numb
 
 function showLetter({ payload, ...letter }: ShownLetter): void {
   const rows = Object.entries(letter).map(([name, value]) => [name, value === null ? '' : String(value)]);
-  print(`${formatTable(['', ''], rows).trimStart()}\n\n${payload ?? ''}`);
+  const text = payload === null || payload === undefined ? '' : `\n\n${payload}`;
+  print(`${formatTable(['', ''], rows).trimStart()}${text}`);
 }
 
-const show: Action = async (letters, id, { json }) => {
+/** Puts the payload where it can be corrected; nothing that is there is overwritten. */
+function writePayload({ id, payload }: ShownLetter, file: string): void {
+  if (payload === null || payload === undefined) {
+    const message = `Expected a dead letter that holds an event, found days in ${id}: they have no payload`;
+    throw new HostError(exitCodes.usage, message);
+  }
+  try {
+    // What it holds is health data.
+    writeFileSync(file, payload, { flag: 'wx', mode: 0o600 });
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown';
+    const message = `--payload: expected the name of a new file to write to, found ${file} (${code})`;
+    throw new HostError(exitCodes.usage, message, { cause });
+  }
+}
+
+const show: Action = async (letters, id, { json, payload: file }) => {
   const letter = await letters.get(id);
+  if (file !== undefined) {
+    writePayload(letter, file);
+    say(`Its payload is in ${file}: correct it, then otw dead-letters replay ${id} --payload ${file}`);
+  }
   if (json === true) printJson({ dead_letter: letter });
   else showLetter(letter);
   return exitCodes.done;
+};
+
+const became = {
+  written: 'is stored.',
+  unchanged: 'was stored already, equal.',
+  answered: 'is done: its days have an answer.',
+  refused: 'was refused again and waits on.',
 };
 
 const replay: Action = async (letters, id, { json, payload: file }) => {
@@ -56,7 +89,7 @@ const replay: Action = async (letters, id, { json, payload: file }) => {
   const error = 'error' in replayed ? replayed.error : null;
   if (json === true) printJson({ id, outcome, error });
   else if (error) print(`${id} was refused again and waits on: ${error.code}: ${error.message}`);
-  else print(outcome === 'written' ? `${id} is stored.` : `${id} was stored already, equal.`);
+  else print(`${id} ${became[outcome]}`);
   return error ? exitCodes.incomplete : exitCodes.done;
 };
 
@@ -66,9 +99,16 @@ const drop: Action = async (letters, id, { json, yes }) => {
     say('Nothing was changed.');
     return exitCodes.done;
   }
+  const { kind, connection, dataset, from, to } = await letters.get(id);
   await letters.drop(id);
   if (json === true) printJson({ id, dropped: true });
   else print(`${id} is gone.`);
+  if (kind === 'slice') {
+    const wish = `--dataset ${dataset} --from ${from} --to ${to}`;
+    say(
+      `Its days stay set aside. Asked for again by: otw run ${connection} ${wish}; by a reset; by a newer plugin.`,
+    );
+  }
   return exitCodes.done;
 };
 

@@ -75,6 +75,52 @@ function addWork(program: Command, done: Done): void {
     );
 }
 
+/** The commands about days of the past: to have them, and to have them anew. */
+function addPast(program: Command, done: Done): void {
+  command(
+    program,
+    'backfill [connection]',
+    'days of the past, after all that is live; goes on where it stopped',
+    [
+      'otw backfill garmin --from 2024-05-10 --to 2024-06-01',
+      'otw backfill garmin --from 2024-01-01 --dataset sleep,hrv --requests 500 --detach',
+      'otw backfill garmin --list',
+    ],
+  )
+    .option('--from <day>', 'first day, YYYY-MM-DD')
+    .option('--to <day>', 'last day (default today)')
+    .option('--dataset <names>', 'only these, with commas between them')
+    .option('--refresh', 'also days that have an answer')
+    .option(
+      '--requests <number>',
+      'requests it may make (default: what the connection may)',
+      wholeNumber(999_999_999),
+    )
+    .option('--detach', 'leave it to the host, and do not wait')
+    .option('--list', 'show the backfills of the connection, and how far each has come')
+    .option('--cancel <id>', 'end one; what was read is kept')
+    .option('--api <address>', 'host whose API does it (default: the one that is running here)')
+    .action(async (name: string | undefined, options: GlobalOptions) =>
+      done(await (await import('./backfill.ts')).backfillCommand(name, options)),
+    );
+
+  command(
+    program,
+    'reset [connection]',
+    'forget what became of days, so that they are asked for again; asks',
+    ['otw reset garmin', 'otw reset garmin --dataset sleep --from 2026-02-01 --to 2026-02-07 --yes'],
+  )
+    .option('--from <day>', 'only from this day on, YYYY-MM-DD')
+    .option('--to <day>', 'only up to this day (default today)')
+    .option('--dataset <names>', 'only these, with commas between them')
+    .option('--cursors', 'only where datasets without days go on')
+    .option('--yes', 'do not ask')
+    .option('--api <address>', 'host whose API does it (default: the one that is running here)')
+    .action(async (name: string | undefined, options: GlobalOptions) =>
+      done(await (await import('./reset.ts')).resetCommand(name, options)),
+    );
+}
+
 /** The commands that keep runs from beginning, and deal with what runs left over. */
 function addCare(program: Command, done: Done): void {
   for (const verb of ['pause', 'resume'] as const) {
@@ -86,14 +132,19 @@ function addCare(program: Command, done: Done): void {
       );
   }
 
-  command(program, 'dead-letters [action] [id]', 'events that were refused: list, show, replay or drop', [
-    'otw dead-letters',
-    'otw dead-letters show 7b0c2f6e-3f53-4a3e-9d0c-2f6e3f534a3e',
-    'otw dead-letters replay 7b0c2f6e-3f53-4a3e-9d0c-2f6e3f534a3e --payload corrected.json',
-  ])
+  command(
+    program,
+    'dead-letters [action] [id]',
+    'what was refused or set aside: list, show, replay or drop',
+    [
+      'otw dead-letters',
+      'otw dead-letters show 7b0c2f6e-3f53-4a3e-9d0c-2f6e3f534a3e',
+      'otw dead-letters replay 7b0c2f6e-3f53-4a3e-9d0c-2f6e3f534a3e --payload corrected.json',
+    ],
+  )
     .option('--connection <name>', 'list: only those of this connection')
     .option('--limit <number>', 'list: how many (default 50)', wholeNumber(1000))
-    .option('--payload <file>', 'replay: a corrected payload; its key stays')
+    .option('--payload <file>', 'show: write the payload there; replay: a corrected payload, its key stays')
     .option('--yes', 'drop: do not ask')
     .option('--api <address>', 'host whose API does it (default: the one that is running here)')
     .action(async (action: string | undefined, id: string | undefined, options: DeadLettersOptions) =>
@@ -170,10 +221,12 @@ function addLooks(program: Command, done: Done): void {
   command(program, 'coverage [connection]', 'the ledger: a day by dataset grid', [
     'otw coverage garmin',
     'otw coverage garmin --gaps',
+    'otw coverage garmin --revisions',
   ])
     .option('--from <day>', 'first day (default: the first one wanted)')
     .option('--to <day>', 'last day (default today)')
     .option('--gaps', 'list what is missing and why')
+    .option('--revisions', 'list the days that the source changed after they were first read')
     .action(async (name: string | undefined, options: GlobalOptions) =>
       done(await (await import('./coverage.ts')).coverageCommand(name, options)),
     );
@@ -244,6 +297,7 @@ export function createProgram(version: string, done: Done): Command {
     .configureHelp({ showGlobalOptions: true });
 
   addWork(program, done);
+  addPast(program, done);
   addCare(program, done);
   addSessions(program, done);
   addPrivacy(program, done);

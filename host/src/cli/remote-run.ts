@@ -5,7 +5,7 @@ import { ApiRefusal, type ApiClient, type ServerEvent } from '../api-client.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { remoteConnection, viaRemote, type Remote } from './remote.ts';
 
-const statuses = ['running', 'succeeded', 'partial', 'failed', 'interrupted'] as const;
+const statuses = ['queued', 'running', 'succeeded', 'partial', 'failed', 'interrupted'] as const;
 const count = z.number();
 
 const runAnswer = z.object({
@@ -20,15 +20,20 @@ const runAnswer = z.object({
     skipped: z.string().nullable(),
     datasets: z.record(
       z.string(),
-      z.object({
-        ok: count,
-        no_data: count,
-        not_supported: count,
-        failed: count,
-        written: count,
-        unchanged: count,
-        conflicts: count,
-      }),
+      z
+        .object({
+          ok: count,
+          no_data: count,
+          not_supported: count,
+          failed: count,
+          read: count,
+          written: count,
+          unchanged: count,
+          conflicts: count,
+          set_aside: count,
+          given_up: count,
+        })
+        .transform(({ set_aside: setAside, given_up: givenUp, ...counts }) => ({ ...counts, setAside, givenUp })),
     ),
     error: z.object({ code: z.string(), message: z.string().nullable() }).nullable(),
   }),
@@ -83,7 +88,7 @@ async function waitFor(
   const soon = over.then(() => void (everyMs = lookSoonMs));
   for (;;) {
     const { run } = await client.get(`/v1/runs/${runId}`, runAnswer);
-    if (run.status !== 'running') return run;
+    if (run.status !== 'running' && run.status !== 'queued') return run;
     const isSoon = everyMs === lookSoonMs;
     await Promise.race([...(isSoon ? [] : [soon]), delay(everyMs, undefined, { signal })]);
   }
@@ -109,7 +114,7 @@ function pausedSummary(connection: string, refusal: ApiRefusal): RunSummary | un
 
 /** The run as one of this process would have ended. */
 function summaryOf(run: Run, notBefore: string | null): RunSummary | undefined {
-  if (run.status === 'running' || run.finished_at === null) return undefined;
+  if (run.status === 'running' || run.status === 'queued' || run.finished_at === null) return undefined;
   const finishedAt = Date.parse(run.finished_at);
   const retryAfterMs = notBefore === null ? undefined : Math.max(0, Date.parse(notBefore) - finishedAt);
   const pauses = run.error?.code === 'rate_limited' && retryAfterMs !== undefined;

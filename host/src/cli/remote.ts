@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { ApiAway, ApiRefusal, createApiClient, type ApiClient } from '../api-client.ts';
 import type { HostConfig } from '../config/host-config.ts';
@@ -7,7 +6,6 @@ import { readEnvironment, variables } from '../config/variables.ts';
 import { exitCodes, HostError } from '../host-error.ts';
 import { readDataDirLock } from '../storage/data-dir-lock.ts';
 import type { GlobalOptions } from './context.ts';
-import { ownOrigin } from './health.ts';
 
 /** Options of commands that can go through a host's API. */
 export interface RemoteOptions extends GlobalOptions {
@@ -72,21 +70,6 @@ export function remoteError(error: unknown, { origin }: Pick<ApiClient, 'origin'
 async function connect(client: ApiClient, timeZone: string): Promise<Remote> {
   const { items } = await client.get('/v1/connections', connectionsAnswer);
   return { client, connections: items, timeZone };
-}
-
-// A person who wants to see what the database knows is not to wait for a host that hangs.
-const lookWithinMs = 3_000;
-
-/** What the host of this configuration says of its connections; nothing where none answers, or it serves no API. */
-export async function askHost(config: HostConfig): Promise<Remote['connections']> {
-  const client = createApiClient({ origin: ownOrigin(config), key: config.http.apiKey });
-  try {
-    const late = delay(lookWithinMs, undefined, { ref: false }).then(() => undefined);
-    return (await Promise.race([connect(client, config.timeZone), late]))?.connections ?? [];
-  } catch (error) {
-    if (error instanceof ApiAway || error instanceof ApiRefusal) return [];
-    throw error;
-  }
 }
 
 /** The daemon of this machine that holds the data directory, if it serves us; whoever may read the folder needs no key. */

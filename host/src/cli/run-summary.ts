@@ -18,11 +18,15 @@ function totals(summary: RunSummary): string {
   const all = Object.values(summary.datasets);
   const sum = (key: keyof (typeof all)[number]): number =>
     all.reduce((total, counts) => total + counts[key], 0);
+  const few = (key: keyof (typeof all)[number], words: string): string[] =>
+    sum(key) > 0 ? [`${sum(key)} ${words}`] : [];
   const seconds = ((summary.finishedAt - summary.startedAt) / 1000).toFixed(1);
   const parts = [
     `${sum('written')} new`,
     `${sum('unchanged')} unchanged`,
-    ...(sum('conflicts') > 0 ? [`${sum('conflicts')} conflicts`] : []),
+    ...few('conflicts', 'conflicts'),
+    ...few('setAside', 'set aside'),
+    ...few('givenUp', 'given up'),
     `${sum('failed')} failed days`,
     `${summary.requests} requests`,
     `${seconds} s`,
@@ -30,20 +34,27 @@ function totals(summary: RunSummary): string {
   return parts.join(', ');
 }
 
+const usual = ['ok', 'no_data', 'not_supported', 'failed', 'written', 'unchanged'] as const;
+const rare = { conflicts: 'conflicts', setAside: 'set_aside', givenUp: 'given_up' } as const;
+
+/** A line a dataset; events that were neither written nor unchanged have columns where there are any. */
+function tableOf({ datasets }: RunSummary): string {
+  const all = Object.values(datasets);
+  const extra = (['conflicts', 'setAside', 'givenUp'] as const).filter((key) =>
+    all.some((counts) => counts[key] > 0),
+  );
+  const head = ['dataset', ...usual, ...extra.map((key) => rare[key])];
+  const rows = Object.entries(datasets).map(([dataset, counts]) => [
+    dataset,
+    ...[...usual, ...extra].map((key) => counts[key]),
+  ]);
+  return formatTable(head, rows);
+}
+
 /** The table by dataset and what it adds up to. */
 export function formatSummary(summary: RunSummary, timeZone: string): string {
   const { status, error } = summary;
-  const rows = Object.entries(summary.datasets).map(([dataset, counts]) => [
-    dataset,
-    counts.ok,
-    counts.no_data,
-    counts.not_supported,
-    counts.failed,
-    counts.written,
-    counts.unchanged,
-  ]);
-  const head = ['dataset', 'ok', 'no_data', 'not_supported', 'failed', 'written', 'unchanged'];
-  const table = rows.length > 0 ? [formatTable(head, rows), ''] : [];
+  const table = Object.keys(summary.datasets).length > 0 ? [tableOf(summary), ''] : [];
   const style = status === 'succeeded' ? 'green' : status === 'partial' ? 'yellow' : 'red';
   const lines = [...table, `${paint(style, status)}: ${totals(summary)}`];
   if (summary.skipped !== undefined) lines.push(`skipped: ${summary.skipped}`);

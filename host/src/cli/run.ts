@@ -1,15 +1,16 @@
-import { planSlices, type RunSummary, type Slice } from '@on-the-way/core';
+import { planSlices, readForPlan, type RunSummary, type Slice } from '@on-the-way/core';
 import { addDays, ConnectorError, dayAt, isDay, type Window } from '@on-the-way/sdk';
 import type { ConnectionConfig } from '../config/host-config.ts';
+import { atMost } from '../at-most.ts';
 import { exitCodes, HostError } from '../host-error.ts';
 import { AlreadyRunning, type RunRequest } from '../run-service.ts';
 import { chosenConnection, withContext, type CommandContext } from './context.ts';
 import { formatTable, print, printJson, say, simulatedNote } from './output.ts';
 import { showProgress } from './progress.ts';
-import { terminalPrompt } from './prompt.ts';
 import { findRemote, type Remote, type RemoteOptions } from './remote.ts';
 import { runRemotely } from './remote-run.ts';
 import { exitCodeOf, formatSummary, summaryJson } from './run-summary.ts';
+import { listenForStop, type Stop } from './stop-signals.ts';
 
 /** Options of `otw run`. */
 export interface RunOptions extends RemoteOptions {
@@ -20,7 +21,8 @@ export interface RunOptions extends RemoteOptions {
   readonly inProcess?: boolean;
 }
 
-function dayOption(name: string, value: string): string {
+/** A day that an option names. */
+export function dayOption(name: string, value: string): string {
   if (isDay(value)) return value;
   throw new HostError(
     exitCodes.usage,
@@ -58,18 +60,22 @@ async function dryRun(
   const ours = addDays(dayAt(now, connection.timeZone), 1 - connection.backfillDays);
   const { backfillFrom: known, signedInAt } = await host.connections.state(connection.name);
   const backfillFrom = known !== null && known < ours ? known : ours;
-  return host.service.withConnector(connection, request, async ({ datasets }) =>
-    planSlices({
-      datasets,
-      entries: await host.ledger.read(connection.name, backfillFrom),
-      now,
-      timeZone: connection.timeZone,
-      windowDays: connection.windowDays,
-      backfillFrom,
-      ...(signedInAt && { signedInAt: signedInAt.getTime() }),
-      ...(request.only && { only: request.only }),
-      ...(request.onlyDatasets && { onlyDatasets: request.onlyDatasets }),
-    }),
+  return host.service.withConnector(connection, request, async ({ datasets, version }) =>
+    planSlices(
+      await readForPlan(host.ledger, connection.name, {
+        datasets,
+        version,
+        now,
+        timeZone: connection.timeZone,
+        windowDays: connection.windowDays,
+        backfillFrom,
+        ...(signedInAt && { signedInAt: signedInAt.getTime() }),
+        ...(request.only && { only: request.only }),
+        ...(request.onlyDatasets && { onlyDatasets: request.onlyDatasets }),
+        // As the run itself would, since a person asks.
+        rereadLive: true,
+      }),
+    ),
   );
 }
 
@@ -92,7 +98,8 @@ function showPlan(slices: readonly Slice[], json: boolean): void {
   say(`${asked.length} slices would be asked for at most; nothing was read or written.`);
 }
 
-function datasetsOption(dataset: string | undefined): readonly string[] | undefined {
+/** The names of `--dataset`. */
+export function datasetsOption(dataset: string | undefined): readonly string[] | undefined {
   return dataset?.split(',').map((part) => part.trim());
 }
 
@@ -120,20 +127,23 @@ async function runByHost(
   return showSummary(summary, remote.timeZone, options.json === true);
 }
 
+// Without a host nobody else may be there to send what is to be told.
+const tellWithinMs = 3_000;
+
 async function runOne(
   context: CommandContext,
   name: string | undefined,
   options: RunOptions,
-  signal: AbortSignal,
+  { signal: drain, givenUp: signal, prompt }: Stop,
 ): Promise<number> {
   const { config, host, storage } = context;
   const connection = chosenConnection(config, name);
   const only = windowOption(options, dayAt(Date.now(), connection.timeZone));
-  const prompt = terminalPrompt();
   const datasets = datasetsOption(options.dataset);
   const request: RunRequest = {
     trigger: 'person',
     signal,
+    drain,
     ...(only && { only }),
     ...(datasets && { onlyDatasets: datasets }),
     ...(prompt && { prompt }),
@@ -141,39 +151,16 @@ async function runOne(
   };
   const json = options.json === true;
   if (options.dryRun === true) {
-    showPlan(await dryRun(context, connection, request).catch(refuseInPause), json);
+    const plan = dryRun(context, connection, { ...request, signal: drain });
+    showPlan(await plan.catch(refuseInPause), json);
     return exitCodes.done;
   }
   if (config.demo) say(simulatedNote);
   if (storage.kind === 'attached') say('Sharing the database of the host that is running.');
   showProgress(host.bus, process.stderr);
-  return showSummary(await host.service.execute(connection, request), config.timeZone, json);
-}
-
-/** Keeps what signals ask for: the first to stop in order, the second to leave at once. */
-function listenForStop(): {
-  readonly signal: AbortSignal;
-  code(): number | undefined;
-  onStop(saying: string): void;
-  /** Signals do what they usually do from here on. */
-  end(): void;
-} {
-  const stop = new AbortController();
-  let signalled: number | undefined;
-  let words = 'Stopping; what was read is kept. Once more to leave at once.';
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (signalled !== undefined) process.exit(signalled);
-    signalled = signal === 'SIGTERM' ? exitCodes.terminated : exitCodes.interrupted;
-    say(words);
-    stop.abort(new DOMException('Told to stop', 'AbortError'));
-  };
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  return {
-    signal: stop.signal,
-    code: () => signalled,
-    onStop: (saying) => void (words = saying),
-    end: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
-  };
+  const summary = await host.service.execute(connection, request);
+  if (!drain.aborted) await atMost(tellWithinMs, host.notifier.deliverDue());
+  return showSummary(summary, config.timeZone, json);
 }
 
 /** `otw run`: one run now, in the foreground; by the host that is running where there is one. */
@@ -190,7 +177,7 @@ export async function runCommand(name: string | undefined, options: RunOptions):
       return stop.code() ?? code;
     }
     const code = await withContext(options, { role: 'run', source: true }, (context) =>
-      runOne(context, name, options, stop.signal),
+      runOne(context, name, options, stop),
     );
     return stop.code() ?? code;
   } catch (error) {

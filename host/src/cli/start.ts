@@ -1,13 +1,13 @@
 import { exitCodes } from '../host-error.ts';
 import { listen, type ApiServer } from '../http/server.ts';
 import { checkAccess } from '../http/usable-key.ts';
-import { readsSources } from '../roles.ts';
 import { openContext, type CommandContext, type GlobalOptions } from './context.ts';
 import { say } from './output.ts';
 import { showProgress } from './progress.ts';
 import { formatSummary } from './run-summary.ts';
 
-const stopWithinMs = 9_000;
+// What is read is finished and recorded within seven seconds of them (scheduler.ts); a supervisor kills after ten or more.
+const leaveAfterMs = 9_700;
 
 function banner({ config, storage }: CommandContext, url: string): void {
   const database = storage.kind === 'external' ? 'DATABASE_URL' : `embedded Postgres in ${config.dataDir}`;
@@ -41,10 +41,19 @@ async function showArrival({ config, host }: CommandContext, url: string): Promi
   });
 }
 
-async function stopAll(server: ApiServer, { scheduler }: CommandContext['host']): Promise<void> {
+async function stopAll(server: ApiServer, { scheduler, notifier }: CommandContext['host']): Promise<void> {
   server.drain();
+  notifier.stop();
   await scheduler.stop();
   await server.close();
+}
+
+/** However a stop goes: whoever waits for it gets the process ended. */
+function leaveSoon(): void {
+  setTimeout(() => {
+    say('Did not stop in time; leaving.');
+    process.exit(exitCodes.failed);
+  }, leaveAfterMs).unref();
 }
 
 /** Resolves with the first signal to stop; a second one ends the process at once. */
@@ -53,8 +62,9 @@ function stopSignal(): Promise<'signal'> {
     let signalled = false;
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(signal, () => {
-        if (signalled) process.exit(exitCodes.interrupted);
+        if (signalled) process.exit(signal === 'SIGTERM' ? exitCodes.terminated : exitCodes.interrupted);
         signalled = true;
+        leaveSoon();
         resolve('signal');
       });
     }
@@ -62,7 +72,7 @@ function stopSignal(): Promise<'signal'> {
 }
 
 async function serve(context: CommandContext, stop: Promise<'signal'>): Promise<number> {
-  const { host, storage, config, log } = context;
+  const { host, storage, config } = context;
   await checkAccess(config, host.apiKeys);
   if (config.role !== 'worker') await host.contracts.all();
   // Past the limit nobody looks at the path.
@@ -74,13 +84,11 @@ async function serve(context: CommandContext, stop: Promise<'signal'>): Promise<
   banner(context, url);
   showProgress(host.bus, process.stderr);
   await showArrival(context, url);
-  if (readsSources(config.role)) host.scheduler.start();
+  host.scheduler.start();
+  host.notifier.start();
   const why = await Promise.race([stop, storage.ended.then(() => 'database' as const)]);
   say(why === 'signal' ? 'Stopping …' : 'The embedded Postgres ended by itself; stopping …');
-  setTimeout(() => {
-    log.error('did not stop in time; leaving');
-    process.exit(exitCodes.failed);
-  }, stopWithinMs).unref();
+  if (why === 'database') leaveSoon();
   await stopAll(server, host);
   return why === 'signal' ? exitCodes.done : exitCodes.unreachable;
 }

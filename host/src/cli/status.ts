@@ -1,10 +1,13 @@
 import { formatInstant } from '@on-the-way/sdk';
 import { exitCodes } from '../host-error.ts';
+import type { Stamp } from '../http/app-parts.ts';
+import { shownState } from '../http/connections.ts';
+import { shownHost } from '../http/hosts.ts';
 import { shownRun } from '../http/runs.ts';
-import type { ConnectionHealth } from '../storage/connections.ts';
+import type { ConnectionHealth, ConnectionState } from '../storage/connections.ts';
+import type { KnownHost } from '../storage/hosts.ts';
 import { chosenConnection, withContext, type CommandContext, type GlobalOptions } from './context.ts';
 import { formatTable, paint, print, printJson, say, simulatedNote } from './output.ts';
-import { askHost } from './remote.ts';
 
 const statusStyles: Readonly<Record<string, 'green' | 'yellow' | 'red' | 'dim'>> = {
   ok: 'green',
@@ -22,27 +25,41 @@ function coloured(status: string): string {
 
 type Shown = Awaited<ReturnType<typeof shownStatus>>;
 
-/** A connection as the database knows it, with what the host that is running says of the next run. */
-async function shownStatus({ config, host }: CommandContext, known: ConnectionHealth, waiting: number) {
-  const { connection, lastErrorCode: code, lastErrorMessage: message } = known;
-  const stamp = (at: Date | null): string | null =>
-    at ? formatInstant(at.getTime(), config.timeZone) : null;
-  const state = await host.connections.state(connection);
-  const running = (await host.claims.held([connection])).has(connection);
+interface Known {
+  readonly health: ConnectionHealth;
+  readonly state: ConnectionState | undefined;
+  /** Dead letters. */
+  readonly waiting: number;
+}
+
+/** A connection as the database knows it. */
+function shownStatus({ config }: CommandContext, { health, state, waiting }: Known) {
+  const { connection, lastErrorCode: code, lastErrorMessage: message } = health;
+  const stamp = stampOf(config);
   return {
     name: connection,
     simulated: config.demo,
-    state: running ? 'running' : state.pausedAt ? 'paused' : 'waiting',
-    paused_at: stamp(state.pausedAt),
-    last_status: known.lastStatus,
-    last_run_at: stamp(known.lastRunAt),
-    not_before: stamp(state.notBefore),
-    login_not_before: stamp(state.loginNotBefore),
-    success_count: known.successCount,
-    failure_count: known.failureCount,
+    ...shownState(state, stamp),
+    last_status: health.lastStatus,
+    last_run_at: stamp(health.lastRunAt),
+    login_not_before: stamp(state?.loginNotBefore),
+    success_count: health.successCount,
+    failure_count: health.failureCount,
     dead_letters: waiting,
     last_error: code === null ? null : { code, message },
   };
+}
+
+function stampOf({ timeZone }: CommandContext['config']): Stamp {
+  return (at) => (at === null || at === undefined ? null : formatInstant(Number(at), timeZone));
+}
+
+/** A line for each host: which process it is, and how much of the work it has. */
+function linesOf(hosts: readonly KnownHost[]): string[] {
+  return hosts.map(({ hostId, name, pid, role, version, connections }) => {
+    const has = connections === 1 ? '1 connection' : `${connections} connections`;
+    return `Host ${hostId.slice(0, 8)}: ${role} on ${name} (process ${pid}, version ${version}) has ${has}.`;
+  });
 }
 
 /** What keeps a connection waiting, a line each. */
@@ -61,16 +78,17 @@ function pausesOf({ name, paused_at, not_before, login_not_before }: Shown): str
 export function statusCommand(options: GlobalOptions): Promise<number> {
   return withContext(options, { role: 'status' }, async (context) => {
     const { config, host } = context;
-    const health = await host.connections.health(config.connections.map(({ name }) => name));
-    const waiting = await host.letters.waiting();
-    const told = new Map((await askHost(config)).map((each) => [each.name, each.next_run_at]));
-    const items = await Promise.all(
-      health.map(async (known) => ({
-        ...(await shownStatus(context, known, waiting.get(known.connection) ?? 0)),
-        next_run_at: told.get(known.connection) ?? null,
-      })),
-    );
-    if (options.json === true) printJson({ connections: items });
+    const names = config.connections.map(({ name }) => name);
+    const healths = await host.connections.health(names);
+    const states = await host.connections.states(names);
+    const letters = await host.letters.waiting();
+    const hosts = await host.hosts.list();
+    const items = healths.map((health) => {
+      const { connection: name } = health;
+      return shownStatus(context, { health, state: states.get(name), waiting: letters.get(name) ?? 0 });
+    });
+    if (options.json === true)
+      printJson({ connections: items, hosts: hosts.map((each) => shownHost(each, stampOf(config))) });
     else {
       const rows = items.map((item) => [
         item.name,
@@ -85,7 +103,7 @@ export function statusCommand(options: GlobalOptions): Promise<number> {
       ]);
       const counts = ['good runs', 'bad runs', 'set aside'];
       print(formatTable(['connection', 'state', 'last run', 'at', 'next run', ...counts, 'why'], rows));
-      for (const line of items.flatMap(pausesOf)) print(line);
+      for (const line of [...items.flatMap(pausesOf), ...linesOf(hosts)]) print(line);
       if (config.demo) say(simulatedNote);
     }
     return exitCodes.done;

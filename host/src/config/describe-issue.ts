@@ -21,7 +21,10 @@ const open = [
   'requireKey',
   'ingestPerMinute',
   'minFreeMb',
+  'connectorProcesses',
+  'freshProcess',
   ...fileKeys.policies,
+  ...fileKeys.limits,
 ];
 
 /** `connections.garmin.every`. A key may be a value that lost its place, as `password:x` in YAML is. */
@@ -39,8 +42,8 @@ function at(value: unknown, path: Path): unknown {
 
 function keysAt(path: Path): readonly string[] {
   if (path.length === 0) return fileKeys.file;
-  if (path[0] === 'http' || path[0] === 'ingest') return fileKeys[path[0]];
-  if (path.length === 3) return fileKeys.policies;
+  if (path[0] === 'http' || path[0] === 'ingest' || path[0] === 'notify') return fileKeys[path[0]];
+  if (path.length === 3) return path[2] === 'limits' ? fileKeys.limits : fileKeys.policies;
   return path[0] === 'connections' ? fileKeys.connection : fileKeys.sink;
 }
 

@@ -35,6 +35,12 @@ const policies = z
   })
   .partial();
 
+const limits = z.strictObject({
+  memoryMb: z.number().int().min(128).max(65_536).exactOptional(),
+  progressSeconds: z.number().int().min(1).max(86_400).exactOptional(),
+  wallSeconds: z.number().int().min(1).max(604_800).exactOptional(),
+});
+
 const connection = z.strictObject({
   plugin: z.string().min(1),
   config: pluginConfig.optional(),
@@ -45,6 +51,8 @@ const connection = z.strictObject({
   sink: z.string().min(1).optional(),
   tokenDir: z.string().min(1).optional(),
   policies: policies.optional(),
+  limits: limits.optional(),
+  freshProcess: z.boolean().optional(),
 });
 
 const sink = z.strictObject({ plugin: z.string().min(1), config: pluginConfig.optional() });
@@ -69,6 +77,10 @@ const ingest = z.strictObject({
   timeZones: itemsOf(zoneName),
 });
 
+const secretText = z.union([z.string(), z.strictObject({ file: z.string() })]);
+
+const notify = z.strictObject({ url: secretText, secret: secretText.optional() });
+
 /** What otw.config.ts (or .mjs, .json, .yaml) may hold. */
 export const fileSchema = z.strictObject({
   database: z.string().min(1).optional(),
@@ -79,6 +91,8 @@ export const fileSchema = z.strictObject({
   role: z.enum(roles, 'expected all, api or worker').optional(),
   http: http.optional(),
   ingest: ingest.optional(),
+  notify: notify.optional(),
+  connectorProcesses: z.number().int().min(1).max(1000).optional(),
   minFreeMb: z.number().int().min(freeSpaceBounds.min).max(freeSpaceBounds.max).optional(),
   connections: z
     .record(
@@ -98,8 +112,10 @@ export const fileKeys = {
   connection: Object.keys(connection.shape),
   sink: Object.keys(sink.shape),
   policies: Object.keys(policies.shape),
+  limits: Object.keys(limits.shape),
   http: Object.keys(http.shape),
   ingest: Object.keys(ingest.shape),
+  notify: Object.keys(notify.shape),
 };
 
 /** A configuration file's content. */

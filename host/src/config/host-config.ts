@@ -1,4 +1,5 @@
 import type { PolicySettings } from '@on-the-way/core';
+import type { RunLimits } from '../isolate/limits.ts';
 import type { Role } from '../roles.ts';
 import type { SessionKeyPlace } from '../storage/session-key.ts';
 
@@ -20,6 +21,10 @@ export interface ConnectionConfig {
   /** Written as connector_version instead of the plugin's own. */
   readonly connectorVersion?: string;
   readonly policies: PolicySettings;
+  /** What a run may cost; what is missing has its default. */
+  readonly limits?: Partial<RunLimits>;
+  /** Each run gets a process that no other run has used. */
+  readonly freshProcess?: boolean;
   /** Requests to the source in one run; no limit where it is missing. */
   readonly requestsPerRun?: number;
   /** Requests to the source in 24 hours, all runs together; no limit where it is missing. */
@@ -71,6 +76,17 @@ export const defaultIngest: IngestConfig = {
   timeZones: ['Asia/Shanghai'],
 };
 
+/** Who is told of changes. */
+export interface NotifyConfig {
+  /** Where notifications are posted; its path may be a secret. */
+  readonly url: string;
+  /** What they are signed with; absent: they are not. */
+  readonly secret?: string;
+}
+
+/** Runs under way at a time on a host that says nothing of it. */
+export const defaultRunsAtOnce = 4;
+
 /** Free space under which nothing is taken in, in MB. */
 export const defaultMinFreeMb = 200;
 
@@ -95,9 +111,15 @@ export interface HostConfig {
   readonly port: number;
   readonly http: HttpConfig;
   readonly ingest: IngestConfig;
+  /** Absent: nobody is told. */
+  readonly notify?: NotifyConfig;
+  /** Most processes of connectors at once; default: two more than runs at once. */
+  readonly connectorProcesses?: number;
   /** With less space free in the data directory nothing is taken in, in MB. Of no matter with DATABASE_URL. */
   readonly minFreeMb: number;
   readonly requestFutureToleranceMinutes: number;
+  /** Runs that this host has under way at a time; default {@link defaultRunsAtOnce}. */
+  readonly runsAtOnce?: number;
   readonly connections: readonly ConnectionConfig[];
   readonly sinks: Readonly<Record<string, SinkConfig>>;
   /** Said once at start: things that were skipped. */

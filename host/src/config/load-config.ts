@@ -9,6 +9,7 @@ import { defaultRequests, seconds, type FileConfig } from './file-schema.ts';
 import { garminConnection } from './garmin-connection.ts';
 import type { ConnectionConfig, HostConfig, SinkConfig } from './host-config.ts';
 import { doorsOf } from './http-config.ts';
+import { notifyOf } from './notify-config.ts';
 import { absolute, readConfigFile } from './read-file.ts';
 import { shownText } from './shown-value.ts';
 import { readEnvironment, refused, variables, type Environment } from './variables.ts';
@@ -118,6 +119,8 @@ function fileConnection(
     tokenDir: connection.tokenDir ? absolute(baseDir, connection.tokenDir) : join(dataDir, 'tokens', name),
     ...(env.CONNECTOR_VERSION !== undefined && { connectorVersion: env.CONNECTOR_VERSION }),
     policies,
+    ...(connection.limits && { limits: connection.limits }),
+    ...(connection.freshProcess !== undefined && { freshProcess: connection.freshProcess }),
     requestsPerRun,
     requestsPerDay,
   };
@@ -189,6 +192,8 @@ export async function loadConfig(options: {
     host,
     port: commandLine.port ?? file?.port ?? env.API_PORT ?? 8000,
     ...doorsOf(file, env, host),
+    ...notifyOf(file, env),
+    ...(file?.connectorProcesses !== undefined && { connectorProcesses: file.connectorProcesses }),
     requestFutureToleranceMinutes: env.REQUEST_FUTURE_TOLERANCE_MINUTES ?? 5,
     connections,
     sinks,

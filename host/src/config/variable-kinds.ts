@@ -91,6 +91,27 @@ export const httpOrigin: Variable<string> = {
   },
 };
 
+/** Where notifications are posted. */
+export const receiverUrl: Variable<string> = {
+  expected: 'an http or https address, without name and password in it',
+  example: 'https://hooks.example.com/otw',
+  // Its path is often all that keeps others from posting there.
+  secret: true,
+  parse(text) {
+    const url = parseUrl(text, ['http:', 'https:']);
+    return url && url.username === '' && url.password === '' ? url.href : undefined;
+  },
+};
+
+/** What notifications are signed with. */
+export const signingSecret: Variable<string> = {
+  expected: 'a secret of 16 to 256 characters without spaces, such as `openssl rand -hex 32` makes',
+  // Refused where it is used: a secret that stands in a manual is none.
+  example: 'the-16-characters-or-more-of-your-own-secret',
+  secret: true,
+  parse: (text) => (/^[\x21-\x7e]{16,256}$/.test(text) ? text : undefined),
+};
+
 /** A time zone all agree on. */
 export const timeZone: Variable<string> = {
   expected: timeZoneExpected,

@@ -42,6 +42,8 @@ const badAdded: Readonly<Record<string, string>> = {
   OTW_INGEST_PER_MINUTE: '0',
   OTW_INGEST_TIMEZONES: 'Asia/Shanghai,CST',
   OTW_MIN_FREE_MB: 'lots',
+  OTW_NOTIFY_URL: 'https://me:hunter2@hooks.example.com/otw',
+  OTW_NOTIFY_SECRET: 'hunter2',
 };
 
 const secret = ['DATABASE_URL', 'GARMIN_EMAIL', 'GARMIN_PASSWORD', 'GARMIN_MFA_CODE'];

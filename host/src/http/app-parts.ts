@@ -9,9 +9,12 @@ import type { OpenBreakers } from '../open-breakers.ts';
 import type { RunService } from '../run-service.ts';
 import type { Scheduler } from '../scheduler.ts';
 import type { ApiKeyStore } from '../storage/api-keys.ts';
+import type { BackfillStore } from '../storage/backfills.ts';
+import type { ClaimStore } from '../storage/claims.ts';
 import type { ConnectionStore } from '../storage/connections.ts';
 import type { Database } from '../storage/database.ts';
 import type { DeadLetterStore } from '../storage/dead-letters.ts';
+import type { HostRegistry } from '../storage/hosts.ts';
 import type { LedgerStore } from '../storage/ledger.ts';
 import type { RawEventStore } from '../storage/raw-events.ts';
 import type { RunStore } from '../storage/runs.ts';
@@ -27,12 +30,15 @@ export interface AppParts {
   readonly connections: ConnectionStore;
   readonly apiKeys: ApiKeyStore;
   readonly letters: DeadLetterStore;
+  readonly backfills: BackfillStore;
+  readonly claims: ClaimStore;
   /** Opens a sink of the configuration by its name. */
   readonly sink: (name: string) => Promise<SinkWriter>;
   readonly contracts: ContractSet;
   readonly ingestWriter: IngestWriter;
   readonly freeSpace: FreeSpace;
   readonly scheduler: Scheduler;
+  readonly hosts: HostRegistry;
   readonly ledger: LedgerStore;
   readonly rawEvents: RawEventStore;
   readonly service: RunService;

@@ -3,6 +3,7 @@ import express, { type Express } from 'express';
 import { annotationRoutes } from './annotation.ts';
 import { errorHandler, notFound } from './api-error.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
+import { backfillRoutes } from './backfills.ts';
 import { connectionVerbRoutes } from './connection-verbs.ts';
 import { connectionRoutes } from './connections.ts';
 import { coverageRoutes } from './coverage.ts';
@@ -12,6 +13,7 @@ import { eventRoutes } from './events.ts';
 import { createGuard } from './guard.ts';
 import { crossOrigin, safeHeaders } from './headers.ts';
 import { healthRoutes } from './health.ts';
+import { hostRoutes } from './hosts.ts';
 import { createKeyRing } from './key-ring.ts';
 import { countRequests, metricsRoutes } from './metrics.ts';
 import { openApiRoute } from './openapi.ts';
@@ -19,6 +21,7 @@ import { pocRoutes } from './poc.ts';
 import { rawEventRoutes } from './raw-events.ts';
 import { ingestRefusals, ingestRoutes } from './ingest.ts';
 import { nameRequest } from './request-id.ts';
+import { resetRoutes } from './reset.ts';
 import { routesOfRole } from './role-routes.ts';
 import { routerOf, type Route } from './route.ts';
 import { runRoutes } from './runs.ts';
@@ -36,6 +39,9 @@ function routesOf(parts: AppParts): readonly Route[] {
     ...healthRoutes(parts, stamp),
     ...connectionRoutes(parts, stamp),
     ...connectionVerbRoutes(parts, stamp),
+    ...hostRoutes(parts, stamp),
+    ...backfillRoutes(parts, stamp),
+    ...resetRoutes(parts),
     ...datasetRoutes(parts),
     ...coverageRoutes(parts),
     ...runRoutes(parts, stamp),

@@ -67,6 +67,19 @@ function refusalOf(error: unknown): unknown {
   return new ApiError(429, 'RATE_LIMITED', error.message, seconds);
 }
 
+/** Begins a run that a person wants; resolves with its id. Throws why it cannot begin, in the API's words. */
+export async function beginWishedRun(
+  { scheduler }: Pick<AppParts, 'scheduler'>,
+  name: string,
+  wanted: WantedRun,
+): Promise<string> {
+  try {
+    return await scheduler.run(name, wanted);
+  } catch (error) {
+    throw refusalOf(error);
+  }
+}
+
 function runRoute(parts: AppParts): Route {
   return defineRoute({
     method: 'post',
@@ -83,12 +96,8 @@ function runRoute(parts: AppParts): Route {
         ...daysOfRun(body, parts, connection),
         ...(await datasetsOfRun(body, parts, connection)),
       };
-      try {
-        const runId = await parts.scheduler.run(name, wanted);
-        return { status: 202, body: { status: 'ok', run_id: runId } };
-      } catch (error) {
-        throw refusalOf(error);
-      }
+      const runId = await beginWishedRun(parts, name, wanted);
+      return { status: 202, body: { status: 'ok', run_id: runId } };
     },
   });
 }
@@ -101,7 +110,7 @@ async function setPaused(
 ): Promise<Answer> {
   const connection = connectionOf(parts, name);
   await parts.connections.setPaused(name, paused);
-  if (!paused) parts.scheduler.lookAgain(name);
+  if (!paused) await parts.scheduler.lookAgain();
   return { body: { status: 'ok', connection: await shownConnection(parts, connection, stamp) } };
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ConnectionConfig } from '../config/host-config.ts';
+import type { ConnectionState } from '../storage/connections.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
 import { failureShape, healthShape, shownHealth } from './health.ts';
@@ -12,6 +13,7 @@ export const connectionShape = z.strictObject({
   plugin: z.string(),
   simulated: z.boolean(),
   state: z.enum(['waiting', 'running', 'paused']),
+  host_id: z.uuid().nullable(),
   paused_at: timestamp.nullable(),
   next_run_at: timestamp.nullable(),
   not_before: timestamp.nullable(),
@@ -26,30 +28,55 @@ export const connectionShape = z.strictObject({
   sink: z.string(),
 });
 
-/** A connection as the API shows it. */
-export async function shownConnection(parts: AppParts, connection: ConnectionConfig, stamp: Stamp) {
-  const { name, plugin, timeZone, intervalSeconds, windowDays, backfillDays, sink } = connection;
-  const [health] = await parts.connections.health([name]);
-  const state = await parts.connections.state(name);
-  const running = parts.scheduler.isRunning(name);
-  const paused = state.pausedAt !== null;
+/** Connections as the API shows them, in a handful of queries whatever their number. */
+export async function shownConnections(
+  parts: AppParts,
+  connections: readonly ConnectionConfig[],
+  stamp: Stamp,
+) {
+  const names = connections.map(({ name }) => name);
+  const [healths, states] = await Promise.all([
+    parts.connections.health(names),
+    parts.connections.states(names),
+  ]);
+  const health = new Map(healths.map((each) => [each.connection, each]));
+  return connections.map((connection) => {
+    const { name, plugin, timeZone, intervalSeconds, windowDays, backfillDays, sink } = connection;
+    const known = health.get(name);
+    return {
+      name,
+      plugin,
+      simulated: parts.config.demo,
+      ...shownState(states.get(name), stamp),
+      open_breakers: [...parts.breakers.of(name)],
+      ...(known && shownHealth(known, stamp)),
+      time_zone: timeZone,
+      interval_seconds: intervalSeconds,
+      window_days: windowDays,
+      backfill_days: backfillDays,
+      sink,
+    };
+  });
+}
+
+/** What a connection is doing, on whichever host. */
+export function shownState(state: ConnectionState | undefined, stamp: Stamp) {
+  const running = typeof state?.hostId === 'string';
+  const paused = state?.pausedAt instanceof Date;
   return {
-    name,
-    plugin,
-    simulated: parts.config.demo,
     state: running ? 'running' : paused ? 'paused' : 'waiting',
-    paused_at: stamp(state.pausedAt),
-    next_run_at: paused ? null : stamp(parts.scheduler.nextRunAt(name)),
-    not_before: stamp(state.notBefore),
-    open_breakers: [...parts.breakers.of(name)],
-    ...(health && shownHealth(health, stamp)),
-    time_zone: timeZone,
-    interval_seconds: intervalSeconds,
-    window_days: windowDays,
-    backfill_days: backfillDays,
-    backfill_from: state.backfillFrom,
-    sink,
+    host_id: state?.hostId ?? null,
+    paused_at: stamp(state?.pausedAt),
+    next_run_at: paused || running ? null : stamp(state?.nextRunAt),
+    not_before: stamp(state?.notBefore),
+    backfill_from: state?.backfillFrom ?? null,
   };
+}
+
+/** One connection as the API shows it. */
+export async function shownConnection(parts: AppParts, connection: ConnectionConfig, stamp: Stamp) {
+  const [shown] = await shownConnections(parts, [connection], stamp);
+  return shown;
 }
 
 /** The connection a path names. */
@@ -75,8 +102,7 @@ export function connectionRoutes(parts: AppParts, stamp: Stamp): readonly Route[
         200: { description: 'All of them', schema: ok({ items: z.array(connectionShape) }) },
       },
       async handle() {
-        const all = parts.config.connections;
-        const items = await Promise.all(all.map((connection) => shownConnection(parts, connection, stamp)));
+        const items = await shownConnections(parts, parts.config.connections, stamp);
         return { body: { status: 'ok', items } };
       },
     }),

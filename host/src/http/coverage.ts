@@ -1,12 +1,13 @@
 import { addDays, dayAt, type Window } from '@on-the-way/sdk';
 import { z } from 'zod';
 import type { ConnectionConfig } from '../config/host-config.ts';
+import { revisionsJson, revisionsOf } from '../revisions.ts';
 import { cellJson, coverageOf, missingOf } from '../coverage.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
 import { connectionOf, connectionPath } from './connections.ts';
 import { defineRoute, type Route } from './route.ts';
-import { day, expectOrder, ok } from './shapes.ts';
+import { day, expectOrder, ok, timestamp } from './shapes.ts';
 
 const mostDays = 3660;
 const states = ['ok', 'no_data', 'not_supported', 'failed', 'gap', 'none'] as const;
@@ -38,6 +39,35 @@ const answer = ok({
   }),
 });
 
+const count = z.int();
+
+const revisionsAnswer = ok({
+  connection: z.string(),
+  simulated: z.boolean(),
+  from: day,
+  to: day,
+  days: z.array(
+    z.strictObject({
+      dataset: z.string(),
+      day,
+      revisions: count,
+      first_read_at: timestamp,
+      changed_at: timestamp,
+      days_late: count,
+    }),
+  ),
+  datasets: z.array(
+    z.strictObject({
+      dataset: z.string(),
+      days: count,
+      changed: count,
+      median_days_late: count.nullable(),
+      p95_days_late: count.nullable(),
+      most_days_late: count.nullable(),
+    }),
+  ),
+});
+
 /** Days from the first to the last, both wanted, as a window. Refuses the wrong order, and more than `most`. */
 export function windowOfDays(from: string, to: string, most: number): Window {
   expectOrder(from, to);
@@ -60,9 +90,28 @@ async function windowOf(
   return windowOfDays(from < earliest ? earliest : from, to, mostDays);
 }
 
-/** The ledger as a grid. */
+function revisionsRoute(parts: AppParts): Route {
+  return defineRoute({
+    method: 'get',
+    path: '/v1/connections/{name}/revisions',
+    summary: 'Which days the source changed after they were first read, how often, and how late',
+    scope: 'read',
+    params: connectionPath,
+    query: z.strictObject({ from: day.optional(), to: day.optional() }),
+    answers: { 200: { description: 'The days, and what they say of each dataset', schema: revisionsAnswer } },
+    async handle({ params: { name }, query }) {
+      const window = await windowOf(parts, connectionOf(parts, name), query);
+      const revisions = await revisionsOf(parts.ledger, name, window);
+      const { timeZone, demo: simulated } = parts.config;
+      return { body: { status: 'ok', simulated, ...revisionsJson(revisions, timeZone) } };
+    },
+  });
+}
+
+/** The ledger as a grid, and what in it changed after the fact. */
 export function coverageRoutes(parts: AppParts): readonly Route[] {
   return [
+    revisionsRoute(parts),
     defineRoute({
       method: 'get',
       path: '/v1/connections/{name}/coverage',

@@ -7,7 +7,7 @@ import { day, ok, timestamp } from './shapes.ts';
 
 const datasetShape = z.strictObject({
   dataset: z.string(),
-  granularity: z.enum(['day', 'range', 'snapshot']),
+  granularity: z.enum(['day', 'range', 'snapshot', 'cursor']),
   span_days: z.int(),
   settle_days: z.int(),
   watched: z.boolean(),

@@ -1,22 +1,28 @@
+import { addDays } from '@on-the-way/sdk';
 import { z } from 'zod';
-import { replayLetter } from '../replay-letter.ts';
+import { replayLetter, wishOfLetter } from '../replay-letter.ts';
 import type { DeadLetter, FullDeadLetter } from '../storage/dead-letters.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
 import { readJsonBody } from './body.ts';
-import { defineRoute, type Route } from './route.ts';
-import { connectionName, cursor, cursorAfter, ok, pageLimit, timestamp } from './shapes.ts';
+import { beginWishedRun } from './connection-verbs.ts';
+import { connectionOf } from './connections.ts';
+import { defineRoute, type Answer, type Route } from './route.ts';
+import { connectionName, cursor, cursorAfter, day, ok, pageLimit, timestamp } from './shapes.ts';
 
 /** Members of a dead letter in an answer. */
 export const letterShape = {
   id: z.uuid(),
+  kind: z.enum(['event', 'slice']),
   connection: z.string(),
   dataset: z.string().nullable(),
+  from: day.nullable(),
+  to: day.nullable(),
   run_id: z.uuid().nullable(),
   plugin_version: z.string().nullable(),
-  source_id: z.string(),
-  external_id: z.string(),
-  occurred_at: z.string(),
+  source_id: z.string().nullable(),
+  external_id: z.string().nullable(),
+  occurred_at: z.string().nullable(),
   error_code: z.string(),
   error_message: z.string(),
   attempts: z.int(),
@@ -29,8 +35,11 @@ export const letterShape = {
 export function shownLetter(letter: DeadLetter, stamp: Stamp) {
   return {
     id: letter.id,
+    kind: letter.kind,
     connection: letter.connection,
     dataset: letter.dataset,
+    from: letter.window?.from ?? null,
+    to: letter.window ? addDays(letter.window.to, -1) : null,
     run_id: letter.runId,
     plugin_version: letter.pluginVersion,
     source_id: letter.sourceId,
@@ -48,8 +57,14 @@ export function shownLetter(letter: DeadLetter, stamp: Stamp) {
 const idPath = z.strictObject({ id: z.string() });
 const replayBody = z.strictObject({ payload: z.string().optional() });
 
+/** What a replay of an event answers. */
+const writtenAnswer = ok({ id: z.uuid(), outcome: z.enum(['written', 'unchanged']) });
+
+/** What a replay of days answers: they are asked for by this run. */
+const askedAnswer = ok({ id: z.uuid(), outcome: z.literal('asked'), run_id: z.uuid() });
+
 /** What a replay answers. */
-export const replayAnswer = ok({ id: z.uuid(), outcome: z.enum(['written', 'unchanged']) });
+export const replayAnswer = z.union([writtenAnswer, askedAnswer]);
 
 function noLetter(): ApiError {
   return new ApiError(404, 'NOT_FOUND', 'Expected the id of a dead letter; GET /v1/dead-letters lists them');
@@ -65,7 +80,8 @@ function listRoute({ letters }: AppParts, stamp: Stamp): Route {
   return defineRoute({
     method: 'get',
     path: '/v1/dead-letters',
-    summary: 'Events that were refused and wait to be looked at, newest first',
+    summary:
+      'Events that were refused and days that were set aside, which wait to be looked at, newest first',
     scope: 'read',
     query: z.strictObject({
       connection: connectionName.optional(),
@@ -98,21 +114,43 @@ function listRoute({ letters }: AppParts, stamp: Stamp): Route {
   });
 }
 
+/** Days have no payload of their own: the source is asked for them. */
+async function askAgain(
+  parts: AppParts,
+  letter: FullDeadLetter,
+  payload: string | undefined,
+): Promise<Answer> {
+  if (payload !== undefined)
+    throw new ApiError(
+      422,
+      'INVALID_ARGUMENT',
+      'payload: expected none, since this letter is of days, which the source is asked for',
+    );
+  connectionOf(parts, letter.connection);
+  const runId = await beginWishedRun(parts, letter.connection, wishOfLetter(letter));
+  return { status: 202, body: { status: 'ok', id: letter.id, outcome: 'asked', run_id: runId } };
+}
+
 function replayRoute(parts: AppParts): Route {
   const { letters, config, sink } = parts;
   return defineRoute({
     method: 'post',
     path: '/v1/dead-letters/{id}/replay',
-    summary: 'Writes a dead letter again, corrected where a payload is given',
+    summary: 'Writes an event again, corrected where a payload is given; asks for days again',
     scope: 'admin',
     params: idPath,
     body: { mediaTypes: ['application/json'], schema: replayBody },
     answers: {
-      200: { description: 'It is stored; the letter waits no more', schema: replayAnswer },
+      200: { description: 'The event is stored; the letter waits no more', schema: writtenAnswer },
+      202: {
+        description: 'A run asks for the days; the letter waits no more once each has an answer',
+        schema: askedAnswer,
+      },
     },
     async handle({ params: { id }, request, response }) {
       const letter = await letterOf(parts, id);
       const body = await readJsonBody(request, replayBody.optional());
+      if (letter.kind === 'slice') return askAgain(parts, letter, body?.payload);
       const left = new AbortController();
       response.once('close', () => left.abort());
       const replayed = await replayLetter({ letters, sink, connections: config.connections }, letter, {
@@ -127,20 +165,20 @@ function replayRoute(parts: AppParts): Route {
   });
 }
 
-/** What sinks refused: to look at, to write again, to let go. */
+/** What sinks refused and the schedule set aside: to look at, to write or ask for again, to let go. */
 export function deadLetterRoutes(parts: AppParts, stamp: Stamp): readonly Route[] {
   return [
     listRoute(parts, stamp),
     defineRoute({
       method: 'get',
       path: '/v1/dead-letters/{id}',
-      summary: 'One dead letter with its payload as text, digit for digit',
+      summary: 'One dead letter; an event with its payload as text, digit for digit',
       scope: 'read',
       params: idPath,
       answers: {
         200: {
           description: 'The letter',
-          schema: ok({ dead_letter: z.strictObject({ ...letterShape, payload: z.string() }) }),
+          schema: ok({ dead_letter: z.strictObject({ ...letterShape, payload: z.string().nullable() }) }),
         },
       },
       async handle({ params: { id } }) {

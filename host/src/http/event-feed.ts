@@ -59,9 +59,12 @@ function sliceJson({ runId, connection, slice, outcomes }: EngineEvents['slice:f
   };
 }
 
-/** Every event of the engine as its data, in the API's spelling. */
+/** What is told; each batch of events would be too much, and the run says what they add up to. */
+type Told = Omit<EngineEvents, 'events:counted'>;
+
+/** Every event that is told as its data, in the API's spelling. */
 function describe(timeZone: string): {
-  readonly [Name in keyof EngineEvents]: (event: EngineEvents[Name][0]) => { readonly connection: string };
+  readonly [Name in keyof Told]: (event: Told[Name][0]) => { readonly connection: string };
 } {
   return {
     'run:started': ({ runId, connection, slices, at }) => ({
@@ -104,13 +107,13 @@ export function createEventFeed({ bus, startedAt, timeZone, clean }: FeedParts):
   }
 
   const shapes = describe(timeZone);
-  const follow = <Name extends keyof EngineEvents>(name: Name): void => {
-    const shape: (event: EngineEvents[Name][0]) => { readonly connection: string } = shapes[name];
+  const follow = <Name extends keyof Told>(name: Name): void => {
+    const shape: (event: Told[Name][0]) => { readonly connection: string } = shapes[name];
     // The one cast: the bus does not tell its types apart by a name that is a parameter.
-    const tellOf = ((event: EngineEvents[Name][0]) => tell(name, shape(event))) as never;
+    const tellOf = ((event: Told[Name][0]) => tell(name, shape(event))) as never;
     bus.on(name, tellOf);
   };
-  for (const name of Object.keys(shapes)) follow(name as keyof EngineEvents);
+  for (const name of Object.keys(shapes)) follow(name as keyof Told);
 
   return {
     listen(listener) {

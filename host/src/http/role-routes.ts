@@ -5,14 +5,14 @@ import type { Route } from './route.ts';
 /** What a worker answers: whether it is well. */
 const workerPaths = ['/v1/health/live', '/v1/health/ready', '/metrics'];
 
-/** What asks a source, which a host without a scheduler leaves to those that have one. */
-const sourcePaths = ['/v1/connections/{name}/run', '/v1/connections/{name}/check'];
+/** What asks a source while the caller waits, which a host of this role leaves to those that have sessions. */
+const sourcePaths = ['/v1/connections/{name}/check'];
 
 function refuse(): never {
   throw new ApiError(
     409,
     'WRONG_ROLE',
-    'This host has the role api and reads no source: wait for the next scheduled run of the worker, or use otw run and otw check where the worker is',
+    'This host has the role api and reads no source: use otw check where the worker is',
   );
 }
 

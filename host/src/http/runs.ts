@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import type { StoredRun } from '../storage/runs.ts';
+import { datasetsJson } from '../summary-json.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts, Stamp } from './app-parts.ts';
 import { failureShape } from './health.ts';
 import { defineRoute, type Route } from './route.ts';
 import { connectionName, cursor, cursorAfter, ok, pageLimit, timestamp } from './shapes.ts';
 
-const statuses = ['running', 'succeeded', 'partial', 'failed', 'interrupted'] as const;
+const statuses = ['queued', 'running', 'succeeded', 'partial', 'failed', 'interrupted'] as const;
 
 const listQuery = z.strictObject({
   connection: connectionName.optional(),
@@ -20,16 +21,19 @@ const counts = z.strictObject({
   no_data: z.int(),
   not_supported: z.int(),
   failed: z.int(),
+  read: z.int(),
   written: z.int(),
   unchanged: z.int(),
   conflicts: z.int(),
+  set_aside: z.int(),
+  given_up: z.int(),
 });
 
 /** A run in an answer. */
 const runShape = z.strictObject({
   run_id: z.uuid(),
   connection: z.string(),
-  trigger: z.enum(['schedule', 'person']),
+  trigger: z.enum(['schedule', 'person', 'backfill']),
   status: z.enum(statuses),
   started_at: timestamp,
   finished_at: timestamp.nullable(),
@@ -52,7 +56,7 @@ export function shownRun(run: StoredRun, stamp: Stamp) {
     slices_planned: run.slicesPlanned,
     requests: run.requests,
     skipped: run.skipped,
-    datasets: run.datasets,
+    datasets: datasetsJson(run.datasets),
     error: run.errorCode === null ? null : { code: run.errorCode, message: run.errorMessage },
   };
 }

@@ -1,5 +1,4 @@
-import type { Duplex } from 'node:stream';
-import { failureOf, PluginBug, type DatedEvent } from '@on-the-way/core';
+import { failureOf, PluginBug, type FetchedBatch } from '@on-the-way/core';
 import {
   ConnectorError,
   connectorErrorCodes,
@@ -10,15 +9,9 @@ import {
 import type { HostLog } from '../log.ts';
 import type { Redactor } from '../redact.ts';
 import type { SessionTokens } from '../storage/session-tokens.ts';
-import type { ConnectorChild } from './child-process.ts';
-import {
-  createLineSplitter,
-  encode,
-  readFromChild,
-  type FromChild,
-  type ToChild,
-  type WireError,
-} from './protocol.ts';
+import type { ConnectorProcess, ProcessUser } from './connector-process.ts';
+import { ProcessEnded, watchLimits, type RunLimits } from './limits.ts';
+import type { FromChild, ToChild, WireError } from './protocol.ts';
 
 /** What the child may ask the host for, and where its words go. */
 export interface ChannelOptions {
@@ -28,30 +21,25 @@ export interface ChannelOptions {
   readonly onRequests?: (made: number) => void;
   /** Present when answers are recorded. */
   readonly record?: (answer: RecordedAnswer) => void;
+  readonly limits: Omit<RunLimits, 'wallSeconds'>;
   readonly log: HostLog;
   readonly redactor: Redactor;
 }
 
-/** The child ended before it was told to. Ends the run; the next one starts another child. */
-class ProcessDied extends Error {
-  override readonly name = 'ProcessDied';
-  readonly code = 'process_died';
-}
-
-const closeWithinMs = 2_000;
+// A plugin that takes longer to say goodbye is not waited for.
+const releaseWithinMs = 2_000;
 // What a process said before it died tells why, in the ledger too; a stack is enough.
 const keptLines = 8;
 const keptCharacters = 600;
-const longestWords = 10_000;
-// A batch is about a million characters and one record; a record of this size is none any sink can hold.
-const longestMessage = 256 * 1024 * 1024;
 const reactWithinMs = 2_000;
 
 /** What the child says once the connector has logged in. */
 export type Opened = Extract<FromChild, { type: 'opened' }>;
 
 interface Pending {
-  batch(events: readonly DatedEvent[]): void;
+  /** Whether it is the host's turn, e.g. to store what was sent. */
+  readonly isOurTurn?: () => boolean;
+  batch(batch: FetchedBatch): void;
   done(value: JsonValue | undefined): void;
   failed(error: Error): void;
 }
@@ -68,37 +56,42 @@ function errorOf({ code, message, status, retryAfterMs, refusedSignIn }: WireErr
   return code === 'plugin_bug' ? new PluginBug(message) : Object.assign(new Error(message), { code });
 }
 
-/** The host's end of the channel: routes messages to whoever waits for them. */
-export class Channel {
+function batchOf({ events, checkpoint }: Extract<FromChild, { type: 'batch' }>): FetchedBatch {
+  return { events, ...(checkpoint !== undefined && { checkpoint }) };
+}
+
+/** The host's end of the channel to a process, for one run: routes messages to whoever waits for them. */
+export class Channel implements ProcessUser {
   readonly #pending = new Map<number, Pending>();
-  readonly #child: ConnectorChild;
+  readonly #process: ConnectorProcess;
   readonly #options: ChannelOptions;
   readonly #opened = Promise.withResolvers<Opened>();
+  readonly #unwatch: () => void;
   #nextId = 1;
   #failure: Error | undefined;
   #closing = false;
+  #isUp = false;
+  #isOpen = false;
+  #heardAt = performance.now();
+  #answering = 0;
   #lastWords: string[] = [];
+  #isOutOfHeap = false;
   #releaseTokens: (() => Promise<void>) | undefined;
+  #released: PromiseWithResolvers<boolean> | undefined;
   #reaction: { promise: Promise<void>; known: () => void; timer: NodeJS.Timeout } | undefined;
 
-  constructor(child: ConnectorChild, options: ChannelOptions) {
-    this.#child = child;
+  constructor(process: ConnectorProcess, options: ChannelOptions) {
+    this.#process = process;
     this.#options = options;
     this.#opened.promise.catch(() => undefined);
-    this.#listen(child.channel);
-    for (const stream of ['stdout', 'stderr'] as const) {
-      child.process[stream]?.setEncoding('utf8').on(
-        'data',
-        createLineSplitter((line) => {
-          const clean = options.redactor.redact(line);
-          if (stream === 'stderr') this.#lastWords = [...this.#lastWords.slice(1 - keptLines), clean.trim()];
-          options.log.debug({ stream }, clean);
-        }, longestWords),
-      );
-    }
-    // close, not exit: by then its last words have arrived.
-    child.process.on('close', (code, signal) => this.#ended(signal ?? `exit code ${code}`));
-    child.process.on('error', (error) => this.#ended(error.message));
+    this.#unwatch = watchLimits(
+      options.limits,
+      { residentMb: () => process.residentMb(), silentSince: () => this.#silentSince() },
+      (why) => this.giveUp(why),
+    );
+    process.attach(this);
+    // The time a process takes to begin is the machine's, not the connector's.
+    process.send({ type: 'ping' });
   }
 
   get opened(): Promise<Opened> {
@@ -106,12 +99,13 @@ export class Channel {
   }
 
   send(message: ToChild): void {
-    if (this.#child.channel.writable) this.#child.channel.write(encode(message));
+    this.#process.send(message);
   }
 
   /** Registers for the answers to a new id; throws when the child has ended. */
   expect(pending: Pending): number {
     if (this.#failure) throw this.#failure;
+    this.progressed();
     const id = this.#nextId++;
     this.#pending.set(id, pending);
     return id;
@@ -125,7 +119,7 @@ export class Channel {
     if (this.#reaction || this.#failure) return;
     const reaction = Promise.withResolvers<void>();
     const stuck = `Expected the connector's process to react within ${reactWithinMs / 1000} s; it is stuck and was ended`;
-    const timer = setTimeout(() => this.giveUp(new ProcessDied(stuck)), reactWithinMs);
+    const timer = setTimeout(() => this.giveUp(new ProcessEnded('stalled', stuck)), reactWithinMs);
     this.#reaction = { promise: reaction.promise, known: reaction.resolve, timer };
   }
 
@@ -145,17 +139,24 @@ export class Channel {
     return this.#failure === undefined;
   }
 
-  /** Asks the child to end and makes sure of it. */
-  async close(): Promise<void> {
+  /** It goes on: what is asked of the connector has only just begun to take time. */
+  progressed(): void {
+    this.#heardAt = performance.now();
+  }
+
+  /** Ends the run's use of the process. Resolves with whether another run may use it. Never rejects. */
+  async close(): Promise<boolean> {
     this.#closing = true;
     this.#reacted();
-    const { process: child } = this.#child;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    this.send({ type: 'close' });
-    const timer = setTimeout(() => child.kill('SIGKILL'), closeWithinMs);
-    await exited;
+    if (!this.isAlive || !this.#isOpen) return this.#end(false);
+    this.#released = Promise.withResolvers();
+    const timer = setTimeout(() => this.kill(), releaseWithinMs);
+    this.send({ type: 'release' });
+    const isReusable = await this.#released.promise;
     clearTimeout(timer);
+    // What it printed until then is on its way, and belongs to this run.
+    await new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)));
+    return this.#end(isReusable && this.isAlive);
   }
 
   /** Ends the child at once; whoever waits is told why. */
@@ -166,35 +167,57 @@ export class Channel {
 
   kill(): void {
     this.#closing = true;
-    this.#child.process.kill('SIGKILL');
+    this.#process.kill();
   }
 
-  #listen(channel: Duplex): void {
-    channel.setEncoding('utf8');
-    channel.on(
-      'data',
-      createLineSplitter((line) => {
-        const message = readFromChild(line);
-        if (message) this.#receive(message);
-        else
-          this.giveUp(
-            new PluginBug('Expected only the connector on file descriptor 3, found a plugin writing to it'),
-          );
-      }, longestMessage),
-    );
-    // The exit event tells how it ended; a broken pipe only that it did.
-    channel.on('error', () => undefined);
-  }
-
-  #receive(message: FromChild): void {
+  said(stream: 'stdout' | 'stderr', line: string): void {
     const { log, redactor } = this.#options;
+    const clean = redactor.redact(line);
+    // Said before a long stack, of which only the end is kept.
+    if (line.includes('heap out of memory')) this.#isOutOfHeap = true;
+    if (stream === 'stderr') this.#lastWords = [...this.#lastWords.slice(1 - keptLines), clean.trim()];
+    log.debug({ stream }, clean);
+  }
+
+  broke(error: Error): void {
+    this.#closing = true;
+    this.#fail(error);
+  }
+
+  ended(how: string): void {
+    this.#options.log[this.#closing ? 'debug' : 'warn']({ how }, 'connector process ended');
+    const words = this.#lastWords.join(' | ').slice(0, keptCharacters);
+    const said = words === '' ? '' : `; it said: ${words}`;
+    const message = `Expected the connector's process to stay up, but it ended: ${how}${said}`;
+    this.#fail(new ProcessEnded(this.#isOutOfHeap ? 'memory_limit' : 'process_died', message));
+  }
+
+  #end(isReusable: boolean): boolean {
+    this.#unwatch();
+    void this.#unlockTokens();
+    return isReusable;
+  }
+
+  /** While the host answers a question of the child, or stores what it sent, it is not the child that is slow. */
+  #silentSince(): number | undefined {
+    if (!this.#isUp || this.#answering > 0) return undefined;
+    const owes = !this.#isOpen || [...this.#pending.values()].some(({ isOurTurn }) => isOurTurn?.() !== true);
+    return owes ? this.#heardAt : undefined;
+  }
+
+  receive(message: FromChild): void {
+    const { log, redactor } = this.#options;
+    // Words are no progress: a plugin that only talks is stuck too.
+    if ((message.type !== 'log' && message.type !== 'pong') || !this.#isUp) this.progressed();
+    this.#isUp = true;
     switch (message.type) {
       case 'secrets':
         return redactor.add(message.values);
       case 'opened':
+        this.#isOpen = true;
         return this.#opened.resolve(message);
       case 'batch':
-        return this.#pending.get(message.id)?.batch(message.events);
+        return this.#pending.get(message.id)?.batch(batchOf(message));
       case 'done':
         return this.#settle(message.id, (pending) => pending.done(message.value));
       case 'failed':
@@ -209,7 +232,11 @@ export class Channel {
         void this.#answer(message);
         return;
       case 'pong':
-        this.#reacted();
+        return this.#reacted();
+      case 'released':
+        return this.#released?.resolve(message.reusable);
+      case 'left_behind':
+        log.warn(redactor.redact(`An earlier run of the plugin left something behind: ${message.message}`));
     }
   }
 
@@ -232,20 +259,15 @@ export class Channel {
     else this.#settle(id, (pending) => pending.failed(error));
   }
 
-  #ended(how: string): void {
-    this.#options.log[this.#closing ? 'debug' : 'warn']({ how }, 'connector process ended');
-    const words = this.#lastWords.join(' | ').slice(0, keptCharacters);
-    const said = words === '' ? '' : `; it said: ${words}`;
-    this.#fail(new ProcessDied(`Expected the connector's process to stay up, but it ended: ${how}${said}`));
-  }
-
   /** Tells whoever waits why; whoever asks later, that nobody is there any more. */
   #fail(error: Error): void {
     this.#failure ??=
-      error instanceof ProcessDied
+      error instanceof ProcessEnded
         ? error
-        : new ProcessDied(`The connector's process ended after: ${error.message}`);
+        : new ProcessEnded('process_died', `The connector's process ended after: ${error.message}`);
     this.#reacted();
+    this.#unwatch();
+    this.#released?.resolve(false);
     void this.#unlockTokens();
     this.#opened.reject(error);
     const waiting = [...this.#pending.values()];
@@ -253,7 +275,14 @@ export class Channel {
     for (const pending of waiting) pending.failed(error);
   }
 
-  async #answer({ id, method, args }: Extract<FromChild, { type: 'call' }>): Promise<void> {
+  async #answer(call: Extract<FromChild, { type: 'call' }>): Promise<void> {
+    this.#answering += 1;
+    await this.#reply(call);
+    this.#answering -= 1;
+    this.progressed();
+  }
+
+  async #reply({ id, method, args }: Extract<FromChild, { type: 'call' }>): Promise<void> {
     const { tokens, prompt, redactor } = this.#options;
     const [first, second] = args;
     const text = typeof first === 'string' ? first : '';

@@ -8,9 +8,6 @@ import { packageFolder, type ResolvedPlugin } from './resolve-plugin.ts';
 const entry = join(import.meta.dirname, `child${extname(import.meta.filename)}`);
 const require = createRequire(import.meta.filename);
 
-// Unpaid room for JSON and buffers; a plugin that needs more is doing something else than reading.
-const heapMegabytes = 512;
-
 /** Every node_modules folder that a module in `folder` may import from. */
 function moduleFolders(folder: string): string[] {
   const here = join(folder, 'node_modules');
@@ -66,11 +63,22 @@ export interface ConnectorChild {
 
 // A host that is killed cannot end its children, and a plugin that loops hears nothing. So a shell's
 // background job reads descriptor 4, which only the host holds open, and ends the child when it closes.
-const watch = 'unset PWD OLDPWD; (read -r line <&4 || kill -9 $$) >/dev/null 2>&1 3>&- & exec "$@" 4>&-';
+// No core file may keep what was in its memory, and what it opens is bounded.
+const watch =
+  'unset PWD OLDPWD; ulimit -c 0 2>/dev/null; ulimit -n 4096 2>/dev/null; (read -r line <&4 || kill -9 $$) >/dev/null 2>&1 3>&- & exec "$@" 4>&-';
 
 function tiedToHost(program: string, args: readonly string[]): [string, string[]] {
   if (process.platform === 'win32') return [program, [...args]];
   return ['/bin/sh', ['-c', watch, 'sh', program, ...args]];
+}
+
+/** What tells one process from another: those of a kind can stand in for each other. */
+export interface ProcessKind {
+  readonly plugin: ResolvedPlugin;
+  /** Never readable for the child, wherever the plugin lies. */
+  readonly privateFolder: string;
+  /** The memory it may have; half of it is for JavaScript's own heap, the rest for code and buffers. */
+  readonly memoryMb: number;
 }
 
 /**
@@ -78,12 +86,12 @@ function tiedToHost(program: string, args: readonly string[]): [string, string[]
  * no workers, an environment of two variables, a process group of its own (so that Ctrl-C at the
  * terminal reaches the host alone, which then ends its children in order).
  */
-export function spawnChild(plugin: ResolvedPlugin, privateFolder: string): ConnectorChild {
+export function spawnChild({ plugin, privateFolder, memoryMb }: ProcessKind): ConnectorChild {
   const flags = [
     ...conditions,
     '--permission',
     ...readableFolders(plugin, resolve(privateFolder)).map((folder) => `--allow-fs-read=${folder}`),
-    `--max-old-space-size=${heapMegabytes}`,
+    `--max-old-space-size=${Math.ceil(memoryMb / 2)}`,
     '--disable-warning=ExperimentalWarning',
     '--disable-warning=SecurityWarning',
   ];

@@ -1,13 +1,20 @@
-import { PluginBug, type DatedEvent, type OpenConnector, type SliceRequest } from '@on-the-way/core';
+import { PluginBug, type FetchedBatch, type OpenConnector, type SliceRequest } from '@on-the-way/core';
 import { ConnectorError, type JsonValue, type SignIn, type Window } from '@on-the-way/sdk';
 import { z } from 'zod';
 import { Channel, type ChannelOptions, type Opened } from './channel.ts';
-import { spawnChild } from './child-process.ts';
+import { createConnectorPool, type ConnectorPool } from './connector-pool.ts';
+import { defaultRunLimits, type RunLimits } from './limits.ts';
 import type { ToChild } from './protocol.ts';
 import type { ResolvedPlugin } from './resolve-plugin.ts';
 
 /** What opening a connector in a child needs. */
-export interface ProcessConnectorOptions extends ChannelOptions {
+export interface ProcessConnectorOptions extends Omit<ChannelOptions, 'limits'> {
+  /** Where processes come from; missing: a process of its own, for this once. */
+  readonly pool?: ConnectorPool;
+  /** A process that no run has used before, and none will use after. */
+  readonly fresh?: boolean;
+  /** What is missing has its default. */
+  readonly limits?: Partial<RunLimits>;
   readonly plugin: ResolvedPlugin;
   /** Never readable for the child, wherever the plugin lies. */
   readonly privateFolder: string;
@@ -35,9 +42,9 @@ async function* batches(
   channel: Channel,
   slice: SliceRequest,
   signal: AbortSignal,
-): AsyncGenerator<readonly DatedEvent[]> {
+): AsyncGenerator<FetchedBatch> {
   signal.throwIfAborted();
-  const arrived: (readonly DatedEvent[])[] = [];
+  const arrived: FetchedBatch[] = [];
   let wake = Promise.withResolvers<void>();
   let ended = false;
   let failure: unknown;
@@ -46,9 +53,11 @@ async function* batches(
     failure = error;
     wake.resolve();
   };
+  let isOurTurn = false;
   const id = channel.expect({
-    batch(events) {
-      arrived.push(events);
+    isOurTurn: () => isOurTurn,
+    batch(batch) {
+      arrived.push(batch);
       wake.resolve();
     },
     done: () => end(),
@@ -63,12 +72,16 @@ async function* batches(
       dataset: slice.dataset,
       window: slice.window,
       requestId: slice.requestId,
+      ...(slice.cursor !== undefined && { cursor: slice.cursor }),
       credits,
     });
     for (;;) {
       const next = arrived.shift();
       if (next) {
+        isOurTurn = true;
         yield next;
+        isOurTurn = false;
+        channel.progressed();
         channel.send({ type: 'credit', id });
       } else if (ended) {
         if (failure !== undefined) throw failure;
@@ -124,25 +137,10 @@ async function lastChange(channel: Channel, signal: AbortSignal): Promise<string
   throw new PluginBug(`Expected lastChange to resolve with a text, got a ${typeof text}`);
 }
 
-/**
- * Opens a connector in a child process of its own. The child is told secrets and configuration over the
- * channel, for this run, and ends with it.
- *
- * @throws ConnectorError as the connector's `login`; PluginBug; ProcessDied.
- */
-export async function openInProcess(options: ProcessConnectorOptions): Promise<OpenConnector> {
-  const channel = new Channel(spawnChild(options.plugin, options.privateFolder), options);
-  const {
-    plugin,
-    config,
-    timeZone,
-    versionOverride,
-    prompt,
-    signIn,
-    signInPausedUntil,
-    requestBudget,
-    signal,
-  } = options;
+/** Sends what the connector is opened with, and waits until it has logged in. */
+async function logIn(channel: Channel, options: ProcessConnectorOptions): Promise<Opened> {
+  const { plugin, config, timeZone, versionOverride, prompt, signIn, signal } = options;
+  const { signInPausedUntil, requestBudget } = options;
   const onAbort = (): void => channel.kill();
   signal.addEventListener('abort', onAbort, { once: true });
   channel.send({
@@ -161,15 +159,34 @@ export async function openInProcess(options: ProcessConnectorOptions): Promise<O
     () => channel.giveUp(loginTimeout()),
     prompt === undefined ? loginWithinMs : longestTimerMs,
   );
-  let opened: Opened;
   try {
-    opened = await channel.opened;
-  } catch (error) {
-    await channel.close();
-    throw error;
+    return await channel.opened;
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/**
+ * Opens a connector in a child process that no other run uses meanwhile. The child is told secrets and
+ * configuration over the channel, for this run, and forgets them with it.
+ *
+ * @throws ConnectorError as the connector's `login`; PluginBug; ProcessEnded.
+ */
+export async function openInProcess(options: ProcessConnectorOptions): Promise<OpenConnector> {
+  const { plugin, privateFolder, fresh = false, signal } = options;
+  const limits = { ...defaultRunLimits, ...options.limits };
+  const pool = options.pool ?? createConnectorPool({ most: 1 });
+  const isKept = options.pool !== undefined && !fresh;
+  const process = await pool.take({ plugin, privateFolder, memoryMb: limits.memoryMb, fresh }, signal);
+  const channel = new Channel(process, { ...options, limits });
+  const close = async (): Promise<void> => pool.giveBack(process, (await channel.close()) && isKept);
+  let opened: Opened;
+  try {
+    opened = await logIn(channel, options);
+  } catch (error) {
+    await close();
+    throw error;
   }
   return {
     accountRef: opened.accountRef,
@@ -181,6 +198,6 @@ export async function openInProcess(options: ProcessConnectorOptions): Promise<O
     dayMarks: (window, askSignal) => dayMarks(channel, window, askSignal),
     isAlive: () => channel.isAlive,
     settled: () => channel.settled,
-    close: () => channel.close(),
+    close,
   };
 }

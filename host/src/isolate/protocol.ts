@@ -26,6 +26,8 @@ export type ToChild =
       readonly dataset: string;
       readonly window: Window;
       readonly requestId: string;
+      /** Of a cursor dataset: where to go on; missing at the very first fetch. */
+      readonly cursor?: JsonValue;
       /** Batches the child may send before it must wait for more credit. */
       readonly credits: number;
     }
@@ -36,6 +38,8 @@ export type ToChild =
   /** Answers a `call` of the child. */
   | { readonly type: 'reply'; readonly id: number; readonly value?: JsonValue; readonly error?: WireError }
   | { readonly type: 'ping' }
+  /** The run is over: say goodbye to the source, forget everything of it, answer with `released`. */
+  | { readonly type: 'release' }
   | { readonly type: 'close' };
 
 const wireError = z.object({
@@ -58,7 +62,7 @@ const event = z.object({
 
 const dataset = z.object({
   name: z.string(),
-  granularity: z.enum(['day', 'range', 'snapshot']),
+  granularity: z.enum(['day', 'range', 'snapshot', 'cursor']),
   spanDays: z.number(),
   settleDays: z.number(),
   description: z.string(),
@@ -83,6 +87,8 @@ const fromChild = z.discriminatedUnion('type', [
     type: z.literal('batch'),
     id,
     events: z.array(z.object({ day: z.string(), event, note: z.string().exactOptional() })).readonly(),
+    /** Of a cursor dataset: where reading can go on behind these events. */
+    checkpoint: jsonValue.exactOptional(),
   }),
   /** Ends a fetch, or answers an `ask`. */
   z.object({ type: z.literal('done'), id, value: jsonValue.optional() }),
@@ -115,8 +121,12 @@ const fromChild = z.discriminatedUnion('type', [
     message: z.string(),
     fields: z.record(z.string(), z.unknown()).optional(),
   }),
-  /** Answers a ping: the child's event loop turns. */
-  z.object({ type: z.literal('pong') }),
+  /** Answers a ping: the child's event loop turns, and holds so much memory. */
+  z.object({ type: z.literal('pong'), residentMb: z.number() }),
+  /** Answers a release: the run left nothing behind, so that the process may serve another one. */
+  z.object({ type: z.literal('released'), reusable: z.boolean() }),
+  /** What an earlier run left behind threw; the process goes on, but serves no further run. */
+  z.object({ type: z.literal('left_behind'), message: z.string() }),
 ]);
 
 /** A checked message of the child. */

@@ -17,12 +17,18 @@ export interface Account {
 
 /**
  * Where a person's data lies in the host's tables: `$1` is the account's ref, `$2` the connections that read it. In the
- * order in which rows can be deleted.
+ * order in which rows can be deleted. Claims stay: they name no account, and their epochs must not begin anew while a
+ * host that was taken over may still write.
  */
 export const accountTables = {
   'app.annotation': `target_id in (select raw_id from raw.raw_event where payload_json->>'account_ref' = $1)`,
   'raw.raw_event': `payload_json->>'account_ref' = $1`,
-  'app.dead_letter': `(position($1 in external_id) > 0 or position(convert_to($1, 'UTF8') in payload) > 0)`,
+  'app.dead_letter': `(position($1 in external_id) > 0 or position(convert_to($1, 'UTF8') in payload) > 0
+    or (kind = 'slice' and connection = any($2)))`,
+  'app.dataset_frontier': 'connection = any($2)',
+  'app.dataset_cursor': 'connection = any($2)',
+  'app.backfill': 'connection = any($2)',
+  'app.notification': 'connection = any($2)',
   'app.slice_ledger': 'connection = any($2)',
   'app.run': 'connection = any($2)',
   'app.connector_health': 'connection = any($2)',

@@ -11,8 +11,15 @@ export interface AdvisoryLock {
   readonly waitMs: number;
   /** Aborted when the lock is not wanted any more: waiting ends with the abort's reason. */
   readonly signal?: AbortSignal;
+  /** Who has it, so that others can end its session when they declare that host dead. */
+  readonly hostId?: string | undefined;
   /** Told when the session that holds the lock is lost, and the lock with it. */
   readonly onLost?: (error: Error) => void;
+}
+
+/** What sessions are called that hold locks for a host. */
+export function tokenSessionName(hostId: string): string {
+  return `otw tokens ${hostId}`;
 }
 
 // A holder whose machine vanished must be noticed long before the two hours that are usual.
@@ -44,11 +51,12 @@ async function isHeld(client: Client, { name, waitMs }: AdvisoryLock): Promise<b
  * ends. Resolves with what gives it back, or with undefined when another one had it all the time.
  */
 export async function takeAdvisoryLock(lock: AdvisoryLock): Promise<(() => Promise<void>) | undefined> {
-  const { databaseUrl, timeZone, waitMs } = lock;
+  const { databaseUrl, timeZone, waitMs, hostId } = lock;
   const usual = clientConfig(databaseUrl, timeZone);
   const longestMs = waitMs + usual.query_timeout;
   const client = new Client({
     ...usual,
+    ...(hostId !== undefined && { application_name: tokenSessionName(hostId) }),
     options: `${usual.options} ${keepAlive}`,
     lock_timeout: waitMs,
     query_timeout: longestMs,

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from './database.ts';
 import type { Fence } from './fence.ts';
-import { hasNoSessionSql, type HostRegistry } from './hosts.ts';
+import type { HostRegistry } from './hosts.ts';
+import { hasNoSessionSql } from './reap-hosts.ts';
 
 /** A connection that this host has, and no other. */
 export interface Claim extends Fence {

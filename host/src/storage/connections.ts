@@ -32,12 +32,18 @@ export interface ConnectionState {
   readonly pausedAt: Date | null;
   /** The source refused a sign-in and gets no other one before this. */
   readonly loginNotBefore: Date | null;
+  /** When the next run is due, on whichever host; null while nothing is planned. */
+  readonly nextRunAt: Date | null;
+  /** It was due, and a run since then has put it off. */
+  readonly isPutOff: boolean;
+  /** The host that has it, over all hosts; null where none has. */
+  readonly hostId: string | null;
 }
 
 /** What a run writes of its connection. Each throws Fenced, and writes nothing, once another host has the connection. */
 export type FencedConnectionStore = Pick<
   ConnectionStore,
-  'wantFrom' | 'rememberConnector' | 'rememberPass' | 'finish'
+  'wantFrom' | 'rememberConnector'
 >;
 
 /** Health and state of connections, one row each. */
@@ -48,6 +54,8 @@ export interface ConnectionStore {
   ensure(connections: readonly string[]): Promise<void>;
   health(connections: readonly string[]): Promise<readonly ConnectionHealth[]>;
   state(connection: string): Promise<ConnectionState>;
+  /** The same of many, by their names; of those alone that have a row. */
+  states(connections: readonly string[]): Promise<ReadonlyMap<string, ConnectionState>>;
   /** Moves the first day wanted back to `day`, never forward; resolves with the one that holds. */
   wantFrom(connection: string, day: Day): Promise<Day>;
   /** Keeps what a connector said of itself when it logged in. */
@@ -91,7 +99,30 @@ const unknown: ConnectionState = {
   signedInAt: null,
   pausedAt: null,
   loginNotBefore: null,
+  nextRunAt: null,
+  isPutOff: false,
+  hostId: null,
 };
+
+/** One query whatever their number. A job may wait a minute for a host to begin it (due-runs.ts), and is due all the same. */
+const statesSql = `
+  select state.connection, backfill_from::text as "backfillFrom", not_before as "notBefore", datasets,
+    last_change as "lastChange", last_pass_at as "lastPassAt", signed_in_at as "signedInAt", paused_at as "pausedAt",
+    login_not_before as "loginNotBefore", next_run_at as "nextRunAt",
+    coalesce(next_run_at > now() + interval '1 minute', false) as "isPutOff", claim.host_id as "hostId"
+  from app.connection_state as state left join app.connection_claim as claim using (connection)
+  where state.connection = any(?)`;
+
+async function readStates(
+  database: Database,
+  connections: readonly string[],
+): Promise<ReadonlyMap<string, ConnectionState>> {
+  const { rows } = await database.raw<{ rows: ({ readonly connection: string } & ConnectionState)[] }>(
+    statesSql,
+    [[...connections]],
+  );
+  return new Map(rows.map(({ connection, ...state }) => [connection, state]));
+}
 
 async function ensureRows(database: Database, names: readonly string[]): Promise<void> {
   const rows = names.map((connection) => ({ connection }));
@@ -103,7 +134,7 @@ async function ensureRows(database: Database, names: readonly string[]): Promise
 /** Every slice that was asked for has an answer; what the budget left over is not wrong, only not yet there. */
 function wentWell({ status, error, datasets }: RunSummary): boolean {
   if (status === 'succeeded') return true;
-  const bad = Object.values(datasets).some(({ failed, conflicts }) => failed + conflicts > 0);
+  const bad = Object.values(datasets).some(({ failed, conflicts, setAside }) => failed + conflicts + setAside > 0);
   return error?.code === 'budget_spent' && !bad;
 }
 
@@ -112,9 +143,12 @@ function reasonOf(summary: RunSummary, clean: (text: string) => string) {
   if (wentWell(summary)) return { code: null, message: null };
   if (summary.error && summary.error.code !== 'budget_spent')
     return { code: summary.error.code, message: clean(summary.error.message) };
-  const bad = Object.entries(summary.datasets).filter(([, counts]) => counts.failed + counts.conflicts > 0);
+  const bad = Object.entries(summary.datasets).filter(
+    ([, { failed, conflicts, setAside }]) => failed + conflicts + setAside > 0,
+  );
   const named = bad.map(
-    ([name, { failed, conflicts }]) => `${name} ${failed} failed, ${conflicts} conflicts`,
+    ([name, { failed, conflicts, setAside }]) =>
+      `${name} ${failed} failed, ${conflicts} conflicts${setAside > 0 ? `, ${setAside} set aside` : ''}`,
   );
   return { code: 'slices_failed', message: `Days that failed are asked for again: ${named.join('; ')}` };
 }
@@ -217,8 +251,6 @@ export function createConnectionStore(database: Database, clean: (text: string) 
       return {
         wantFrom: (...args) => store((held) => held.wantFrom(...args)),
         rememberConnector: (...args) => store((held) => held.rememberConnector(...args)),
-        rememberPass: (...args) => store((held) => held.rememberPass(...args)),
-        finish: (...args) => store((held) => held.finish(...args)),
       };
     },
     ensure: (names) => ensureRows(database, names),
@@ -232,16 +264,8 @@ export function createConnectionStore(database: Database, clean: (text: string) 
       );
       return rows;
     },
-    async state(connection) {
-      const { rows } = await database.raw<{ rows: ConnectionState[] }>(
-        `select backfill_from::text as "backfillFrom", not_before as "notBefore", datasets,
-           last_change as "lastChange", last_pass_at as "lastPassAt", signed_in_at as "signedInAt",
-           paused_at as "pausedAt", login_not_before as "loginNotBefore"
-         from app.connection_state where connection = ?`,
-        [connection],
-      );
-      return rows[0] ?? unknown;
-    },
+    state: async (connection) => (await readStates(database, [connection])).get(connection) ?? unknown,
+    states: (connections) => readStates(database, connections),
     async wantFrom(connection, day) {
       await ensureRows(database, [connection]);
       const { rows } = await database.raw<{ rows: { day: Day }[] }>(

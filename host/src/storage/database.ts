@@ -8,6 +8,8 @@ export type Database = Knex;
 const queryTimeoutMs = 15_000;
 const connectTimeoutMs = 5_000;
 const lockTimeoutMs = 5_000;
+// By then others take over what a host had that was stopped within a transaction, and its locks must be gone.
+const idleInTransactionMs = 10_000;
 
 /** How a client of pg is configured here, for knex and for single connections alike. */
 export function clientConfig(url: string, timeZone: string) {
@@ -18,7 +20,7 @@ export function clientConfig(url: string, timeZone: string) {
     query_timeout: queryTimeoutMs,
     statement_timeout: 2 * queryTimeoutMs,
     lock_timeout: lockTimeoutMs,
-    idle_in_transaction_session_timeout: 2 * queryTimeoutMs,
+    idle_in_transaction_session_timeout: idleInTransactionMs,
     keepAlive: true,
     options: `-c TimeZone=${timeZone}`,
   };

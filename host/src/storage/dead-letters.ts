@@ -1,7 +1,8 @@
 import { envelopeNotCompared } from '@on-the-way/core';
-import { ConnectorError, type RawEvent } from '@on-the-way/sdk';
+import { ConnectorError, type RawEvent, type Window } from '@on-the-way/sdk';
 import { z } from 'zod';
 import type { Database } from './database.ts';
+import { settleSliceLetters, storable } from './slice-letters.ts';
 
 /** Why an event was not stored. */
 export interface Refusal {
@@ -21,18 +22,23 @@ interface RefusedEvent {
 /** A dead letter without its payload. */
 export interface DeadLetter {
   readonly id: string;
+  /** An event that a sink refused, or days of a dataset that were set aside. */
+  readonly kind: 'event' | 'slice';
   readonly connection: string;
   readonly dataset: string | null;
+  /** Its days; of an event the one its payload names, where it does. */
+  readonly window: Window | null;
   /** The run that met it last. */
   readonly runId: string | null;
   readonly pluginVersion: string | null;
-  readonly sourceId: string;
-  readonly externalId: string;
+  /** Of events, as all three. */
+  readonly sourceId: string | null;
+  readonly externalId: string | null;
   /** RFC 3339 with offset, as the event had it. */
-  readonly occurredAt: string;
+  readonly occurredAt: string | null;
   readonly errorCode: string;
   readonly errorMessage: string;
-  /** Runs and replays that met the refusal. */
+  /** Runs and replays that met the refusal; of days, how often they were asked for since their last answer. */
   readonly attempts: number;
   readonly createdAt: Date;
   readonly lastAttemptAt: Date;
@@ -40,11 +46,11 @@ export interface DeadLetter {
   readonly replayedAt: Date | null;
 }
 
-/** With what is to be written again. */
+/** With what is to be written again, where it is an event. */
 export interface FullDeadLetter extends DeadLetter {
   /** JSON text, digit for digit as it was refused. */
-  readonly payload: string;
-  readonly payloadHash: string;
+  readonly payload: string | null;
+  readonly payloadHash: string | null;
 }
 
 /** Which letters to list: those that wait, newest first. */
@@ -61,7 +67,7 @@ interface ListedDeadLetter extends DeadLetter {
   readonly at: string;
 }
 
-/** Events that were refused, in app.dead_letter. */
+/** Events that were refused, and days that were set aside, in app.dead_letter. */
 export interface DeadLetterStore {
   /**
    * Resolves when they are durable. An event that was set aside before is counted once more, unless the same run
@@ -72,7 +78,9 @@ export interface DeadLetterStore {
   get(id: string): Promise<FullDeadLetter | undefined>;
   /** How many wait, by connection; connections without any are left out. */
   waiting(): Promise<ReadonlyMap<string, number>>;
-  /** It is stored now. */
+  /** Letters of days that have an answer by now wait no more; those of days that failed again say so. After each run. */
+  settleSlices(connection: string): Promise<void>;
+  /** The event is stored now. */
   replayed(id: string): Promise<void>;
   /** It was refused once more. */
   refusedAgain(id: string, why: Refusal): Promise<void>;
@@ -86,7 +94,8 @@ export interface DeadLetterStore {
   comparable(payload: string): Promise<string>;
 }
 
-const columns = `dead_letter_id as id, connection, dataset, run_id as "runId", plugin_version as "pluginVersion",
+const columns = `dead_letter_id as id, kind, connection, dataset, 
+  case when from_day is not null then json_build_object('from', from_day::text, 'to', to_day::text) end as "window", run_id as "runId", plugin_version as "pluginVersion",
   source_id as "sourceId", external_id as "externalId", occurred_at as "occurredAt", error_code as "errorCode",
   error_message as "errorMessage", attempts, created_at as "createdAt", last_attempt_at as "lastAttemptAt",
   replayed_at as "replayedAt"`;
@@ -94,13 +103,16 @@ const columns = `dead_letter_id as id, connection, dataset, run_id as "runId", p
 // A run that asks again for the halves of a span meets the same event again, which is no attempt of its own.
 const upsert = `
   insert into app.dead_letter as known (connection, dataset, run_id, plugin_version, source_id, external_id, occurred_at,
-    payload, payload_hash, error_code, error_message) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    payload, payload_hash, error_code, error_message, from_day, to_day)
+  values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?::date, ?::date + 1)
   on conflict (connection, source_id, external_id, payload_hash) do update set
     attempts = known.attempts + case when known.run_id is distinct from excluded.run_id then 1 else 0 end,
     run_id = excluded.run_id, plugin_version = excluded.plugin_version, error_code = excluded.error_code,
     error_message = excluded.error_message, last_attempt_at = now(), replayed_at = null`;
 
-const envelope = z.object({ metric_type: z.string(), connector_version: z.string() }).partial();
+const envelope = z
+  .object({ metric_type: z.string(), metric_date: z.iso.date(), connector_version: z.string() })
+  .partial();
 
 /** What the payload says of its origin, where it is an envelope. */
 function originOf(payload: string): z.output<typeof envelope> {
@@ -112,13 +124,12 @@ function originOf(payload: string): z.output<typeof envelope> {
   }
 }
 
-/** What a text column can hold: U+FFFD in the place of what it cannot. */
-function storable(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\uFFFD');
-}
-
 function rowOf({ connection, runId, event, why }: RefusedEvent, clean: (text: string) => string) {
-  const { metric_type: dataset, connector_version: version } = originOf(event.payload);
+  const {
+    metric_type: dataset,
+    metric_date: day = null,
+    connector_version: version,
+  } = originOf(event.payload);
   return [
     connection,
     dataset === undefined ? null : storable(dataset),
@@ -131,6 +142,8 @@ function rowOf({ connection, runId, event, why }: RefusedEvent, clean: (text: st
     event.payloadHash,
     why.code,
     storable(clean(why.message)),
+    day,
+    day,
   ];
 }
 
@@ -182,13 +195,13 @@ export function createDeadLetterStore(database: Database, clean: (text: string) 
     },
     async get(id) {
       const { rows } = await database.raw<{
-        rows: (Omit<FullDeadLetter, 'payload'> & { payload: Buffer })[];
+        rows: (Omit<FullDeadLetter, 'payload'> & { payload: Buffer | null })[];
       }>(
         `select ${columns}, payload, payload_hash as "payloadHash" from app.dead_letter where dead_letter_id = ?::uuid`,
         [id],
       );
       const row = rows[0];
-      return row && { ...row, payload: row.payload.toString('utf8') };
+      return row && { ...row, payload: row.payload?.toString('utf8') ?? null };
     },
     async waiting() {
       const { rows } = await database.raw<{ rows: { connection: string; count: number }[] }>(
@@ -196,6 +209,7 @@ export function createDeadLetterStore(database: Database, clean: (text: string) 
       );
       return new Map(rows.map(({ connection, count }) => [connection, count]));
     },
+    settleSlices: (connection) => settleSliceLetters(database, connection),
     async replayed(id) {
       await database.raw(
         `update app.dead_letter set replayed_at = now(), last_attempt_at = now(), attempts = attempts + 1

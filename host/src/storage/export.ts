@@ -75,7 +75,7 @@ const tables: readonly Table[] = [
     name: 'dead_letter',
     // As text where it is text, which it is unless a source sent what is no UTF-8.
     sql: `select to_jsonb(t)::text as _line, t.* from (
-        select dead_letter_id, connection, dataset, run_id, plugin_version, source_id, external_id, occurred_at,
+        select dead_letter_id, kind, connection, dataset, from_day, to_day, run_id, plugin_version, source_id, external_id, occurred_at,
           encode(payload, 'base64') as payload_base64, payload_hash, error_code, error_message, attempts, created_at,
           last_attempt_at, replayed_at
         from app.dead_letter where ${whereOf('app.dead_letter')}) t
@@ -83,6 +83,10 @@ const tables: readonly Table[] = [
     toJson: whole,
   },
   plainTable('app.slice_ledger', 'connection, day, dataset'),
+  plainTable('app.dataset_frontier', 'connection, dataset'),
+  plainTable('app.dataset_cursor', 'connection, dataset'),
+  plainTable('app.backfill', 'connection, created_at, backfill_id'),
+  plainTable('app.notification', 'connection, created_at, notification_id'),
   plainTable('app.run', 'connection, started_at, run_id'),
   plainTable('app.connector_health', 'connection'),
   plainTable('app.connection_state', 'connection'),

@@ -6,6 +6,8 @@ export interface Fence {
   readonly connection: string;
   /** Goes up each time the connection changes hands. */
   readonly epoch: number;
+  /** The host that has it, where it is known. */
+  readonly hostId?: string;
 }
 
 /** The connection has another owner by now: nothing was written. Ends the run; the other host's goes on. */
@@ -19,6 +21,19 @@ export class Fenced extends Error {
         `other host's run goes on`,
     );
   }
+}
+
+let refused = 0;
+
+/** Writes of this process that were refused since it started, since another host had the connection by then. */
+export function fencedWrites(): number {
+  return refused;
+}
+
+/** The error of a write that was refused, which is counted. */
+export function fenced(fence: Fence): Fenced {
+  refused += 1;
+  return new Fenced(fence);
 }
 
 /**
@@ -37,7 +52,7 @@ export async function underFence<T>(
       'select from app.connection_claim where connection = ? and epoch = ? for share',
       [fence.connection, fence.epoch],
     );
-    if (rows.length === 0) throw new Fenced(fence);
+    if (rows.length === 0) throw fenced(fence);
     return work(transaction);
   });
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from './database.ts';
-import { beginHostLife, hostLockSql, wakeChannel, type HostLife, type HostLifeParts } from './host-life.ts';
+import { beginHostLife, wakeChannel, type HostLife, type HostLifeParts } from './host-life.ts';
+import { reapHosts, type Reaped } from './reap-hosts.ts';
 
 /** A process that may hold connections. */
 export interface KnownHost {
@@ -14,14 +15,8 @@ export interface KnownHost {
   readonly version: string;
   readonly startedAt: Date;
   readonly seenAt: Date;
-}
-
-/** A connection that a dead host had. */
-export interface Reaped {
-  readonly connection: string;
-  readonly runId: string | null;
-  /** The queue's job, where the run had one. */
-  readonly jobId: string | null;
+  /** How many connections it has. */
+  readonly connections: number;
 }
 
 /** Who is there, and who was. */
@@ -34,8 +29,12 @@ export interface HostRegistry {
   onWake(listener: () => void): () => void;
   /** Wakes the hosts of this database that have joined. */
   wake(): Promise<void>;
-  /** Declares hosts dead that are; resolves with the connections that nobody has any more. */
+  /** Declares hosts dead that are; resolves with the connections that nobody has any more, which are due. */
   reap(): Promise<readonly Reaped[]>;
+  /** Told of connections that this process has freed of a dead host. Returns what ends it. */
+  onReaped(listener: (reaped: readonly Reaped[]) => void): () => void;
+  /** How many connections this process has freed of dead hosts. */
+  takeovers(): number;
   list(): Promise<readonly KnownHost[]>;
   /** Takes this process off the list; whatever it still holds is free. */
   leave(): Promise<void>;
@@ -47,42 +46,10 @@ export interface HostRegistryParts extends Omit<HostLifeParts, 'onWake'> {
 }
 
 const reconnectAfterMs = 500;
-// Without its session and not seen for this long: the process has ended, however it did.
-const endedAfter = '2500 milliseconds';
-// With its session and not seen for this long: stopped, or cut off. Its event loop may be blocked for 5 s in all good faith.
-const silentAfter = '10 seconds';
-
-/** A condition on a host's id: no session has its lock. */
-export function hasNoSessionSql(hostId: string): string {
-  return `not exists (
-    select from pg_locks where locktype = 'advisory' and granted and objsubid = 1
-      and database = (select oid from pg_database where datname = current_database())
-      and ((classid::bigint << 32) | objid::bigint) = ${hostLockSql(hostId)})`;
-}
-
-/*
- * The lock of a session goes when its process does, however that ends, and says so within milliseconds; the time it was
- * last seen, by the database's clock, tells a host that is frozen or cut off.
- */
-const reapSql = `
-  with dead as (
-    delete from app.host where seen_at < now() - interval '${silentAfter}'
-      or (seen_at < now() - interval '${endedAfter}' and ${hasNoSessionSql('host_id')})
-    returning host_id),
-  freed as (
-    update app.connection_claim as claim set host_id = null, epoch = claim.epoch + 1
-    where claim.host_id is not null
-      and (claim.host_id in (select host_id from dead) or not exists (select from app.host where host_id = claim.host_id))
-    returning connection, run_id, job_id),
-  ended as (
-    update app.run set status = 'interrupted', finished_at = now(), error_code = 'host_ended',
-      error_message = 'The host ended before the run did'
-    where run_id in (select run_id from freed) and status = 'running')
-  select connection, run_id as "runId", job_id as "jobId" from freed`;
-
 const listSql = `
-  select host_id as "hostId", name, pid, role, version, started_at as "startedAt", seen_at as "seenAt"
-  from app.host order by started_at, host_id`;
+  select host_id as "hostId", name, pid, role, version, started_at as "startedAt", seen_at as "seenAt",
+    (select count(*)::int from app.connection_claim as claim where claim.host_id = host.host_id) as connections
+  from app.host as host order by started_at, host_id`;
 
 /** Listeners that can be told, and taken off. */
 class Listeners {
@@ -164,6 +131,8 @@ class Membership {
 export function createHostRegistry(parts: HostRegistryParts): HostRegistry {
   const { database } = parts;
   const membership = new Membership(parts);
+  const reapedListeners = new Set<(reaped: readonly Reaped[]) => void>();
+  let takeovers = 0;
   return {
     join: () => membership.join(),
     leave: () => membership.leave(),
@@ -172,7 +141,17 @@ export function createHostRegistry(parts: HostRegistryParts): HostRegistry {
     async wake() {
       await database.raw(`select pg_notify(?, '')`, [wakeChannel]);
     },
-    reap: async () => (await database.raw<{ rows: Reaped[] }>(reapSql)).rows,
+    async reap() {
+      const reaped = await reapHosts(database);
+      takeovers += reaped.length;
+      if (reaped.length > 0) for (const listener of reapedListeners) listener(reaped);
+      return reaped;
+    },
+    takeovers: () => takeovers,
+    onReaped(listener) {
+      reapedListeners.add(listener);
+      return () => void reapedListeners.delete(listener);
+    },
     list: async () => (await database.raw<{ rows: KnownHost[] }>(listSql)).rows,
   };
 }

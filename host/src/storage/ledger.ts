@@ -1,7 +1,11 @@
-import type { Ledger, LedgerEntry, Outcome, SliceOutcome } from '@on-the-way/core';
-import type { Day } from '@on-the-way/sdk';
+import type { Frontier, Ledger, LedgerEntry, LedgerQuestion, Outcome, SliceOutcome } from '@on-the-way/core';
+import { spansOf, type Day, type Window } from '@on-the-way/sdk';
+import type { Knex } from 'knex';
+import type { RevisedDay } from '../revisions.ts';
 import type { Database } from './database.ts';
-import { Fenced, type Fence } from './fence.ts';
+import { fenced, type Fence } from './fence.ts';
+import { forgetFrontiersSql, loadFrontiers, saveFrontiers } from './frontiers.ts';
+import { addSliceLetter } from './slice-letters.ts';
 
 /** A (dataset, day) as `otw coverage` shows it. */
 export interface CoverageEntry {
@@ -21,9 +25,18 @@ export interface CoverageEntry {
 
 /** The ledger plus what people ask of it. */
 export interface LedgerStore extends Pick<Ledger, 'read'> {
+  /** Frontiers as they are, for who plans without a run. */
+  readonly frontiers: { load(connection: string): Promise<readonly Frontier[]> };
   /** The ledger for a run: `record` throws Fenced, and writes nothing, once another host has the connection. */
   under(fence: Fence): Ledger;
   coverage(connection: string, from: Day, to: Day): Promise<readonly CoverageEntry[]>;
+  /** Days whose answer changed, by dataset, then day. */
+  revised(connection: string, window: Window): Promise<readonly RevisedDay[]>;
+  /** How many days of each dataset have an answer. */
+  answered(
+    connection: string,
+    window: Window,
+  ): Promise<readonly { readonly dataset: string; readonly days: number }[]>;
 }
 
 // attempts count since the last answer, and are 0 for a day that was not asked for since its dataset is
@@ -32,17 +45,26 @@ export interface LedgerStore extends Pick<Ledger, 'read'> {
 const upsert = `
   with fence as (
     -- Whoever takes the connection over waits for this to be committed, or this finds that it is too late.
-    select from app.connection_claim where connection = ? and epoch = ? for share)
+    select from app.connection_claim where connection = ? and epoch = ? for share),
+  recorded as (
+    select new.* from jsonb_to_recordset(?::jsonb) as new(dataset text, day date, outcome text, attempts int,
+      error_code text, error_message text, digest text, mark text, note text, rows_written bigint,
+      rows_unchanged bigint, conflicts bigint, set_aside_after int), fence),
+  forgotten as (${forgetFrontiersSql})
   insert into app.slice_ledger as known (connection, dataset, day, outcome, attempts, error_code, error_message,
-    digest, mark, note, rows_written, rows_unchanged, conflicts, run_id, plugin_version, first_attempt_at, last_attempt_at)
+    digest, mark, note, rows_written, rows_unchanged, conflicts, run_id, plugin_version,
+    first_attempt_at, last_attempt_at, set_aside_at)
   select ?, new.dataset, new.day, new.outcome, new.attempts, new.error_code, new.error_message,
-    new.digest, new.mark, new.note, new.rows_written, new.rows_unchanged, new.conflicts, ?::uuid, ?, ?::timestamptz, ?::timestamptz
-  from jsonb_to_recordset(?::jsonb) as new(dataset text, day date, outcome text, attempts int, error_code text,
-    error_message text, digest text, mark text, note text, rows_written bigint, rows_unchanged bigint, conflicts bigint),
-    fence
+    new.digest, new.mark, new.note, new.rows_written, new.rows_unchanged, new.conflicts, ?::uuid, ?, ?::timestamptz, ?::timestamptz,
+    -- Kept only where it has failed so often by now.
+    case when new.attempts >= new.set_aside_after then ?::timestamptz end
+  from recorded new
   order by new.dataset, new.day
   on conflict (connection, day, dataset) do update set
-    outcome = excluded.outcome,
+    -- Days with data have a digest, but for those of a cursor dataset: its runs add to the day, and one that brings
+    -- nothing takes nothing away.
+    outcome = case when excluded.outcome = 'no_data' and known.outcome = 'ok' and known.digest is null
+      then 'ok' else excluded.outcome end,
     attempts = case when known.outcome = 'failed' and (excluded.outcome = 'failed' or excluded.attempts > 0)
       then known.attempts + excluded.attempts else excluded.attempts end,
     error_code = excluded.error_code,
@@ -62,7 +84,12 @@ const upsert = `
     run_id = excluded.run_id,
     plugin_version = excluded.plugin_version,
     last_attempt_at = excluded.last_attempt_at,
-    set_aside_at = case when excluded.outcome = 'failed' then known.set_aside_at end`;
+    set_aside_at = case when excluded.outcome = 'failed' then coalesce(known.set_aside_at, case
+      when known.outcome = 'failed' and known.attempts + excluded.attempts >= (
+        select r.set_aside_after from recorded r where r.dataset = excluded.dataset and r.day = excluded.day)
+      then excluded.last_attempt_at else excluded.set_aside_at end) end
+  returning dataset, day::text as day, attempts, error_code as "errorCode", error_message as "errorMessage",
+    set_aside_at is not distinct from ?::timestamptz as "isGivenUp"`;
 
 function rowOf(outcome: SliceOutcome) {
   return {
@@ -78,71 +105,203 @@ function rowOf(outcome: SliceOutcome) {
     rows_written: outcome.rowsWritten,
     rows_unchanged: outcome.rowsUnchanged,
     conflicts: outcome.conflicts,
+    set_aside_after: outcome.setAsideAfter ?? null,
   };
 }
 
-interface EntryRow extends Omit<LedgerEntry, 'lastAttemptAt' | 'mark' | 'reason'> {
-  readonly at: Date;
+interface EntryRow extends Omit<LedgerEntry, 'lastAttemptAt' | 'mark' | 'reason' | 'setAsideBy'> {
+  /** Milliseconds since 1970; a number costs less to read than a point in time, and there are many. */
+  readonly at: number;
   readonly mark: string | null;
   readonly reason: string | null;
+  readonly setAsideBy: string | null;
+}
+
+/** A row as it is once it was recorded. */
+interface RecordedRow {
+  readonly dataset: string;
+  readonly day: Day;
+  readonly attempts: number;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  /** It was set aside just now. */
+  readonly isGivenUp: boolean;
 }
 
 const coverageColumns = `dataset, day::text as day, outcome, attempts, revisions, rows_written::int as "rowsWritten",
   error_code as "errorCode", error_message as "errorMessage", last_attempt_at as "lastAttemptAt", note`;
 
-async function record(
-  database: Database,
+type Recorded = Parameters<Ledger['record']>;
+
+async function upsertRows(
+  database: Database | Knex.Transaction,
   fence: Fence,
   clean: (text: string) => string,
-  [{ connection, runId, version, at }, outcomes]: Parameters<Ledger['record']>,
-): Promise<void> {
-  if (outcomes.length === 0) return;
+  [{ connection, runId, version, at }, outcomes]: Recorded,
+): Promise<readonly RecordedRow[]> {
   const when = new Date(at).toISOString();
   const rows = outcomes.map((outcome) => {
     const row = rowOf(outcome);
     return { ...row, error_message: row.error_message === null ? null : clean(row.error_message) };
   });
-  const values = [
-    fence.connection,
-    fence.epoch,
+  const values = [fence.connection, fence.epoch, JSON.stringify(rows), connection];
+  const found = await database.raw<{ rows: RecordedRow[] }>(upsert, [
+    ...values,
     connection,
     runId,
     version,
     when,
     when,
-    JSON.stringify(rows),
-  ] as const;
-  const { rowCount } = await database.raw<{ rowCount: number }>(upsert, [...values]);
-  if (rowCount === 0) throw new Fenced(fence);
+    when,
+    when,
+  ]);
+  if (found.rows.length === 0) throw fenced(fence);
+  return found.rows;
 }
 
-async function read(database: Database, connection: string, from: Day): Promise<readonly LedgerEntry[]> {
-  const { rows } = await database.raw<{ rows: EntryRow[] }>(
-    `select dataset, day::text as day, outcome, attempts, last_attempt_at as at, mark,
-       case when outcome = 'not_supported' and attempts > 0 then error_message end as reason
-     from app.slice_ledger where connection = ? and (day >= ?::date or outcome = 'failed')`,
-    [connection, from],
+/** A letter for days in a row that were given up for the same reason. */
+async function addLetters(
+  transaction: Knex.Transaction,
+  clean: (text: string) => string,
+  { connection, runId, version }: Recorded[0],
+  rows: readonly RecordedRow[],
+): Promise<void> {
+  const alike = Map.groupBy(rows, ({ dataset, errorCode, errorMessage }) =>
+    JSON.stringify([dataset, errorCode, errorMessage]),
   );
-  return rows.map(({ at, mark, reason, ...entry }) => ({
+  for (const group of alike.values()) {
+    const [first] = group;
+    if (!first) continue;
+    const { dataset, errorCode, errorMessage } = first;
+    const attempts = Math.max(...group.map((row) => row.attempts));
+    const why = { errorCode: errorCode ?? 'internal', errorMessage: errorMessage ?? '', attempts };
+    const letter = { connection, dataset, runId, pluginVersion: version, ...why };
+    const days = group.map(({ day }) => day);
+    for (const window of spansOf(days, days.length))
+      await addSliceLetter(transaction, { ...letter, window }, clean);
+  }
+}
+
+async function record(
+  database: Database,
+  fence: Fence,
+  clean: (text: string) => string,
+  recorded: Recorded,
+): Promise<void> {
+  const [run, outcomes] = recorded;
+  if (outcomes.length === 0) return;
+  if (outcomes.every(({ setAsideAfter }) => setAsideAfter === undefined)) {
+    await upsertRows(database, fence, clean, recorded);
+    return;
+  }
+  await database.transaction(async (transaction) => {
+    const rows = await upsertRows(transaction, fence, clean, recorded);
+    await addLetters(
+      transaction,
+      clean,
+      run,
+      rows.filter(({ isGivenUp }) => isGivenUp),
+    );
+  });
+}
+
+interface Span extends Window {
+  readonly datasets: readonly string[];
+}
+
+// After every day there is.
+const endOfDays = '9999-12-31';
+
+/** Where the rows lie that a plan needs, as few ranges of days as there are. */
+function spansToRead({ from, datasets, frontiers = [] }: LedgerQuestion): Span[] {
+  const hidden = frontiers.filter(({ to, dataset }) => to > from && datasets.includes(dataset));
+  const top =
+    hidden
+      .map(({ to }) => to)
+      .toSorted()
+      .at(-1) ?? from;
+  const others = datasets.filter((name) => !hidden.some(({ dataset }) => dataset === name));
+  const grouped = (end: 'from' | 'to'): [Day, readonly string[]][] =>
+    [...Map.groupBy(hidden, (frontier) => frontier[end])].map(([day, those]) => [
+      day,
+      those.map(({ dataset }) => dataset),
+    ]);
+  return [
+    { from: top, to: endOfDays, datasets },
+    { from, to: top, datasets: others },
+    ...grouped('to').map(([day, names]) => ({ from: day, to: top, datasets: names })),
+    ...grouped('from').map(([day, names]) => ({ from, to: day, datasets: names })),
+  ].filter((span) => span.from < span.to && span.datasets.length > 0);
+}
+
+const entryColumns = `dataset, day::text as day, outcome, attempts,
+  extract(epoch from last_attempt_at)::float8 * 1000 as at, mark,
+  case when outcome = 'not_supported' and attempts > 0 then error_message end as reason,
+  case when set_aside_at is not null then plugin_version end as "setAsideBy"`;
+
+// Read by their index whatever their day; a version of null asks for all of them.
+const isOpenFailure = `outcome = 'failed' and (set_aside_at is null or plugin_version is distinct from ?::text)`;
+
+async function read(
+  database: Database,
+  connection: string,
+  question: LedgerQuestion,
+): Promise<readonly LedgerEntry[]> {
+  const { datasets, version = null } = question;
+  const spans = spansToRead(question);
+  const inSpan = `select ${entryColumns} from app.slice_ledger where connection = ? and day >= ?::date and day < ?::date
+    and dataset = any(?::text[]) and not (${isOpenFailure})`;
+  const failures = `select ${entryColumns} from app.slice_ledger where connection = ? and dataset = any(?::text[])
+    and ${isOpenFailure}`;
+  const values = spans.flatMap((span) => [connection, span.from, span.to, span.datasets, version]);
+  const { rows } = await database.raw<{ rows: EntryRow[] }>(
+    [...spans.map(() => inSpan), failures].join(' union all '),
+    [...values, connection, datasets, version] as unknown as string[],
+  );
+  return rows.map(({ at, mark, reason, setAsideBy, ...entry }) => ({
     ...entry,
-    lastAttemptAt: at.getTime(),
+    lastAttemptAt: Math.round(at),
     ...(mark !== null && { mark }),
     ...(reason !== null && { reason }),
+    ...(setAsideBy !== null && { setAsideBy }),
   }));
 }
 
 /** The ledger in app.slice_ledger. `clean` takes secrets out of error messages. */
 export function createLedgerStore(database: Database, clean: (text: string) => string): LedgerStore {
   return {
-    read: (connection, from) => read(database, connection, from),
+    read: (connection, question) => read(database, connection, question),
+    frontiers: { load: (connection) => loadFrontiers(database, connection) },
     under: (fence) => ({
-      read: (connection, from) => read(database, connection, from),
+      read: (connection, question) => read(database, connection, question),
+      frontiers: {
+        load: (connection) => loadFrontiers(database, connection),
+        save: (frontiers) => saveFrontiers(database, fence, frontiers),
+      },
       record: (...recorded) => record(database, fence, clean, recorded),
     }),
     async coverage(connection, from, to) {
       const { rows } = await database.raw<{ rows: CoverageEntry[] }>(
         `select ${coverageColumns} from app.slice_ledger
          where connection = ? and day >= ?::date and day < ?::date order by dataset, day`,
+        [connection, from, to],
+      );
+      return rows;
+    },
+    async revised(connection, { from, to }) {
+      const { rows } = await database.raw<{ rows: RevisedDay[] }>(
+        `select dataset, day::text as day, revisions, first_attempt_at as "firstReadAt", changed_at as "changedAt",
+           days_late as "daysLate"
+         from app.revision where connection = ? and day >= ?::date and day < ?::date order by dataset, day`,
+        [connection, from, to],
+      );
+      return rows;
+    },
+    async answered(connection, { from, to }) {
+      const { rows } = await database.raw<{ rows: { dataset: string; days: number }[] }>(
+        `select dataset, count(*)::int as days from app.slice_ledger
+         where connection = ? and day >= ?::date and day < ?::date and outcome in ('ok', 'no_data')
+         group by dataset order by dataset`,
         [connection, from, to],
       );
       return rows;

@@ -1,4 +1,6 @@
+import type { Reach } from '@on-the-way/core';
 import { Client } from 'pg';
+import { installQueue } from '../queue/install.ts';
 import { exitCodes, HostError } from '../host-error.ts';
 import { clientConfig, isUnreachable, openDatabase, unreachable, type Database } from './database.ts';
 import * as contract from './migrations/0001-contract.ts';
@@ -26,8 +28,6 @@ const source = {
   getMigration: async ({ up }: (typeof migrations)[number]) => ({ up, down }),
 };
 
-const settings = { schemaName: 'app', tableName: 'migration', migrationSource: source };
-
 /** Whether the database has all that this version needs. Rejects when it cannot be asked. */
 export async function isMigrated(database: Database): Promise<boolean> {
   const { rows } = await database.raw<{ rows: { done: number }[] }>(
@@ -40,11 +40,26 @@ export async function isMigrated(database: Database): Promise<boolean> {
 // Any number will do, as long as every host uses this one.
 const lockKey = 7_206_501;
 
-async function migrateWith(database: Database): Promise<void> {
+/** The migrations, each telling of itself before it is committed. */
+function sourceWith(reach: Reach | undefined): typeof source {
+  if (!reach) return source;
+  const getMigration = async ({ up }: (typeof migrations)[number]) => ({
+    up: async (knex: Database) => {
+      await up(knex);
+      reach('mid-migration');
+    },
+    down,
+  });
+  return { ...source, getMigration };
+}
+
+async function migrateWith(database: Database, reach: Reach | undefined): Promise<void> {
+  const settings = { schemaName: 'app', tableName: 'migration', migrationSource: sourceWith(reach) };
   await database.raw('create schema if not exists app');
   // Whoever held knex's own lock is dead: the advisory lock is held by this session alone.
   await database.migrate.forceFreeMigrationsLock(settings);
   await database.migrate.latest(settings);
+  await installQueue(database);
 }
 
 /**
@@ -53,7 +68,7 @@ async function migrateWith(database: Database): Promise<void> {
  *
  * @throws HostError: exit 69 when the database is not reachable, exit 78 when it is newer than this host.
  */
-export async function migrate(url: string, timeZone: string): Promise<void> {
+export async function migrate(url: string, timeZone: string, reach?: Reach): Promise<void> {
   const lock = new Client({
     ...clientConfig(url, timeZone),
     query_timeout: 120_000,
@@ -65,7 +80,7 @@ export async function migrate(url: string, timeZone: string): Promise<void> {
   try {
     await lock.connect();
     await lock.query('select pg_advisory_lock($1)', [lockKey]);
-    await migrateWith(database);
+    await migrateWith(database, reach);
   } catch (error) {
     if (isUnreachable(error)) throw unreachable(url, error);
     if (error instanceof Error && error.message.includes('migration directory is corrupt')) {

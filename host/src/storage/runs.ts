@@ -1,6 +1,7 @@
-import type { DatasetCounts, RunStatus, RunSummary } from '@on-the-way/core';
+import type { DatasetCounts, Failure, RunStatus, RunSummary } from '@on-the-way/core';
+import type { Knex } from 'knex';
 import type { Database } from './database.ts';
-import { underFence } from './fence.ts';
+import { fenced } from './fence.ts';
 import type { Claim } from './claims.ts';
 
 /** Who started a run. */
@@ -11,7 +12,8 @@ export interface StoredRun {
   readonly runId: string;
   readonly connection: string;
   readonly trigger: Trigger;
-  readonly status: RunStatus | 'running';
+  /** `queued`: asked for, and no host has begun it yet. */
+  readonly status: RunStatus | 'running' | 'queued';
   readonly startedAt: Date;
   /** The same to the microsecond, which a Date cannot hold; RFC 3339. */
   readonly startedAtExactly: string;
@@ -37,13 +39,18 @@ interface RunFilter {
 
 /** Runs in app.run. */
 export interface RunStore {
-  /** Marks what an earlier host left running as interrupted, then adds the new run. */
+  /** Marks what an earlier host left running as interrupted, then adds the new run, or begins the one that was asked for. */
   begin(
     run: { runId: string; connection: string; trigger: Trigger; startedAt: number },
     claim: Pick<Claim, 'connection' | 'epoch' | 'hostId'>,
   ): Promise<void>;
-  /** Throws Fenced, as `begin` does: whoever took the connection over has written how this run ended. */
-  finish(summary: RunSummary, claim: Pick<Claim, 'connection' | 'epoch'>): Promise<void>;
+  /** Adds a run that a person asked for and that another host will begin; `work` adds it to the queue, in one transaction. */
+  ask(
+    run: { runId: string; connection: string },
+    work: (transaction: Knex.Transaction) => Promise<void>,
+  ): Promise<void>;
+  /** Ends a run that was asked for and could not begin. */
+  refuse(runId: string, error: Failure): Promise<void>;
   list(filter: RunFilter): Promise<readonly StoredRun[]>;
   /** Requests made by runs of the connection that began at `at` or later; milliseconds since 1970. */
   requestsSince(connection: string, at: number): Promise<number>;
@@ -56,23 +63,64 @@ const columns = `run_id as "runId", connection, trigger, status, started_at as "
   to_char(started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "startedAtExactly",
   slices_planned as "slicesPlanned", datasets, requests, skipped, error_code as "errorCode", error_message as "errorMessage"`;
 
+/*
+ * One statement is one round trip, and a transaction by itself. Fenced as by underFence. A run that a person asked for,
+ * and whose host ended, goes on under its id.
+ */
+const beginSql = `
+  with held as (
+    select connection from app.connection_claim where connection = ? and epoch = ? for share),
+  ended as (
+    update app.run set status = 'interrupted', finished_at = ?::timestamptz, error_code = 'host_ended',
+      error_message = 'The host ended before the run did'
+    where connection = (select connection from held) and status = 'running')
+  insert into app.run (run_id, connection, trigger, status, started_at, host_id, epoch)
+  select ?::uuid, connection, ?, 'running', ?::timestamptz, ?::uuid, ?::bigint from held
+  on conflict (run_id) do update set status = 'running', started_at = excluded.started_at, host_id = excluded.host_id,
+    epoch = excluded.epoch, finished_at = null, error_code = null, error_message = null
+  where app.run.status = 'queued' or app.run.error_code = 'host_ended'`;
+
 async function beginRun(
   database: Database,
   ...[{ runId, connection, trigger, startedAt }, claim]: Parameters<RunStore['begin']>
 ): Promise<void> {
   const when = new Date(startedAt).toISOString();
-  await underFence(database, claim, async (transaction) => {
-    await transaction.raw(
-      `update app.run set status = 'interrupted', finished_at = ?::timestamptz, error_code = 'host_ended',
-         error_message = 'The host ended before the run did' where connection = ? and status = 'running'`,
-      [when, connection],
-    );
-    await transaction.raw(
-      `insert into app.run (run_id, connection, trigger, status, started_at, host_id, epoch)
-       values (?, ?, ?, 'running', ?, ?, ?)`,
-      [runId, connection, trigger, when, claim.hostId, claim.epoch],
-    );
-  });
+  const { hostId, epoch } = claim;
+  const { rowCount } = await database.raw<{ rowCount: number }>(beginSql, [
+    connection,
+    epoch,
+    when,
+    runId,
+    trigger,
+    when,
+    hostId,
+    epoch,
+  ]);
+  if (rowCount !== 1) throw fenced({ connection, epoch });
+}
+
+/** Writes how a run ended, in the transaction of whatever else its end changes. */
+export async function finishRun(
+  transaction: Knex.Transaction,
+  summary: RunSummary,
+  clean: (text: string) => string,
+): Promise<void> {
+  const { error } = summary;
+  await transaction.raw(
+    `update app.run set status = ?, finished_at = ?::timestamptz, slices_planned = ?, datasets = ?::json,
+       requests = ?, skipped = ?, error_code = ?, error_message = ? where run_id = ?`,
+    [
+      summary.status,
+      new Date(summary.finishedAt).toISOString(),
+      summary.slicesPlanned,
+      JSON.stringify(summary.datasets),
+      summary.requests,
+      summary.skipped ?? null,
+      error?.code ?? null,
+      error ? clean(error.message) : null,
+      summary.runId,
+    ] as string[],
+  );
 }
 
 async function requestsSince(database: Database, connection: string, at: number): Promise<number> {
@@ -103,24 +151,19 @@ export function createRunStore(database: Database, clean: (text: string) => stri
   };
   return {
     begin: (...begun) => beginRun(database, ...begun),
-    async finish(summary, claim) {
-      const { error } = summary;
-      await underFence(database, claim, (transaction) =>
-        transaction.raw(
-          `update app.run set status = ?, finished_at = ?::timestamptz, slices_planned = ?, datasets = ?::json,
-           requests = ?, skipped = ?, error_code = ?, error_message = ? where run_id = ?`,
-          [
-            summary.status,
-            new Date(summary.finishedAt).toISOString(),
-            summary.slicesPlanned,
-            JSON.stringify(summary.datasets),
-            summary.requests,
-            summary.skipped ?? null,
-            error?.code ?? null,
-            error ? clean(error.message) : null,
-            summary.runId,
-          ] as string[],
-        ),
+    ask: ({ runId, connection }, work) =>
+      database.transaction(async (transaction) => {
+        await transaction.raw(
+          `insert into app.run (run_id, connection, trigger, status, started_at) values (?, ?, 'person', 'queued', now())`,
+          [runId, connection],
+        );
+        await work(transaction);
+      }),
+    async refuse(runId, { code, message }) {
+      await database.raw(
+        `update app.run set status = 'failed', finished_at = now(), error_code = ?, error_message = ?
+         where run_id = ? and status = 'queued'`,
+        [code, clean(message), runId],
       );
     },
     list({ connection = null, status = null, limit, before }) {

@@ -1,3 +1,4 @@
+import type { Reach } from '@on-the-way/core';
 import { ConnectorError, type JsonValue } from '@on-the-way/sdk';
 import type { Knex } from 'knex';
 import { exitCodes, HostError } from '../host-error.ts';
@@ -148,7 +149,7 @@ function transactionFor<T>(
 }
 
 async function saveSealed(
-  database: Database,
+  { database, reach }: { readonly database: Database; readonly reach: Reach | undefined },
   key: SessionKey,
   { connection, field, fence }: FencedField,
   { nonce, ciphertext }: Sealed,
@@ -168,6 +169,7 @@ async function saveSealed(
          ciphertext = excluded.ciphertext, updated_at = now()`,
       [connection, field, key.id, nonce, ciphertext],
     );
+    reach?.('mid-token-save');
   });
 }
 
@@ -233,7 +235,7 @@ export async function findKeyInUse(
 }
 
 /** The store over app.session_key and app.connector_session. */
-export function createSessionStore(database: Database, place: SessionKeyPlace): SessionStore {
+export function createSessionStore(database: Database, place: SessionKeyPlace, reach?: Reach): SessionStore {
   let checked: Promise<SessionKey> | undefined;
 
   function keyInUse(): Promise<SessionKey> {
@@ -282,7 +284,7 @@ export function createSessionStore(database: Database, place: SessionKeyPlace): 
     save: (at, value) =>
       withFreshKey(async () => {
         const key = await keyInUse();
-        await saveSealed(database, key, at, seal(key, placeOf(at), JSON.stringify(value)));
+        await saveSealed({ database, reach }, key, at, seal(key, placeOf(at), JSON.stringify(value)));
       }),
     async remove({ connection, field, fence }) {
       await transactionFor(database, fence, (transaction) =>

@@ -76,6 +76,7 @@ async function lockTokens(parts: SessionTokensParts): Promise<() => Promise<void
     timeZone,
     name: tokenLockName(connection),
     waitMs,
+    hostId: parts.fence?.hostId,
     onLost: () => parts.warn('lost the session that holds the tokens'),
   });
   if (release) return release;

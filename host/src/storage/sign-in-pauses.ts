@@ -67,9 +67,14 @@ export function createSignInPauses(database: Database): SignInPauses {
     },
     async signedIn(connection, at) {
       await database.raw(
-        `insert into app.connection_state (connection, signed_in_at) values (?, ?::timestamptz)
+        `insert into app.connection_state as state (connection, signed_in_at) values (?, ?::timestamptz)
          on conflict (connection) do update set signed_in_at = excluded.signed_in_at, login_not_before = null,
-           login_pause_ms = null, last_change = null`,
+           login_pause_ms = null, last_change = null,
+           -- What waited for a person is due at once; other runs are where they were.
+           next_run_at = case when state.login_not_before is not null or exists (
+               select from app.connector_health as health where health.connection = excluded.connection
+                 and health.last_error_code in ('needs_user', 'auth'))
+             then least(state.next_run_at, greatest(now(), state.not_before)) else state.next_run_at end`,
         [connection, at.toISOString()],
       );
     },

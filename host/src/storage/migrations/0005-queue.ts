@@ -36,8 +36,11 @@ const hosts = `
   create index connection_state_next_run_at_idx on app.connection_state (next_run_at, connection)
     where next_run_at is not null and paused_at is null;
 
-  alter table app.run drop constraint run_trigger_check;
+  alter table app.run drop constraint run_trigger_check, drop constraint run_status_check;
   alter table app.run
+    -- queued: a person asked for it, and no host has begun it yet.
+    add constraint run_status_check
+      check (status in ('queued', 'running', 'succeeded', 'partial', 'failed', 'interrupted')),
     add constraint run_trigger_check check (trigger in ('schedule', 'person', 'backfill')),
     add column host_id uuid,
     add column epoch bigint;
@@ -56,6 +59,11 @@ const plans = `
     datasets text[],
     -- Days that have an answer are asked for again as well.
     refresh boolean not null default false,
+    -- Requests it may make over all of its runs, where a person set a limit; and those it made.
+    request_budget integer,
+    requests_made integer not null default 0,
+    -- Its last run ended before it could ask: no host goes on with it before this.
+    next_run_at timestamptz,
     created_at timestamptz not null default now(),
     finished_at timestamptz,
     cancelled_at timestamptz
@@ -71,8 +79,11 @@ const plans = `
     to_day date not null,
     -- What this was worked out under; of no use once that has changed.
     basis text not null,
-    -- Of a dataset that is absent: the first of the days in a row on which there was none.
-    absent_since date,
+    -- The oldest of its days that is answered only while the dataset is absent; null: none.
+    absent_from date,
+    -- Its newest days that were asked for, down to the first one with data or a failure, and that one's day.
+    newest jsonb not null default '[]',
+    newest_end date,
     primary key (connection, dataset)
   );
 

@@ -1,0 +1,54 @@
+import type { LedgerEntry } from './ports.ts';
+import type { PlanInput, SliceReason } from './wanted-days.ts';
+
+const minuteMs = 60_000;
+
+/** When a day that failed is asked for again, and when no more. */
+export const failedDays = {
+  /** After so many attempts in vain, each run asks again. */
+  eachRun: 3,
+  /** The delay after the next one, milliseconds; it doubles with each one after. */
+  firstDelayMs: 30 * minuteMs,
+  /** The longest delay: a day, with slack so that a daily schedule does not miss it by minutes. */
+  longestDelayMs: 20 * 60 * minuteMs,
+  /** A day that was asked for so often in vain is set aside, unless time may mend it. */
+  setAsideAfter: 10,
+} as const;
+
+/** How long a day rests after so many attempts in vain, milliseconds. */
+function restMs(attempts: number): number {
+  const { eachRun, firstDelayMs, longestDelayMs } = failedDays;
+  return attempts <= eachRun ? 0 : Math.min(longestDelayMs, firstDelayMs * 2 ** (attempts - eachRun - 1));
+}
+
+/**
+ * Whether a day that failed is to be asked for again. A person who waits is never told to wait; a day that was set
+ * aside is left out until a person asks for it or the plugin is another version.
+ */
+export function isDue(
+  { now, rereadLive, version }: Pick<PlanInput, 'now' | 'rereadLive' | 'version'>,
+  { attempts, lastAttemptAt, setAsideBy }: LedgerEntry,
+): boolean {
+  if (setAsideBy !== undefined) return version !== undefined && version !== setAsideBy;
+  return rereadLive === true || now - lastAttemptAt >= restMs(attempts);
+}
+
+// These say that this day cannot be read as things are; all others (no network, no session, no quota, a sink that is
+// away, a process that another dataset took down) may be over by the next run.
+const ofTheDay: readonly string[] = [
+  'bad_data',
+  'source',
+  'plugin_bug',
+  'process_died',
+  'memory_limit',
+  'stalled',
+];
+
+/**
+ * After how many attempts a day that failed so is set aside; undefined for never. Days of the trailing window never
+ * are: they are read each run as long as they are in it.
+ */
+export function setAsideAfterOf(reason: SliceReason, code: string): number | undefined {
+  const isScheduled = reason !== 'live' && reason !== 'asked' && reason !== 'absent';
+  return isScheduled && ofTheDay.includes(code) ? failedDays.setAsideAfter : undefined;
+}

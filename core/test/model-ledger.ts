@@ -1,0 +1,75 @@
+import type { Day } from '@on-the-way/sdk';
+import type { Frontier, Frontiers, Ledger, LedgerEntry, SliceOutcome } from '../src/ports.ts';
+
+/** The host's ledger without its database: the same rules, for tests of plans over many runs. */
+export interface ModelLedger extends Ledger {
+  readonly frontiers: Frontiers;
+}
+
+const keyOf = ({ dataset, day }: { readonly dataset: string; readonly day: Day }): string =>
+  `${dataset} ${day}`;
+
+/** No longer true once the outcome is recorded. */
+function isBroken(
+  { from, to, row, absentFrom }: Frontier,
+  { day, outcome, attempts }: SliceOutcome,
+): boolean {
+  if (day < from || day >= to) return false;
+  const end = row.findLast(({ kind }) => kind === 'end')?.newest;
+  const ofRow = day >= (end ?? from) && !(outcome === 'failed' && day === end);
+  const isAbsent = outcome === 'not_supported' && attempts === 0;
+  return ofRow || (isAbsent && (absentFrom === undefined || day < absentFrom));
+}
+
+function entryOf(
+  known: LedgerEntry | undefined,
+  outcome: SliceOutcome,
+  { version, at }: { readonly version: string; readonly at: number },
+): LedgerEntry {
+  const { dataset, day, errorMessage: reason, setAsideAfter = Infinity } = outcome;
+  const hasFailed = outcome.outcome === 'failed';
+  const goesOn = known?.outcome === 'failed' && (hasFailed || outcome.attempts > 0);
+  const attempts = (goesOn ? known.attempts : 0) + outcome.attempts;
+  const mark = hasFailed || outcome.attempts === 0 ? known?.mark : outcome.mark;
+  const isSetAside = hasFailed && (known?.setAsideBy !== undefined || attempts >= setAsideAfter);
+  return {
+    dataset,
+    day,
+    outcome: outcome.outcome,
+    attempts,
+    lastAttemptAt: at,
+    ...(mark !== undefined && { mark }),
+    ...(outcome.outcome === 'not_supported' && attempts > 0 && reason !== undefined && { reason }),
+    ...(isSetAside && { setAsideBy: version }),
+  };
+}
+
+/** Makes an empty one. */
+export function createModelLedger(): ModelLedger {
+  const entries = new Map<string, LedgerEntry>();
+  const kept = new Map<string, Frontier>();
+  return {
+    async read(_connection, { from, datasets, frontiers = [], version }) {
+      return [...entries.values()].filter((entry) => {
+        if (!datasets.includes(entry.dataset)) return false;
+        if (entry.outcome === 'failed' && (entry.setAsideBy === undefined || entry.setAsideBy !== version))
+          return true;
+        const hidden = frontiers.find(({ dataset }) => dataset === entry.dataset);
+        return entry.day >= from && !(hidden && hidden.from <= entry.day && entry.day < hidden.to);
+      });
+    },
+    frontiers: {
+      load: async () => [...kept.values()],
+      async save(frontiers) {
+        for (const frontier of frontiers) kept.set(frontier.dataset, frontier);
+      },
+    },
+    async record(run, outcomes) {
+      for (const outcome of outcomes) {
+        const frontier = kept.get(outcome.dataset);
+        if (frontier && isBroken(frontier, outcome)) kept.delete(outcome.dataset);
+        entries.set(keyOf(outcome), entryOf(entries.get(keyOf(outcome)), outcome, run));
+      }
+    },
+  };
+}

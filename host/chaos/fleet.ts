@@ -1,0 +1,107 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ChaosHost } from './chaos-host.ts';
+import type { Problem } from './checker.ts';
+import type { Lab, LabServer } from './lab.ts';
+import { inLab, type Report } from './report.ts';
+
+/** How large a fleet is. */
+export interface FleetOptions {
+  readonly server: LabServer;
+  readonly seed: number;
+  readonly hosts: number;
+  readonly connections: number;
+}
+
+const allDays = 4;
+// Frozen hosts are declared dead within 10 s of silence.
+const frozenMs = 13_000;
+
+async function heldBy(lab: Lab, { pid }: ChaosHost): Promise<Set<string>> {
+  const held = await lab.sql<{ connection: string }>(
+    `select connection from app.connection_claim join app.host using (host_id) where pid = ${pid}`,
+  );
+  return new Set(held.map(({ connection }) => connection));
+}
+
+async function sliceShare({ history, connections }: Lab): Promise<number> {
+  const done = history.operations.filter(({ op, type }) => op === 'slice' && type === 'ok');
+  return new Set(done.map(({ id }) => id)).size / (connections.length * 2 * allDays);
+}
+
+async function until(condition: () => Promise<boolean>, withinMs: number): Promise<boolean> {
+  const end = performance.now() + withinMs;
+  while (performance.now() < end) {
+    if (await condition()) return true;
+    await delay(100);
+  }
+  return false;
+}
+
+interface Lost {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly held: ReadonlySet<string>;
+}
+
+/** After how many milliseconds each of these connections had a run of another host. */
+async function takeovers(lab: Lab, { at, held }: Lost): Promise<number[]> {
+  const names = [...held].map((name) => `'${name}'`).join(', ');
+  const rows = await lab.sql<{ afterMs: number }>(
+    `select (min(extract(epoch from started_at)) * 1000 - ${at})::float8 as "afterMs" from app.run
+     where connection in (${names || "''"}) and started_at > to_timestamp(${at / 1000}) group by connection`,
+  );
+  return rows.map(({ afterMs }) => Math.round(afterMs)).toSorted((one, other) => one - other);
+}
+
+const takenWithinMs = 15_000;
+
+/** One host dies and one freezes in the middle of the work; the others go on with what they had. */
+async function hurtTwo(lab: Lab, note: (line: string) => void): Promise<Problem[]> {
+  const [killed, frozen] = lab.hosts;
+  if (!killed || !frozen) return [];
+  const problems: Problem[] = [];
+  for (const [how, host] of [['kill', killed], ['freeze', frozen]] as const) {
+    await until(async () => (await heldBy(lab, host)).size > 0, 20_000);
+    if (how === 'kill') await host.kill();
+    else host.freeze();
+    const lost = { at: Date.now(), held: await heldBy(lab, host) };
+    problems.push(...(await lab.problemsNow()));
+    let times: number[] = [];
+    await until(async () => {
+      times = await takeovers(lab, lost);
+      return times.length === lost.held.size;
+    }, takenWithinMs + 10_000);
+    note(`${how} of ${host.name}, which had ${lost.held.size}: runs of other hosts after ${times.join(', ')} ms`);
+    if (times.length < lost.held.size || (times.at(-1) ?? 0) > takenWithinMs) {
+      problems.push({ invariant: 'I9', message: `${how}: ${times.length} of ${lost.held.size} taken over in time` });
+    }
+    if (how === 'freeze') await thaw(host, lost.at);
+  }
+  return problems;
+}
+
+/** Lets it go on once it has long been given up. */
+async function thaw(host: ChaosHost, frozenAt: number): Promise<void> {
+  await delay(Math.max(0, frozenMs - (Date.now() - frozenAt)));
+  host.thaw();
+}
+
+/**
+ * Faults 11, 12, 49, 50: hosts that start together over one empty database; one is killed and one frozen in the middle
+ * of the work, and comes back. Every slice is accounted for once.
+ */
+export function fleet({ server, seed, hosts, connections }: FleetOptions): Promise<Report> {
+  const options = { server, seed, connections, backfillDays: allDays, intervalSeconds: 3600 };
+  return inLab(`${hosts} hosts, ${connections} connections, two hosts lost`, options, async (lab, note) => {
+    lab.source.set({ latencyMs: 30 });
+    await Promise.all(Array.from({ length: hosts }, () => lab.started()));
+    await until(async () => (await sliceShare(lab)) > 0.15, 120_000);
+    const problems = await hurtTwo(lab, note);
+    const settled = await lab.settled(lab.goal(), 60_000 + connections * 400);
+    const twice = await lab.sql<{ n: number }>(
+      `select count(*)::int as n from (select 1 from raw.raw_event group by source_id, external_id having count(*) > 1) t`,
+    );
+    note(`${lab.history.now()} ms in all; ${twice[0]?.n} rows twice`);
+    return [...problems, ...settled];
+  });
+}

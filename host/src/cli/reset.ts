@@ -1,0 +1,133 @@
+import { dayAt } from '@on-the-way/sdk';
+import { z } from 'zod';
+import type { ConnectionConfig } from '../config/host-config.ts';
+import { exitCodes, HostError } from '../host-error.ts';
+import { forgottenShape, shownForgotten } from '../http/reset.ts';
+import { AlreadyRunning, claimConnection } from '../run-service.ts';
+import { countReset, resetConnection, type ResetWish } from '../storage/reset.ts';
+import { isAgreed } from './agreed.ts';
+import { chosenConnection, withContext, type CommandContext } from './context.ts';
+import { formatTable, print, printJson, say } from './output.ts';
+import { findRemote, remoteConnection, viaRemote, type Remote, type RemoteOptions } from './remote.ts';
+import { datasetsOption, dayOption, windowOption } from './run.ts';
+
+/** Options of `otw reset`. */
+export interface ResetOptions extends RemoteOptions {
+  readonly from?: string;
+  readonly to?: string;
+  readonly dataset?: string;
+  readonly cursors?: boolean;
+  readonly yes?: boolean;
+}
+
+type Forgotten = z.output<typeof forgottenShape>;
+
+/** Resets a connection, here or at a host. */
+interface Resets {
+  readonly name: string;
+  count(): Promise<Forgotten>;
+  reset(): Promise<Forgotten>;
+}
+
+const words: Readonly<Record<keyof Forgotten, string>> = {
+  ledger_days: 'days of datasets in the ledger, with marks and revisions',
+  set_aside: 'of them set aside',
+  slice_letters: 'dead letters of days',
+  cursors: 'cursors',
+  backfills: 'backfills',
+  pauses: 'pauses of the source',
+};
+
+function formatCounts(counts: Forgotten): string {
+  const names = Object.keys(words) as (keyof Forgotten)[];
+  return formatTable(
+    ['forgotten', 'how many'],
+    names.map((name) => [words[name], counts[name]]),
+  );
+}
+
+async function here(
+  { host }: CommandContext,
+  { name, timeZone }: ConnectionConfig,
+  options: ResetOptions,
+): Promise<Resets> {
+  const window = windowOption(options, dayAt(Date.now(), timeZone));
+  const datasets = datasetsOption(options.dataset);
+  const known = (await host.connections.state(name)).datasets?.map((dataset) => dataset.name);
+  const strange = known && datasets?.find((dataset) => !known.includes(dataset));
+  if (known && strange !== undefined)
+    throw new HostError(
+      exitCodes.usage,
+      `--dataset: expected names out of ${known.join(', ')}, found ${strange}`,
+    );
+  const wish: ResetWish = {
+    ...(window && { window }),
+    ...(datasets && { datasets }),
+    ...(options.cursors === true && { cursorsOnly: true }),
+  };
+  return {
+    name,
+    count: async () => shownForgotten(await countReset(host.database, name, wish)),
+    async reset() {
+      const claim = await claimConnection(host, name);
+      try {
+        return shownForgotten(await resetConnection(host.database, claim, wish));
+      } finally {
+        await claim.release();
+      }
+    },
+  };
+}
+
+function byHost({ client }: Remote, name: string, options: ResetOptions): Resets {
+  const { from, to, cursors } = options;
+  if (from !== undefined) dayOption('--from', from);
+  if (to !== undefined) dayOption('--to', to);
+  const wish = { from, to, cursors, datasets: datasetsOption(options.dataset) };
+  const send = (dryRun: boolean): Promise<Forgotten> =>
+    viaRemote(client, async () => {
+      const request = { method: 'POST', path: `/v1/connections/${name}/reset` } as const;
+      const body = { ...wish, dry_run: dryRun };
+      return (await client.send({ ...request, body }, z.object({ forgotten: forgottenShape }))).forgotten;
+    });
+  return { name, count: () => send(true), reset: () => send(false) };
+}
+
+async function ask({ name, count, reset }: Resets, options: ResetOptions): Promise<number> {
+  if (options.yes !== true) say(formatCounts(await count()));
+  const question = `Forget this of ${name}? What is stored is kept, and so is who is signed in; the days are asked for again.`;
+  if (!(await isAgreed({ question, example: `otw reset ${name} --yes`, yes: options.yes }))) {
+    say('Nothing was changed.');
+    return exitCodes.done;
+  }
+  const forgotten = await reset();
+  if (options.json === true) printJson({ connection: name, forgotten });
+  else {
+    print(formatCounts(forgotten));
+    print(`${name} is reset: its next run asks for what is missing. What is stored is kept.`);
+  }
+  return exitCodes.done;
+}
+
+function expectSense({ from, to, cursors }: ResetOptions): void {
+  if (cursors !== true || (from === undefined && to === undefined)) return;
+  const message =
+    '--cursors: expected no --from and --to, since a cursor has no days; for example otw reset --cursors';
+  throw new HostError(exitCodes.usage, message);
+}
+
+/** `otw reset`: forgets what became of days, after asking, so that they are asked for again; stores nothing twice. */
+export async function resetCommand(name: string | undefined, options: ResetOptions): Promise<number> {
+  expectSense(options);
+  const remote = await findRemote(options);
+  if (remote) return ask(byHost(remote, remoteConnection(remote, name).name, options), options);
+  return withContext(options, { role: 'reset' }, async (context) => {
+    try {
+      return await ask(await here(context, chosenConnection(context.config, name), options), options);
+    } catch (error) {
+      if (error instanceof AlreadyRunning)
+        throw new HostError(exitCodes.failed, error.message, { cause: error });
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,133 @@
+import { failureOf, type Failure, type Reach, type RunSummary } from '@on-the-way/core';
+import { ConnectorError } from '@on-the-way/sdk';
+import type { ConnectionConfig } from '../config/host-config.ts';
+import { HostError } from '../host-error.ts';
+import type { HostLog } from '../log.ts';
+import { AlreadyRunning, ConnectionPaused, NotDue, type RunService } from '../run-service.ts';
+import type { DueRuns } from '../storage/due-runs.ts';
+import { Fenced } from '../storage/fence.ts';
+import type { RunStore } from '../storage/runs.ts';
+import type { AskedRun, Job, JobQueue } from './job-queue.ts';
+
+/** What jobs are worked off with. */
+export interface WorkParts {
+  readonly service: RunService;
+  readonly runs: Pick<RunStore, 'refuse'>;
+  readonly dueRuns: DueRuns;
+  readonly queue: JobQueue;
+  readonly log: HostLog;
+  /** Told of crash points. */
+  readonly reach?: Reach | undefined;
+}
+
+/** What ends a run before its time. */
+export interface StopSignals {
+  /** Given up at once. */
+  readonly signal: AbortSignal;
+  /** No new slice; what is under way is finished. */
+  readonly drain: AbortSignal;
+}
+
+// A chunk of a backfill: live work of its connection waits no longer than this, and the slice that is under way.
+const backfillChunkMs = 30_000;
+const lookAgainMs = 15_000;
+const whileBusyMs = 3_000;
+// Whatever ends one host after another must not go on to the next.
+const mostHostsEnded = 3;
+
+/** How a job is worked off; rejects with why it could not be. */
+type Work = (parts: WorkParts, job: Job, connection: ConnectionConfig, stop: StopSignals) => Promise<void>;
+
+/** The source wants a pause; the run may have ended before it began, and nothing been written of it. */
+async function keepOff({ dueRuns }: WorkParts, { connection, error }: RunSummary): Promise<void> {
+  if (error?.code !== 'rate_limited' || error.refusedSignIn === true) return;
+  await dueRuns.putOff(connection, error.retryAfterMs ?? 0);
+}
+
+const workDue: Work = async (parts, job, connection, stop) => {
+  const { service, dueRuns, log } = parts;
+  const { name, intervalSeconds } = connection;
+  if (job.retryCount >= mostHostsEnded) {
+    log.error({ connection: name, hosts: job.retryCount }, 'hosts ended while they ran it; left alone for an interval');
+    return dueRuns.putOff(name, intervalSeconds * 1000);
+  }
+  try {
+    const request = { trigger: 'schedule', onlyIfDue: true, jobId: job.id, ...stop } as const;
+    await keepOff(parts, await service.execute(connection, request));
+  } catch (error) {
+    if (error instanceof NotDue) return;
+    const isBusy = error instanceof AlreadyRunning;
+    // It is due when it is resumed: while it is paused nobody looks at when.
+    const afterMs = error instanceof ConnectionPaused ? 0 : isBusy ? whileBusyMs : lookAgainMs;
+    if (!(error instanceof Fenced)) await dueRuns.bringForward(name, afterMs);
+    throw error;
+  }
+};
+
+const workBackfill: Work = async (parts, job, connection, { signal, drain }) => {
+  const chunk = AbortSignal.any([drain, AbortSignal.timeout(backfillChunkMs)]);
+  const request = { trigger: 'backfill', jobId: job.id, signal, drain: chunk } as const;
+  await keepOff(parts, await parts.service.execute(connection, request));
+};
+
+/** In words that a caller of the API may read: what a database says of itself stays in the log. */
+function refusalOf(error: unknown): Failure {
+  if (ConnectorError.is(error) || error instanceof HostError) return failureOf(error);
+  return { code: 'internal', message: 'Expected the run to begin, but it could not: the log of the host says why' };
+}
+
+/** A run that a person asked for has its row, and a person looks at it. */
+async function workAsked(
+  parts: WorkParts,
+  connection: ConnectionConfig,
+  { job, asked, stop }: { readonly job: Job; readonly asked: AskedRun; readonly stop: StopSignals },
+): Promise<void> {
+  const { service, runs } = parts;
+  try {
+    const request = { trigger: 'person', jobId: job.id, ...asked, ...stop } as const;
+    const { error } = await service.execute(connection, request);
+    if (error) await runs.refuse(asked.runId, error);
+  } catch (error) {
+    if (!(error instanceof AlreadyRunning) && !(error instanceof Fenced))
+      await runs.refuse(asked.runId, refusalOf(error));
+    throw error;
+  }
+}
+
+function logWhy({ log }: WorkParts, connection: string, error: unknown): void {
+  const expected = error instanceof AlreadyRunning || error instanceof ConnectionPaused;
+  const level = expected || error instanceof Fenced ? 'info' : 'error';
+  log[level]({ connection, error: failureOf(error).message }, 'run could not go on');
+}
+
+async function settle({ queue, log }: WorkParts, job: Job, isBusy: boolean): Promise<void> {
+  try {
+    // What a job of the schedule is for stands in the database; of a person's wish the job is all there is.
+    if (isBusy && job.asked) await queue.giveBack(job, whileBusyMs / 1000);
+    else await queue.done(job);
+  } catch (error) {
+    // Nobody touches it any more, and so it is found.
+    log.warn({ connection: job.connection, error: failureOf(error).message }, 'job could not be ended');
+  }
+}
+
+/** Works one job off and ends it. Never rejects. */
+export async function workJob(
+  parts: WorkParts,
+  job: Job,
+  connection: ConnectionConfig,
+  stop: StopSignals,
+): Promise<void> {
+  parts.reach?.('job-fetched');
+  const { asked } = job;
+  let why: unknown;
+  try {
+    if (asked) await workAsked(parts, connection, { job, asked, stop });
+    else await (job.queue === 'backfill' ? workBackfill : workDue)(parts, job, connection, stop);
+  } catch (error) {
+    why = error;
+    logWhy(parts, connection.name, error);
+  }
+  await settle(parts, job, why instanceof AlreadyRunning);
+  parts.reach?.('job-done');
+}

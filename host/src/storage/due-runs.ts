@@ -1,0 +1,101 @@
+import type { Clock } from '@on-the-way/core';
+import type { Day } from '@on-the-way/sdk';
+import type { Database } from './database.ts';
+
+/** A connection that is due. */
+export interface DueRun {
+  readonly connection: string;
+  readonly reason: 'live' | 'retry';
+}
+
+/** What a host that starts says of a connection. */
+export interface PlannedConnection {
+  readonly connection: string;
+  readonly intervalSeconds: number;
+  /** The first day that is wanted. */
+  readonly backfillFrom: Day;
+}
+
+/** When connections are due, by the database's clock and for all hosts. */
+export interface DueRuns {
+  /** Says that these are to be run by schedule. What was planned before stands, unless it is too far off or not enough. */
+  plan(connections: readonly PlannedConnection[]): Promise<void>;
+  /**
+   * Takes up to `limit` of those connections that are due; of two hosts that ask, one gets a connection. Each is
+   * due again in a minute unless its run says otherwise, so that a job that is lost does not matter.
+   */
+  take(connections: readonly string[], limit: number): Promise<readonly DueRun[]>;
+  /** Makes a connection due so many milliseconds from now, or when it is due anyway if that is sooner. */
+  bringForward(connection: string, afterMs: number): Promise<void>;
+  /** Makes a connection due no sooner than so many milliseconds from now. */
+  putOff(connection: string, afterMs: number): Promise<void>;
+  /** The host's clock less the database's, in milliseconds. */
+  clockSkewMs(clock: Clock): Promise<number>;
+}
+
+/*
+ * A run is due at once where none went well yet that a new start may mend, where more days are wanted than were, or
+ * where the host that had it ended. Else a start asks no source again before the interval has passed.
+ */
+const planSql = `
+  update app.connection_state as state set next_run_at = case
+    when last.status is null or state.backfill_from is null or wanted.backfill_from < state.backfill_from
+      or last.status = 'interrupted' or last.error_code in ('needs_user', 'auth', 'config', 'usage')
+      then least(state.next_run_at, greatest(now(), state.not_before))
+    when state.next_run_at is null and last.status <> 'succeeded' then greatest(now(), state.not_before)
+    else least(state.next_run_at, greatest(now(), state.not_before,
+      last.started_at + wanted.interval_seconds * interval '1 second')) end
+  from unnest(?::text[], ?::date[], ?::int[]) as wanted (connection, backfill_from, interval_seconds)
+  left join lateral (
+    select status, started_at, error_code from app.run
+    where run.connection = wanted.connection and trigger <> 'backfill' and status not in ('running', 'queued')
+    order by started_at desc limit 1) as last on true
+  where state.connection = wanted.connection`;
+
+const takeSql = `
+  with due as (
+    select connection, due_reason from app.connection_state
+    where next_run_at <= now() and paused_at is null and connection = any(?)
+    order by next_run_at, connection limit ? for update skip locked)
+  update app.connection_state as state set next_run_at = now() + interval '1 minute'
+  from due where state.connection = due.connection
+  returning state.connection, due.due_reason as reason`;
+
+/** Makes it. */
+export function createDueRuns(database: Database): DueRuns {
+  return {
+    async plan(connections) {
+      await database.raw(planSql, [
+        connections.map(({ connection }) => connection),
+        connections.map(({ backfillFrom }) => backfillFrom),
+        connections.map(({ intervalSeconds }) => intervalSeconds),
+      ] as unknown as string[]);
+    },
+    async take(connections, limit) {
+      const { rows } = await database.raw<{ rows: DueRun[] }>(takeSql, [
+        connections,
+        limit,
+      ] as unknown as string[]);
+      return rows;
+    },
+    async bringForward(connection, afterMs) {
+      await database.raw(
+        `update app.connection_state set next_run_at = least(next_run_at, now() + ? * interval '1 millisecond')
+         where connection = ?`,
+        [afterMs, connection],
+      );
+    },
+    async putOff(connection, afterMs) {
+      await database.raw(
+        `update app.connection_state set next_run_at = greatest(next_run_at, now() + ? * interval '1 millisecond')
+         where connection = ?`,
+        [afterMs, connection],
+      );
+    },
+    async clockSkewMs(clock) {
+      const before = clock.now();
+      const { rows } = await database.raw<{ rows: { now: Date }[] }>('select clock_timestamp() as now');
+      return (before + clock.now()) / 2 - (rows[0]?.now.getTime() ?? before);
+    },
+  };
+}

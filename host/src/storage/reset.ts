@@ -1,0 +1,118 @@
+import type { Window } from '@on-the-way/sdk';
+import type { Knex } from 'knex';
+import type { Database } from './database.ts';
+import { underFence, type Fence } from './fence.ts';
+
+/** What is to be forgotten of a connection; all of it where nothing narrower is said. */
+export interface ResetWish {
+  /** Just these days: cursors, backfills and pauses are kept. */
+  readonly window?: Window;
+  /** Just these datasets: backfills and pauses are kept. */
+  readonly datasets?: readonly string[];
+  /** Just where cursor datasets go on. */
+  readonly cursorsOnly?: boolean;
+}
+
+/** How many rows of each kind are forgotten. */
+export interface Forgotten {
+  /** Days of datasets in the ledger, with their marks and revisions. */
+  readonly ledgerDays: number;
+  /** Those of them that were set aside. */
+  readonly setAside: number;
+  /** Dead letters of days; those of events hold what is nowhere else, and are kept. */
+  readonly sliceLetters: number;
+  readonly cursors: number;
+  /** Finished ones as well. */
+  readonly backfills: number;
+  /** 1 where the source had asked for a pause. */
+  readonly pauses: number;
+}
+
+const ofDatasets =
+  'connection = :connection and (cast(:datasets as text[]) is null or dataset = any(:datasets))';
+const ofDays = `${ofDatasets} and (cast(:from as date) is null or (day >= :from and day < :to))`;
+const sliceLetters = `app.dead_letter where kind = 'slice' and ${ofDatasets}
+  and (cast(:from as date) is null or (to_day > :from and from_day < :to))`;
+
+/** Rows by what they are, as they stand after `from`. */
+const rowsOf: Readonly<Record<keyof Forgotten, string>> = {
+  ledgerDays: `app.slice_ledger where ${ofDays}`,
+  setAside: `app.slice_ledger where ${ofDays} and set_aside_at is not null`,
+  sliceLetters,
+  cursors: `app.dataset_cursor where ${ofDatasets}`,
+  backfills: 'app.backfill where connection = :connection',
+  pauses: 'app.connection_state where connection = :connection and not_before is not null',
+};
+
+/** What a wish is about. */
+function partsOf({ window, datasets, cursorsOnly }: ResetWish): readonly (keyof Forgotten)[] {
+  if (cursorsOnly === true) return ['cursors'];
+  const days = ['ledgerDays', 'setAside', 'sliceLetters'] as const;
+  if (window !== undefined) return days;
+  return datasets === undefined ? [...days, 'cursors', 'backfills', 'pauses'] : [...days, 'cursors'];
+}
+
+function valuesOf(connection: string, { window, datasets }: ResetWish) {
+  const { from = null, to = null } = window ?? {};
+  return { connection, datasets: datasets ? [...datasets] : null, from, to };
+}
+
+const nothing: Forgotten = {
+  ledgerDays: 0,
+  setAside: 0,
+  sliceLetters: 0,
+  cursors: 0,
+  backfills: 0,
+  pauses: 0,
+};
+
+/** What `reset` would forget. */
+export async function countReset(
+  database: Pick<Database, 'raw'>,
+  connection: string,
+  wish: ResetWish,
+): Promise<Forgotten> {
+  const counts: Record<keyof Forgotten, number> = { ...nothing };
+  for (const part of partsOf(wish)) {
+    const { rows } = await database.raw<{ rows: { count: number }[] }>(
+      `select count(*)::int as count from ${rowsOf[part]}`,
+      valuesOf(connection, wish) as never,
+    );
+    counts[part] = rows[0]?.count ?? 0;
+  }
+  return counts;
+}
+
+async function forget(transaction: Knex.Transaction, connection: string, wish: ResetWish): Promise<void> {
+  const values = valuesOf(connection, wish) as never;
+  const doomed = partsOf(wish).filter((part) => part !== 'setAside' && part !== 'pauses');
+  for (const part of doomed) await transaction.raw(`delete from ${rowsOf[part]}`, values);
+  if (wish.cursorsOnly === true) return;
+  // Worked out from the ledger, and of no use beside another one.
+  await transaction.raw(`delete from app.dataset_frontier where ${ofDatasets}`, values);
+  // Else the next run could be spared, since the source has nothing new.
+  await transaction.raw(
+    `update app.connection_state set last_change = null, last_pass_at = null where connection = :connection`,
+    values,
+  );
+  if (!doomed.includes('backfills')) return;
+  // The first day wanted is the configured one again.
+  await transaction.raw(
+    `update app.connection_state set not_before = null, pause_ms = null, backfill_from = null
+     where connection = :connection`,
+    values,
+  );
+}
+
+/**
+ * Forgets what is known of a connection, so that its days are gaps again; resolves with what was forgotten. What is
+ * stored, who is signed in, events that were refused and the history of runs are kept, and reading the days again
+ * stores nothing twice. Throws Fenced once another host has the connection.
+ */
+export async function resetConnection(database: Database, fence: Fence, wish: ResetWish): Promise<Forgotten> {
+  return underFence(database, fence, async (transaction) => {
+    const counts = await countReset(transaction, fence.connection, wish);
+    await forget(transaction, fence.connection, wish);
+    return counts;
+  });
+}

@@ -1,0 +1,375 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { addDays, dayAt, daysOf, type Day } from '@on-the-way/sdk';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { listen, type ApiServer } from '../src/http/server.ts';
+import { otwHere, startOtw, temporaryFolder, type Finished, type Running } from './otw.ts';
+import { everyDay, scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
+import { createTestHost, type TestHost } from './test-host.ts';
+
+// Days of the past that a person wants: by the command alone, and by a host.
+let source: ScriptedSource;
+let made: TestHost;
+let server: ApiServer;
+let folder: ReturnType<typeof temporaryFolder>;
+const today = dayAt(Date.now(), 'Asia/Shanghai');
+const ago = (days: number): Day => addDays(today, -days);
+const usual: ScriptedSource['answer'] = (name, window) =>
+  window.from === '' || name === 'marks' ? {} : everyDay(window);
+const datasets = {
+  steps: { settleDays: 1 },
+  sleep: { settleDays: 1 },
+  weight: { granularity: 'snapshot' },
+};
+
+beforeAll(async () => {
+  folder = temporaryFolder();
+  source = await startScriptedSource();
+  made = await createTestHost({
+    connection: {
+      plugin: scriptedPlugin,
+      config: { origin: source.origin, datasets },
+      windowDays: 1,
+      backfillDays: 2,
+    },
+  });
+  server = await listen(made.host.app, { host: '127.0.0.1', port: 0 });
+  const connections = {
+    garmin: {
+      plugin: scriptedPlugin,
+      config: { origin: source.origin, datasets },
+      windowDays: 1,
+      backfillDays: 2,
+      every: '1h',
+    },
+  };
+  writeFileSync(
+    join(folder.path, 'otw.config.json'),
+    JSON.stringify({ timeZone: 'Asia/Shanghai', connections }),
+  );
+  expect((await made.run()).status).toBe('succeeded');
+});
+afterEach(() => {
+  source.answer = usual;
+  source.hold = undefined;
+});
+afterAll(async () => {
+  await made.host.scheduler.stop();
+  await server.close();
+  await made.close();
+  await source.close();
+  folder.remove();
+});
+
+function options() {
+  return {
+    env: { DATABASE_URL: made.databaseUrl, OTW_DATA_DIR: join(folder.path, 'data') },
+    cwd: folder.path,
+  };
+}
+
+/** The command with the same database and no host. */
+function here(...args: string[]): Promise<Finished> {
+  return otwHere(args, options());
+}
+
+function start(...args: string[]): Running {
+  return startOtw([...args, '--config', join(folder.path, 'otw.config.json')], options());
+}
+
+/** The command with the host that serves. */
+function there(...args: string[]): Promise<Finished> {
+  return otwHere(args, {
+    env: { OTW_DATA_DIR: join(folder.path, 'none'), OTW_API_URL: server.url },
+    cwd: folder.path,
+  });
+}
+
+interface Shown {
+  readonly backfill: {
+    readonly id: string;
+    readonly state: string;
+    readonly requests_made: number;
+    readonly days_total: number | null;
+    readonly days_done: number;
+    readonly days_failed: number;
+    readonly days_left: number | null;
+  };
+  readonly left_out: readonly string[];
+  readonly error: { readonly code: string } | null;
+}
+
+function shown({ stdout }: Finished): Shown {
+  return JSON.parse(stdout) as Shown;
+}
+
+/** Days of data that were asked for since last time. */
+function asked(): string[] {
+  return source.requests().filter((line) => /^(steps|sleep|weight) /.test(line));
+}
+
+const all = (from: Day, to: Day): string[] =>
+  daysOf({ from, to: addDays(to, 1) }).flatMap((day) => [`sleep ${day}`, `steps ${day}`]);
+
+async function plans(): Promise<unknown> {
+  const [state] = await made.query(
+    `select next_run_at, backfill_from::text as first from app.connection_state where connection = 'garmin'`,
+  );
+  return state;
+}
+
+async function stored(): Promise<string[]> {
+  const rows = await made.query<{ id: string }>('select external_id as id from raw.raw_event order by 1');
+  return rows.map(({ id }) => id);
+}
+
+describe('otw backfill without a host', () => {
+  test('reads the days newest first, says how it went by dataset, and moves no schedule', async () => {
+    source.requests();
+    const before = await plans();
+    const { code, stdout, stderr } = await here('backfill', 'garmin', '--from', ago(9), '--to', ago(5));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('weight') });
+    const days = asked();
+    expect(days.toSorted()).toEqual(all(ago(9), ago(5)).toSorted());
+    expect(days.map((line) => line.slice(6))).toEqual(
+      days
+        .map((line) => line.slice(6))
+        .toSorted()
+        .toReversed(),
+    );
+    expect(stdout).toMatch(/steps +5 +0 +0 +0 +0/);
+    expect(stdout).toMatch(/finished: 10 of 10 days, 0 failed, 0 left/);
+    expect(await plans()).toEqual(before);
+    const runs = await made.query(
+      `select status, slices_planned::int as slices from app.run where trigger = 'backfill'`,
+    );
+    expect(runs).toEqual([{ status: 'succeeded', slices: 10 }]);
+  });
+
+  test('a second call of the same range asks for nothing that has its answer; --refresh asks again', async () => {
+    const again = await here('backfill', 'garmin', '--from', ago(9), '--to', ago(5), '--json');
+    expect(again).toMatchObject({ code: 0 });
+    expect(shown(again)).toMatchObject({
+      backfill: { state: 'finished', days_total: 10, days_done: 10, days_left: 0 },
+      left_out: ['weight'],
+      error: null,
+    });
+    expect(asked()).toEqual([]);
+    const rows = await stored();
+    const refreshed = ['--from', ago(6), '--to', ago(5), '--dataset', 'steps', '--refresh'];
+    expect(await here('backfill', 'garmin', ...refreshed)).toMatchObject({ code: 0 });
+    expect(asked().toSorted()).toEqual([`steps ${ago(6)}`, `steps ${ago(5)}`]);
+    expect(await stored()).toEqual(rows);
+  });
+
+  test('killed in the middle it goes on where it stopped, and asks for nothing that has its answer', async () => {
+    let answers = 0;
+    const stuck = Promise.withResolvers<void>();
+    const reached = Promise.withResolvers<void>();
+    source.hold = async () => {
+      answers += 1;
+      if (answers <= 12) return;
+      reached.resolve();
+      await stuck.promise;
+    };
+    const killed = start('backfill', 'garmin', '--from', ago(30), '--to', ago(20));
+    await Promise.race([reached.promise, killed.finished]);
+    killed.process.kill('SIGKILL');
+    await killed.finished;
+    source.hold = undefined;
+    stuck.resolve();
+    const ledger = await made.query<{ line: string }>(
+      `select dataset || ' ' || day as line from app.slice_ledger where day between '${ago(30)}' and '${ago(20)}'`,
+    );
+    const known = ledger.map(({ line }) => line);
+    expect(known.length).toBeGreaterThan(3);
+    expect(await made.query('select 1 from app.backfill where finished_at is null')).toHaveLength(1);
+    source.requests();
+    const second = await here('backfill', 'garmin', '--from', ago(30), '--to', ago(20), '--json');
+    expect(second).toMatchObject({ code: 0 });
+    expect(shown(second).backfill).toMatchObject({ state: 'finished', days_done: 22, days_left: 0 });
+    expect([...asked(), ...known].toSorted()).toEqual(all(ago(30), ago(20)).toSorted());
+    expect(new Set(await stored()).size).toBe((await stored()).length);
+  });
+
+  test('days that fail are told of, and the exit code says so', async () => {
+    source.answer = (name, window) =>
+      name === 'steps' && window.from === ago(41)
+        ? { error: { code: 'bad_data', message: 'what it sent was cut off' } }
+        : usual(name, window);
+    const failed = await here('backfill', 'garmin', '--from', ago(42), '--to', ago(40), '--json');
+    expect(failed).toMatchObject({ code: 3 });
+    expect(shown(failed).backfill).toMatchObject({
+      state: 'finished',
+      days_done: 5,
+      days_failed: 1,
+      days_left: 0,
+    });
+  });
+
+  test('a budget of requests is kept to, and the next call goes on', async () => {
+    source.requests();
+    const limited = await here(
+      'backfill',
+      'garmin',
+      '--from',
+      ago(55),
+      '--to',
+      ago(50),
+      '--requests',
+      '5',
+      '--json',
+    );
+    expect(limited).toMatchObject({ code: 3 });
+    const { backfill } = shown(limited);
+    expect(backfill).toMatchObject({ state: 'budget_spent', days_total: 12 });
+    expect(backfill.requests_made).toBeLessThanOrEqual(5);
+    expect(source.requests().length).toBeLessThanOrEqual(5);
+    const rest = await here('backfill', 'garmin', '--from', ago(55), '--to', ago(50), '--json');
+    expect(shown(rest).backfill).toMatchObject({ state: 'finished', days_done: 12, days_left: 0 });
+  });
+
+  test('a source that wants to be left alone, or a sign-in that is refused, ends it with the exit code of a run', async () => {
+    source.answer = (name, window) =>
+      name === 'login'
+        ? { error: { code: 'auth', message: 'the password is another one' } }
+        : usual(name, window);
+    const refused = await here('backfill', 'garmin', '--from', ago(60), '--to', ago(59), '--json');
+    expect(refused).toMatchObject({ code: 4 });
+    expect(shown(refused)).toMatchObject({
+      backfill: { state: 'open', days_left: 4 },
+      error: { code: 'auth' },
+    });
+    source.answer = usual;
+    expect(await here('backfill', 'garmin', '--cancel', shown(refused).backfill.id)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('is cancelled'),
+    });
+  });
+
+  test('what cannot be meant is refused, and says what was expected', async () => {
+    source.requests();
+    const refuse = async (...args: string[]): Promise<string> => {
+      const { code, stderr } = await here('backfill', 'garmin', ...args);
+      expect(code).toBe(2);
+      return stderr;
+    };
+    expect(await refuse()).toContain('Expected --from');
+    expect(await refuse('--from', 'soon')).toContain('--from: expected a day');
+    expect(await refuse('--from', addDays(today, 1))).toContain(
+      `--from: expected a day up to today (${today})`,
+    );
+    expect(await refuse('--from', ago(3), '--to', addDays(today, 1))).toContain(
+      '--to: expected a day up to today',
+    );
+    expect(await refuse('--from', ago(3), '--to', ago(4))).toContain(
+      `--from: expected a day up to ${ago(4)}`,
+    );
+    expect(await refuse('--from', ago(7300))).toContain('expected at most 7300 days');
+    expect(await refuse('--from', ago(3), '--dataset', 'step')).toContain(
+      '--dataset: expected names out of steps, sleep, found step',
+    );
+    expect(await refuse('--from', ago(3), '--dataset', 'weight')).toContain('read as it is now');
+    expect(await refuse('--cancel', 'that one')).toContain('--cancel: expected the id');
+    expect(await refuse('--cancel', '7b0c2f6e-3f53-4a3e-9d0c-2f6e3f534a3e')).toContain('--list shows them');
+    expect(asked()).toEqual([]);
+  });
+});
+
+describe('otw backfill with a host', () => {
+  beforeAll(() => made.host.scheduler.start());
+
+  interface Listed {
+    readonly id: string;
+    readonly state: string;
+  }
+
+  async function api(method: string, path: string, body?: object) {
+    const response = await fetch(`${server.url}/v1/connections/garmin/backfills${path}`, {
+      method,
+      ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  }
+
+  async function stateOf(id: string): Promise<string> {
+    const { body } = await api('GET', `/${id}`);
+    return (body['backfill'] as Listed).state;
+  }
+
+  test('the host does it, and the command follows it to the same end', async () => {
+    source.requests();
+    const done = await there('backfill', 'garmin', '--from', ago(75), '--to', ago(70), '--json');
+    expect(done).toMatchObject({ code: 0 });
+    expect(shown(done)).toMatchObject({
+      backfill: { state: 'finished', days_total: 12, days_done: 12, days_failed: 0, days_left: 0 },
+      left_out: ['weight'],
+      error: null,
+    });
+    expect(
+      asked()
+        .filter((line) => line.split(' ')[1]! <= ago(70))
+        .toSorted(),
+    ).toEqual(all(ago(75), ago(70)).toSorted());
+  });
+
+  test('what is live comes between two backfills, and --detach does not wait', async () => {
+    const holding = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    source.hold = () => {
+      begun.resolve();
+      return holding.promise;
+    };
+    const ids: string[] = [];
+    for (const [from, to] of [
+      [ago(85), ago(82)],
+      [ago(95), ago(92)],
+    ]) {
+      const added = await there('backfill', 'garmin', '--from', from!, '--to', to!, '--detach', '--json');
+      expect(added).toMatchObject({ code: 0, stderr: expect.stringContaining('does it') });
+      expect(shown(added).backfill.state).toBe('open');
+      ids.push(shown(added).backfill.id);
+    }
+    await begun.promise;
+    await made.query(`update app.connection_state set next_run_at = now() where connection = 'garmin'`);
+    source.hold = undefined;
+    holding.resolve();
+    for (const id of ids) await expect.poll(() => stateOf(id), { timeout: 20_000 }).toBe('finished');
+    const runs = await made.query<{ trigger: string }>(
+      `select trigger from app.run order by started_at desc limit 3`,
+    );
+    expect(runs.map(({ trigger }) => trigger)).toEqual(['backfill', 'schedule', 'backfill']);
+    const listed = await there('backfill', 'garmin', '--list', '--json');
+    const { backfills } = JSON.parse(listed.stdout) as { backfills: Listed[] };
+    expect(backfills.slice(0, 2).map(({ id }) => id)).toEqual(ids.toReversed());
+  });
+
+  test('a connection that is paused keeps it, and says so; cancelled it is asked for no more', async () => {
+    await made.host.connections.setPaused('garmin', true);
+    const held = await there('backfill', 'garmin', '--from', ago(105), '--to', ago(104), '--json');
+    expect(held).toMatchObject({ code: 1, stderr: expect.stringContaining('otw resume garmin') });
+    const { body } = await api('GET', '?limit=1');
+    const [{ id, state }] = body['items'] as [Listed];
+    expect(state).toBe('open');
+    expect(await there('backfill', 'garmin', '--cancel', id)).toMatchObject({ code: 0 });
+    expect(await stateOf(id)).toBe('cancelled');
+    await made.host.connections.setPaused('garmin', false);
+  });
+
+  test('the API refuses what cannot be meant, and finds no backfill of another connection', async () => {
+    const refusals = await Promise.all([
+      api('POST', '', {}),
+      api('POST', '', { from: addDays(today, 1) }),
+      api('POST', '', { from: ago(3), to: ago(4) }),
+      api('POST', '', { from: ago(3), datasets: ['weight'] }),
+      api('POST', '', { from: ago(3), requests: 0 }),
+      api('POST', '', { from: ago(3), force: true }),
+    ]);
+    expect(refusals.map(({ status }) => status)).toEqual([422, 422, 422, 422, 422, 422]);
+    const strange = await Promise.all([
+      api('GET', '/7b0c2f6e-3f53-4a3e-9d0c-2f6e3f534a3e'),
+      api('POST', '/not-an-id/cancel'),
+    ]);
+    expect(strange.map(({ status }) => status)).toEqual([404, 404]);
+  });
+});

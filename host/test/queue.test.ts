@@ -1,0 +1,256 @@
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import type { NewJob } from '../src/queue/job-queue.ts';
+import { createSignInPauses } from '../src/storage/sign-in-pauses.ts';
+import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { everyDay, scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
+import { createTestHost, type TestHost, type TestHostOptions } from './test-host.ts';
+
+// Hosts of one database, each with its own pool, queue and processes of connectors; only the machine is the same.
+let database: TestDatabase;
+let source: ScriptedSource;
+let hosts: TestHost[] = [];
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  source = await startScriptedSource();
+});
+afterAll(async () => {
+  await source.close();
+  await database.drop();
+});
+afterEach(async () => {
+  source.hold = undefined;
+  source.answer = (name, window) => (window.from === '' || name === 'marks' ? {} : everyDay(window));
+  await Promise.all(hosts.map(stopped));
+  hosts = [];
+});
+
+async function stopped(host: TestHost): Promise<void> {
+  await host.host.scheduler.stop();
+  await host.close();
+}
+
+async function createHost(name: string, options: TestHostOptions = {}): Promise<TestHost> {
+  const config = { origin: source.origin, datasets: { steps: {} } };
+  const connection = { name, plugin: scriptedPlugin, config, backfillDays: 1, windowDays: 1 };
+  const made = await createTestHost({ databaseUrl: database.url, connection, ...options });
+  const names = [name, ...(options.otherNames ?? [])];
+  await made.host.connections.ensure(names);
+  // As if they had run an hour from now less their interval: nothing is due before a test says so.
+  await made.query(`insert into app.run (run_id, connection, trigger, status, started_at, finished_at)
+    select gen_random_uuid(), name, 'schedule', 'succeeded', now(), now() from unnest(string_to_array('${names.join()}', ',')) as name`);
+  await made.query(
+    `update app.connection_state set next_run_at = now() + interval '1 hour', backfill_from = current_date - 1
+     where connection = any(string_to_array('${names.join()}', ','))`,
+  );
+  hosts.push(made);
+  return made;
+}
+
+interface Shown {
+  readonly connection: string;
+  readonly trigger: string;
+  readonly status: string;
+}
+
+/** Runs that are no test's own invention, in the order of their begin. */
+const runsOf = (host: TestHost, ...names: string[]) =>
+  host.query<Shown>(`select connection, trigger, status from app.run where epoch is not null
+    and connection = any(string_to_array('${names.join()}', ',')) order by started_at`);
+
+const makeDue = (host: TestHost, name: string, ago = '0 seconds') =>
+  host.query(`update app.connection_state set next_run_at = now() - interval '${ago}' where connection = '${name}'`);
+
+const minutesToNext = async (host: TestHost, name: string): Promise<number> => {
+  const [row] = await host.query<{ minutes: number }>(
+    `select (extract(epoch from next_run_at - now()) / 60)::float8 as minutes from app.connection_state where connection = '${name}'`,
+  );
+  return row?.minutes ?? Number.NaN;
+};
+
+const soon = { timeout: 20_000, interval: 25 };
+
+function ended(host: TestHost, count: number, ...names: string[]): Promise<void> {
+  return vi.waitFor(async () => {
+    const runs = await runsOf(host, ...names);
+    expect(runs.filter(({ status }) => status !== 'running' && status !== 'queued')).toHaveLength(count);
+  }, soon);
+}
+
+/** Holds back what the source answers until it is let go. */
+function holdSource(): { readonly reached: Promise<void>; letGo(): void } {
+  const reached = Promise.withResolvers<void>();
+  const free = Promise.withResolvers<void>();
+  source.hold = async () => {
+    reached.resolve();
+    await free.promise;
+  };
+  return {
+    reached: reached.promise,
+    letGo() {
+      source.hold = undefined;
+      free.resolve();
+    },
+  };
+}
+
+const add = (host: TestHost, ...jobs: NewJob[]) => host.host.queue.add('run', jobs);
+
+test('of two hosts one begins a connection that is due, 20 times in a row, and its runs never overlap', async () => {
+  const one = await createHost('shared');
+  const other = await createHost('shared');
+  one.host.scheduler.start();
+  other.host.scheduler.start();
+  for (let tick = 1; tick <= 20; tick += 1) {
+    await makeDue(one, 'shared');
+    await one.host.hosts.wake();
+    await ended(one, tick, 'shared');
+  }
+  const [{ overlaps, makers } = { overlaps: -1, makers: -1 }] = await one.query<{ overlaps: number; makers: number }>(
+    `select count(*) filter (where exists (select from app.run as other where other.connection = run.connection
+         and other.epoch is not null and other.run_id <> run.run_id
+         and other.started_at < run.finished_at and run.started_at < other.finished_at))::int as overlaps,
+       count(distinct host_id)::int as makers
+     from app.run where connection = 'shared' and epoch is not null`,
+  );
+  expect(overlaps).toBe(0);
+  expect(makers).toBeGreaterThanOrEqual(1);
+});
+
+test('ticks that were missed are one run, and the next one is an interval later; nobody need wake the host for it', async () => {
+  const host = await createHost('missed');
+  host.host.scheduler.start();
+  await makeDue(host, 'missed', '5 hours');
+  await ended(host, 1, 'missed');
+  expect(await minutesToNext(host, 'missed')).toBeGreaterThan(59);
+  expect(await minutesToNext(host, 'missed')).toBeLessThan(62);
+  expect(await runsOf(host, 'missed')).toHaveLength(1);
+});
+
+test('a connection that is paused is left alone over a start, and runs at once when it is resumed elsewhere', async () => {
+  const host = await createHost('paused', { otherNames: ['beside'] });
+  await host.host.connections.setPaused('paused', true);
+  await makeDue(host, 'paused');
+  host.host.scheduler.start();
+  await makeDue(host, 'beside');
+  await ended(host, 1, 'beside');
+  expect(await runsOf(host, 'paused')).toEqual([]);
+  const elsewhere = await createHost('nothing');
+  await host.query(`update app.connection_state set next_run_at = now() where connection = 'paused'`);
+  await elsewhere.host.connections.setPaused('paused', false);
+  await elsewhere.host.scheduler.lookAgain();
+  await ended(host, 1, 'paused');
+});
+
+test('a run that wanted a person is followed by one as soon as the person has signed in; others stay where they were', async () => {
+  const host = await createHost('wants', { otherNames: ['content'] });
+  await host.query(`update app.connector_health set last_error_code = 'needs_user' where connection = 'wants'`);
+  const pauses = createSignInPauses(host.host.database);
+  await pauses.signedIn('wants', new Date());
+  await pauses.signedIn('content', new Date());
+  host.host.scheduler.start();
+  await ended(host, 1, 'wants');
+  expect(await minutesToNext(host, 'content')).toBeGreaterThan(50);
+});
+
+test('with room for one, what was asked for goes first, then what is due, then what is tried again', async () => {
+  const host = await createHost('live', { otherNames: ['retry', 'asked'], runsAtOnce: 1 });
+  await Promise.all(['live', 'retry', 'asked'].map((name) => makeDue(host, name)));
+  const runId = crypto.randomUUID();
+  await add(host, { connection: 'retry', reason: 'retry' }, { connection: 'live', reason: 'live' });
+  await host.host.runs.ask({ runId, connection: 'asked' }, async () => undefined);
+  await add(host, { connection: 'asked', reason: 'asked', asked: { runId } });
+  await host.query(`update app.connection_state set next_run_at = now() + interval '50 seconds'`);
+  host.host.scheduler.start();
+  await ended(host, 3, 'live', 'retry', 'asked');
+  const order = (await runsOf(host, 'live', 'retry', 'asked')).map(({ connection }) => connection);
+  expect(order).toEqual(['asked', 'live', 'retry']);
+});
+
+test('a host that reads no source queues the run that a person asks for, and tells its id; a second one is refused', async () => {
+  const api = await createHost('wished', { role: 'api' });
+  api.host.scheduler.start();
+  const runId = await api.host.scheduler.run('wished', { onlyDatasets: ['steps'] });
+  expect(await api.host.runs.get(runId)).toMatchObject({ status: 'queued', trigger: 'person' });
+  await expect(api.host.scheduler.run('wished', {})).rejects.toMatchObject({ code: 'already_running' });
+  const worker = await createHost('wished');
+  worker.host.scheduler.start();
+  await ended(api, 1, 'wished');
+  expect(await api.host.runs.get(runId)).toMatchObject({ status: 'succeeded' });
+  expect(await minutesToNext(api, 'wished')).toBeGreaterThan(50);
+});
+
+test('a connection that only another host has in its configuration is left to that one', async () => {
+  const first = await createHost('mine');
+  first.host.scheduler.start();
+  await makeDue(first, 'mine');
+  await ended(first, 1, 'mine');
+  const second = await createHost('yours');
+  await add(second, { connection: 'yours', reason: 'live' });
+  await second.query(
+    `update app.connection_state set next_run_at = now() + interval '30 seconds' where connection = 'yours'`,
+  );
+  await first.host.hosts.wake();
+  // Waiting again, as it is once it was taken and given back.
+  await vi.waitFor(async () => {
+    const jobs = await first.query(`select from otw_queue.job where singleton_key = 'yours' and state = 'retry'`);
+    expect(jobs).toHaveLength(1);
+  }, soon);
+  second.host.scheduler.start();
+  await ended(second, 1, 'yours');
+});
+
+test('a run of everything by a person puts off the one that is waiting; one of some datasets does not', async () => {
+  const host = await createHost('due', { runsAtOnce: 1 });
+  await host.query(`update app.connection_state set next_run_at = now() + interval '30 seconds' where connection = 'due'`);
+  await add(host, { connection: 'due', reason: 'live' });
+  await host.run({ onlyDatasets: ['steps'] });
+  expect(await minutesToNext(host, 'due')).toBeLessThan(1);
+  await host.run();
+  expect(await minutesToNext(host, 'due')).toBeGreaterThan(59);
+  host.host.scheduler.start();
+  await vi.waitFor(async () => expect(await host.host.queue.counts()).toEqual([]), soon);
+  expect(await runsOf(host, 'due')).toHaveLength(2);
+});
+
+test('what ended one host after another is left alone for an interval', async () => {
+  const host = await createHost('poison');
+  await add(host, { connection: 'poison', reason: 'live' });
+  for (let ends = 0; ends < 3; ends += 1) {
+    const [job] = await host.host.queue.take('run', { limit: 1, except: [] });
+    await host.host.queue.handOver([job?.id ?? '']);
+  }
+  await host.query(`update app.connection_state set next_run_at = now() + interval '30 seconds'`);
+  host.host.scheduler.start();
+  await vi.waitFor(async () => expect(await host.host.queue.counts()).toEqual([]), soon);
+  expect(await runsOf(host, 'poison')).toEqual([]);
+  expect(await minutesToNext(host, 'poison')).toBeGreaterThan(58);
+});
+
+test('a stop lets the slice under way end, and whoever is there goes on', async () => {
+  const host = await createHost('stopping');
+  const other = await createHost('stopping');
+  host.host.scheduler.start();
+  const held = holdSource();
+  await makeDue(host, 'stopping');
+  await held.reached;
+  const stop = host.host.scheduler.stop();
+  other.host.scheduler.start();
+  held.letGo();
+  await stop;
+  await vi.waitFor(async () => {
+    const runs = await runsOf(host, 'stopping');
+    expect(runs.at(-1)).toMatchObject({ status: 'succeeded' });
+    expect(runs.every(({ status }) => ['succeeded', 'interrupted'].includes(status))).toBe(true);
+  }, soon);
+});
+
+test('a clock that is a day ahead makes nothing due, and the log says that it is wrong', async () => {
+  const clock = { now: () => Date.now() + 86_400_000 };
+  const host = await createHost('ahead', { clock, otherNames: ['now'] });
+  host.host.scheduler.start();
+  await makeDue(host, 'now');
+  await ended(host, 1, 'now');
+  expect(await runsOf(host, 'ahead')).toEqual([]);
+  expect(host.lines.join('')).toMatch(/clock of this host is not that of the database/);
+});

@@ -1,0 +1,218 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openDatabase, type Database } from '../src/storage/database.ts';
+import { otw, startOtw, temporaryFolder, type Finished, type Running } from './otw.ts';
+import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
+
+// Real hosts and commands that are told to stop in the middle of what they do. Each has a connection of its own.
+const zone = 'Asia/Shanghai';
+const folder = temporaryFolder();
+const started: Running[] = [];
+const sources: ScriptedSource[] = [];
+let shared: TestDatabase;
+let database: Database;
+beforeAll(async () => {
+  shared = await createTestDatabase();
+  database = openDatabase(shared.url, zone);
+});
+afterAll(async () => {
+  for (const { process, finished } of started) {
+    process.kill('SIGKILL');
+    await finished;
+  }
+  for (const source of sources) await source.close();
+  await database.destroy();
+  await shared.drop();
+  folder.remove();
+});
+
+interface Scene {
+  readonly name: string;
+  readonly source: ScriptedSource;
+  /** Holds the answers to such requests back. */
+  hold(requests: RegExp): { readonly reached: Promise<void>; letGo(): void };
+  begin(args: readonly string[], env?: Readonly<Record<string, string>>): Running;
+}
+
+/** A source, and a connection to it with two datasets of one day each. */
+async function sceneOf(name: string): Promise<Scene> {
+  const source = await startScriptedSource();
+  sources.push(source);
+  const config = { origin: source.origin, datasets: { steps: {}, sleep: {} } };
+  const policies = { firstRetryDelayMs: 60_000 };
+  const connection = { plugin: scriptedPlugin, config, windowDays: 1, backfillDays: 1, policies };
+  const path = join(folder.path, `${name}.json`);
+  writeFileSync(path, JSON.stringify({ connections: { [name]: connection }, dataDir: `${name}-data` }));
+  return {
+    name,
+    source,
+    hold(requests) {
+      const reached = Promise.withResolvers<void>();
+      const held = Promise.withResolvers<void>();
+      source.hold = async (request) => {
+        if (!requests.test(request)) return;
+        reached.resolve();
+        await held.promise;
+      };
+      return { reached: reached.promise, letGo: held.resolve };
+    },
+    begin(args, env = { DATABASE_URL: shared.url }) {
+      const running = startOtw([...args, '--config', path], { env: { OTW_LOG_LEVEL: 'debug', ...env } });
+      started.push(running);
+      return running;
+    },
+  };
+}
+
+async function stop(running: Running, signal: NodeJS.Signals): Promise<Finished & { readonly ms: number }> {
+  const told = performance.now();
+  running.process.kill(signal);
+  const finished = await running.finished;
+  return { ...finished, ms: performance.now() - told };
+}
+
+/** What stands in the database of a connection, and of hosts. */
+async function leftOf(name: string) {
+  const sql = `select (select status from app.run where connection = state.connection) as status,
+      array(select dataset || ' ' || outcome from app.slice_ledger where connection = state.connection) as ledger,
+      exists (select from app.connection_claim as claim where claim.connection = state.connection
+        and host_id is not null) as held,
+      (select count(*)::int from app.host where role <> 'other') as hosts
+    from app.connection_state as state where connection = ?`;
+  return (await database.raw<{ rows: Record<string, unknown>[] }>(sql, [name])).rows[0];
+}
+
+/** Processes below one, whatever they are. */
+function below(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return text.split(' ').flatMap((child) => (child === '' ? [] : [Number(child), ...below(Number(child))]));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    // One that has ended and that nobody has asked about is gone as well.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+const nobody = (pids: readonly number[]) =>
+  expect.poll(() => pids.filter(isAlive), { timeout: 10_000, interval: 20 }).toEqual([]);
+
+test.each([
+  ['start', 'SIGTERM', 0],
+  ['start', 'SIGINT', 0],
+  ['run', 'SIGTERM', 143],
+  ['run', 'SIGINT', 130],
+] as const)(
+  'otw %s finishes the slice it is in at a %s, records it, begins no other and exits with %i',
+  async (command, signal, code) => {
+    const { name, hold, begin } = await sceneOf(`late_${command}_${signal.toLowerCase()}`);
+    const { reached, letGo } = hold(/^(steps|sleep) /);
+    const running = begin(command === 'run' ? ['run', name] : ['start']);
+    await reached;
+    const children = below(running.process.pid ?? 0);
+    const stopped = stop(running, signal);
+    await running.said(/Stopping/);
+    letGo();
+    const { code: found, ms } = await stopped;
+    expect(found).toBe(code);
+    expect(ms).toBeLessThan(7_000);
+    const ledger = [expect.stringMatching(/^(steps|sleep) ok$/)];
+    expect(await leftOf(name)).toEqual({ status: 'interrupted', ledger, held: false, hosts: 0 });
+    await nobody(children);
+  },
+);
+
+test('a stop during a login lets it end and asks for nothing', async () => {
+  const { name, source, hold, begin } = await sceneOf('login');
+  const { reached, letGo } = hold(/^login$/);
+  const running = begin(['start']);
+  await reached;
+  const stopped = stop(running, 'SIGTERM');
+  await running.said(/Stopping/);
+  letGo();
+  expect((await stopped).code).toBe(0);
+  expect(source.requests()).toEqual(['login']);
+  expect(await leftOf(name)).toEqual({ status: 'interrupted', ledger: [], held: false, hosts: 0 });
+});
+
+test('a stop between two tries does not wait for the second', async () => {
+  const { name, source, begin } = await sceneOf('backoff');
+  const error = { code: 'transient', message: 'no answer' } as const;
+  source.answer = (_, { from }) => (from === '' ? {} : { error });
+  const running = begin(['start']);
+  await running.said(/"msg":"trying again"/);
+  const { code, ms } = await stop(running, 'SIGTERM');
+  expect(code).toBe(0);
+  expect(ms).toBeLessThan(5_000);
+  expect(await leftOf(name)).toEqual({ status: 'interrupted', ledger: [], held: false, hosts: 0 });
+});
+
+test('what does not end within seven seconds is given up, and the process is gone within ten', async () => {
+  // A source that never answers, to a host and to a command, and a database that takes no rows.
+  const [forever, command] = [await sceneOf('forever'), await sceneOf('forever_run')];
+  const both = [forever.hold(/^(steps|sleep) /), command.hold(/^(steps|sleep) /)];
+  const runs = [forever.begin(['start']), command.begin(['run', command.name])];
+  await Promise.all(both.map(({ reached }) => reached));
+  const ends = await Promise.all(runs.map((running) => stop(running, 'SIGTERM')));
+  expect(ends.map(({ code }) => code)).toEqual([0, 143]);
+  for (const { ms } of ends) expect(ms).toBeLessThan(10_000);
+  for (const { name } of [forever, command])
+    expect(await leftOf(name)).toEqual({ status: 'interrupted', ledger: [], held: false, hosts: 0 });
+}, 60_000);
+
+test('a write that hangs does not hold up a stop beyond ten seconds', async () => {
+  const { name, begin } = await sceneOf('hangs');
+  const locker = openDatabase(shared.url, zone);
+  const transaction = await locker.transaction();
+  try {
+    await transaction.raw('lock table raw.raw_event in access exclusive mode');
+    const running = begin(['start']);
+    await expect
+      .poll(
+        async () =>
+          (
+            await locker.raw<{ rows: unknown[] }>(
+              `select from pg_locks where not granted and relation = 'raw.raw_event'::regclass`,
+            )
+          ).rows.length,
+        { timeout: 30_000 },
+      )
+      .toBeGreaterThan(0);
+    const { code, ms } = await stop(running, 'SIGTERM');
+    expect(ms).toBeLessThan(10_000);
+    expect(code).toBe(0);
+    expect(await leftOf(name)).toEqual({ status: 'interrupted', ledger: [], held: false, hosts: 0 });
+  } finally {
+    await transaction.rollback();
+    await locker.destroy();
+  }
+}, 60_000);
+
+test.each([
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+] as const)(
+  'a second %s ends a host at once, and no process of it is left',
+  async (signal, code) => {
+    const { name, hold, begin } = await sceneOf(`twice_${signal.toLowerCase()}`);
+    const { reached } = hold(/^(steps|sleep) /);
+    // With a Postgres of its own.
+    const running = begin(['start'], {});
+    await reached;
+    const children = below(running.process.pid ?? 0);
+    expect(children.length).toBeGreaterThan(2);
+    running.process.kill('SIGTERM');
+    await running.said(/Stopping/);
+    const { code: found, ms } = await stop(running, signal);
+    expect(found).toBe(code);
+    expect(ms).toBeLessThan(2_000);
+    await nobody(children);
+    expect(name).toMatch(/^twice/);
+  },
+  60_000,
+);
