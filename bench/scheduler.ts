@@ -57,7 +57,12 @@ async function emptyRun({ runs, runEnds, claims, states }: Stores, name: string)
 
 function startHost(url: string): BenchHost {
   const database = openDatabase(url, zone);
-  const log = createLog({ redactor: createRedactor(), level: 'error', pretty: false, write: () => undefined });
+  const log = createLog({
+    redactor: createRedactor(),
+    level: 'error',
+    pretty: false,
+    write: () => undefined,
+  });
   const warn = (): void => undefined;
   const life = { database, databaseUrl: url, timeZone: zone, role: 'worker', version: '0', warn };
   const hosts = createHostRegistry(life);
@@ -70,7 +75,12 @@ function startHost(url: string): BenchHost {
   const scheduler = createScheduler({
     readsSources: true,
     // What a connection is read with is of no matter to a run that reads nothing.
-    connections: names.map((name) => ({ name, intervalSeconds: 3600, timeZone: zone, backfillDays: 1 })) as unknown as ConnectionConfig[],
+    connections: names.map((name) => ({
+      name,
+      intervalSeconds: 3600,
+      timeZone: zone,
+      backfillDays: 1,
+    })) as unknown as ConnectionConfig[],
     runsAtOnce,
     service: { execute } as unknown as RunService,
     runs,
@@ -172,7 +182,9 @@ export async function benchScheduler(url: string): Promise<void> {
     row('4 hosts in one process', four),
   ];
   print(formatTable(['way', 'per second', '÷ pg-boss alone'], rows));
-  print(`\n${connections} connections in the tables, all due; ${runsAtOnce} runs at a time a host, fsync on.`);
+  print(
+    `\n${connections} connections in the tables, all due; ${runsAtOnce} runs at a time a host, fsync on.`,
+  );
   await client.query('truncate app.run, app.connection_state, app.connection_claim, app.connector_health');
   await database.destroy();
   await client.end();

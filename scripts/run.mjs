@@ -16,6 +16,7 @@ const scripts = {
   start: { dev: false, commands: [[source, 'host/src/main.ts', 'start']] },
   test: { dev: true, commands: [['node_modules/vitest/vitest.mjs', 'run']] },
   bench: { dev: false, commands: [[source, 'bench/main.ts']] },
+  chaos: { dev: true, commands: [[source, 'host/chaos/main.ts']] },
   build: { dev: true, commands: [['node_modules/typescript/bin/tsc', '-b']] },
   check: {
     dev: true,

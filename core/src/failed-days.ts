@@ -1,5 +1,4 @@
 import type { LedgerEntry } from './ports.ts';
-import type { PlanInput, SliceReason } from './wanted-days.ts';
 
 const minuteMs = 60_000;
 
@@ -15,6 +14,16 @@ export const failedDays = {
   setAsideAfter: 10,
 } as const;
 
+/** What of a plan decides whether a day that failed is asked for. */
+interface Asking {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** A person is waiting. */
+  readonly rereadLive?: boolean;
+  /** Version of the plugin. */
+  readonly version?: string;
+}
+
 /** How long a day rests after so many attempts in vain, milliseconds. */
 function restMs(attempts: number): number {
   const { eachRun, firstDelayMs, longestDelayMs } = failedDays;
@@ -26,7 +35,7 @@ function restMs(attempts: number): number {
  * aside is left out until a person asks for it or the plugin is another version.
  */
 export function isDue(
-  { now, rereadLive, version }: Pick<PlanInput, 'now' | 'rereadLive' | 'version'>,
+  { now, rereadLive, version }: Asking,
   { attempts, lastAttemptAt, setAsideBy }: LedgerEntry,
 ): boolean {
   if (setAsideBy !== undefined) return version !== undefined && version !== setAsideBy;
@@ -45,10 +54,10 @@ const ofTheDay: readonly string[] = [
 ];
 
 /**
- * After how many attempts a day that failed so is set aside; undefined for never. Days of the trailing window never
+ * After how many attempts a day that was asked for out of this reason, and failed so, is set aside; undefined for never. Days of the trailing window never
  * are: they are read each run as long as they are in it.
  */
-export function setAsideAfterOf(reason: SliceReason, code: string): number | undefined {
+export function setAsideAfterOf(reason: string, code: string): number | undefined {
   const isScheduled = reason !== 'live' && reason !== 'asked' && reason !== 'absent';
   return isScheduled && ofTheDay.includes(code) ? failedDays.setAsideAfter : undefined;
 }

@@ -36,7 +36,7 @@ interface Step {
   /** Of its slices, how many are recorded before it is interrupted. */
   readonly share: number;
   readonly marks: Readonly<Record<number, string>>;
-  readonly kind: 'live' | 'live' | 'person' | 'days' | 'dataset' | 'backfill' | 'refresh' | 'both';
+  readonly kind: 'live' | 'person' | 'days' | 'dataset' | 'backfill' | 'refresh' | 'both';
   readonly past: readonly [number, number];
   readonly version: string;
   readonly salt: number;
@@ -206,7 +206,7 @@ describe('a plan that leaves out what lies within the frontiers', () => {
           }
         },
       ),
-      { numRuns: Number(process.env['RUNS'] ?? 25) },
+      { numRuns: Number(process.env['RUNS'] ?? 15) },
     );
     // Otherwise nothing was compared.
     expect(hidden / plans, `${hidden} of ${plans} plans`).toBeGreaterThan(0.25);

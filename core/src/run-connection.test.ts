@@ -1042,10 +1042,10 @@ describe('a run that is told to begin nothing more', () => {
 
   test('during a try that fails for good records the failure', async () => {
     const drain = new AbortController();
-    const fails: Fetch = async function* () {
+    const fails: Fetch = async function* (asked) {
       drain.abort();
       await new Promise(setImmediate);
-      throw new ConnectorError('bad_data', 'no number');
+      yield* throwing(new ConnectorError('bad_data', 'no number'))(asked);
     };
     const host = createHost(connectorOf({ steps: fails, sleep: answers }));
     const summary = await host.run({ plan, drain: drain.signal });
@@ -1093,10 +1093,10 @@ describe('a run that is told to begin nothing more', () => {
 
   test('remembers that the source asked for quiet meanwhile', async () => {
     const drain = new AbortController();
-    const refuses: Fetch = async function* () {
+    const refuses: Fetch = async function* (asked) {
       drain.abort();
       await new Promise(setImmediate);
-      throw new ConnectorError('rate_limited', 'too many', { retryAfterMs: 60_000 });
+      yield* throwing(new ConnectorError('rate_limited', 'too many', { retryAfterMs: 60_000 }))(asked);
     };
     const host = createHost(connectorOf({ steps: refuses, sleep: answers }));
     expect(await host.run({ plan, drain: drain.signal })).toMatchObject({

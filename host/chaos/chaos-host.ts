@@ -71,7 +71,9 @@ export function startChaosHost({ name, history, options }: ChaosHostParts): Chao
   child.stdin?.on('error', () => undefined);
   if (child.stdout) {
     createInterface({ input: child.stdout }).on('line', (line) => {
-      const { at, ...operation } = JSON.parse(line) as Omit<Operation, 't' | 'proc'> & { readonly at: number };
+      const { at, ...operation } = JSON.parse(line) as Omit<Operation, 't' | 'proc'> & {
+        readonly at: number;
+      };
       const told = history.add({ ...operation, proc: name }, at);
       for (const hear of waiting) hear(told);
     });

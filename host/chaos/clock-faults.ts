@@ -22,7 +22,13 @@ function tooMany({ history, connections }: Lab, since: number): Problem[] {
 }
 
 /** Fault 45: hosts whose clocks are off work side by side. No connection has two runs at once, or more than its interval allows. */
-export function clockFaults({ server, seed }: { readonly server: LabServer; readonly seed: number }): Promise<Report> {
+export function clockFaults({
+  server,
+  seed,
+}: {
+  readonly server: LabServer;
+  readonly seed: number;
+}): Promise<Report> {
   const options = { server, seed, connections: 4, backfillDays: 3, intervalSeconds };
   return inLab('clocks that are off', options, async (lab, note) => {
     const hosts = Object.entries(offsets).map(([name, clockOffsetMs]) => {
@@ -45,10 +51,17 @@ export function clockFaults({ server, seed }: { readonly server: LabServer; read
 const blockedMs = 5_000;
 
 /** Fault 10: a host whose event loop stands still for 5 s keeps what it has. */
-export function blockedHost({ server, seed }: { readonly server: LabServer; readonly seed: number }): Promise<Report> {
+export function blockedHost({
+  server,
+  seed,
+}: {
+  readonly server: LabServer;
+  readonly seed: number;
+}): Promise<Report> {
   return inLab('an event loop that stands still', { server, seed, connections: 3 }, async (lab) => {
     const [blocked] = await Promise.all([lab.started(), lab.started()]);
-    const list = () => lab.sql<{ host_id: string }>(`select host_id from app.host where pid = ${blocked.pid}`);
+    const list = () =>
+      lab.sql<{ host_id: string }>(`select host_id from app.host where pid = ${blocked.pid}`);
     await blocked.tells(({ op, type }) => op === 'slice' && type === 'ok');
     const [before] = await list();
     const over = blocked.tells(({ op }) => op === 'block');
@@ -57,7 +70,9 @@ export function blockedHost({ server, seed }: { readonly server: LabServer; read
     await delay(1_500);
     const [after] = await list();
     const same = before !== undefined && before.host_id === after?.host_id;
-    const lost: Problem[] = same ? [] : [{ invariant: 'I5', message: 'a host that was busy was declared dead' }];
+    const lost: Problem[] = same
+      ? []
+      : [{ invariant: 'I5', message: 'a host that was busy was declared dead' }];
     return [...lost, ...(await lab.settled(lab.goal()))];
   });
 }

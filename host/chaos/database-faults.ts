@@ -49,7 +49,8 @@ const quick: Faults = {
 /** Those that last longer than any wait of the product, and those that are slow. */
 const lasting: Faults = {
   'black hole': (hurt) => through(hurt, { kind: 'black-hole' }, 20_000),
-  'reply to a ledger write lost': (hurt) => through(hurt, { kind: 'swallow-replies', from: 'slice_ledger' }, 17_000),
+  'reply to a ledger write lost': (hurt) =>
+    through(hurt, { kind: 'swallow-replies', from: 'slice_ledger' }, 17_000),
   'two seconds a statement': (hurt) => through(hurt, { kind: 'latency', ms: 2_000 }, 30_000),
   async 'database frozen'({ server }) {
     server.signal('SIGSTOP');
@@ -70,7 +71,11 @@ async function measure(host: ChaosHost): Promise<void> {
   await told;
 }
 
-async function hurtBy(name: string, work: Faults[string], hurt: Hurt & { readonly host: ChaosHost }): Promise<string> {
+async function hurtBy(
+  name: string,
+  work: Faults[string],
+  hurt: Hurt & { readonly host: ChaosHost },
+): Promise<string> {
   const { lab, host } = hurt;
   lab.history.add({ proc: 'suite', op: 'fault', id: name, type: 'ok' });
   await work(hurt);

@@ -67,7 +67,9 @@ async function endAt(lab: Lab, point: CrashPoint, connection: string): Promise<b
   const got = await Promise.race([host.ended.then(() => true), inTime]);
   late.abort();
   if (!got) await host.kill();
-  return lab.history.operations.some(({ proc, op, id }) => proc === host.name && op === 'point' && id === point);
+  return lab.history.operations.some(
+    ({ proc, op, id }) => proc === host.name && op === 'point' && id === point,
+  );
 }
 
 const pointWithinMs = 20_000;
@@ -81,7 +83,9 @@ async function endAtAll(lab: Lab, points: readonly CrashPoint[], problems: Probl
     for (let point = left.shift(); point !== undefined; point = left.shift()) {
       const connection = lab.connections[crashPoints.indexOf(point)] ?? '';
       if (!(await endAt(lab, point, connection))) missed.push(point);
-      problems.push(...(await lab.problemsNow()).map((found) => ({ ...found, message: `${point}: ${found.message}` })));
+      problems.push(
+        ...(await lab.problemsNow()).map((found) => ({ ...found, message: `${point}: ${found.message}` })),
+      );
     }
   };
   await Promise.all(Array.from({ length: atOnce }, work));
@@ -108,7 +112,9 @@ export function killAtEveryPoint({ server, seed, rounds }: RoundOptions): Promis
       for (let change = 0; change < 10; change += 1) changeSomething(lab);
     }
     source.calm();
-    problems.push(...[...missed].map((point) => ({ invariant: 'points', message: `no host got to ${point}` })));
+    problems.push(
+      ...[...missed].map((point) => ({ invariant: 'points', message: `no host got to ${point}` })),
+    );
     note(`${lab.history.count({ op: 'point' })} hosts ended at ${crashPoints.length - missed.size} points`);
     await lab.started();
     return [...problems, ...(await lab.settled(lab.goal()))];

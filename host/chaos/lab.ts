@@ -83,7 +83,10 @@ class OpenLab implements Lab {
   readonly #options: LabOptions;
   readonly #folder: string;
 
-  constructor(options: LabOptions, made: { history: History; source: VerifiableSource; url: string; folder: string }) {
+  constructor(
+    options: LabOptions,
+    made: { history: History; source: VerifiableSource; url: string; folder: string },
+  ) {
     this.#options = options;
     this.seed = options.seed;
     this.random = randomOf(options.seed);

@@ -1,6 +1,6 @@
 // npm run chaos -- [--long] [--seed N] [--rounds N] [--only NAME]: the chaos suite with its reports on standard output.
 import { parseArgs } from 'node:util';
-import { startOwnPostgres } from '../test/own-postgres.ts';
+import { startServer } from './start-server.ts';
 import { formatReport } from './report.ts';
 import { suite } from './suite.ts';
 
@@ -14,7 +14,8 @@ const { values } = parseArgs({
 });
 
 const long = values.long;
-const seed = values.seed === undefined ? (long ? Math.floor(Math.random() * 2 ** 31) : undefined) : Number(values.seed);
+const seed =
+  values.seed === undefined ? (long ? Math.floor(Math.random() * 2 ** 31) : undefined) : Number(values.seed);
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
 const parts = suite({
   long,
@@ -27,7 +28,7 @@ if (parts.length === 0 || Number.isNaN(seed) || Number.isNaN(rounds)) {
   process.exit(2);
 }
 
-const server = await startOwnPostgres(['fsync = off', 'max_connections = 300']);
+const server = await startServer();
 let broken = 0;
 try {
   for (const { run } of parts) {

@@ -41,7 +41,11 @@ export interface SeenRun {
 export interface Observation {
   readonly rows: readonly SeenRow[];
   readonly slices: readonly SeenSlice[];
-  readonly cursors: readonly { readonly connection: string; readonly dataset: string; readonly cursor: unknown }[];
+  readonly cursors: readonly {
+    readonly connection: string;
+    readonly dataset: string;
+    readonly cursor: unknown;
+  }[];
   readonly runs: readonly SeenRun[];
   /** Connections that a host has that is on the list. */
   readonly held: readonly string[];

@@ -9,6 +9,8 @@ import { rateLimits, sourceFaults } from './source-faults.ts';
 /** One part of the suite. */
 export interface Part {
   readonly name: string;
+  /** Hurts the server itself, which others should not share then. */
+  readonly hurtsServer?: boolean;
   run(server: OwnPostgres): Promise<Report>;
 }
 
@@ -29,7 +31,11 @@ export function suite({ long, seed = 5, rounds = long ? 200 : 6 }: SuiteOptions)
     { name: 'points', run: (server) => killAtEveryPoint({ server, seed, rounds: Math.ceil(rounds / 20) }) },
     { name: 'random', run: (server) => killAtRandom({ server, seed: seed + 1, rounds }) },
     { name: 'fleet', run: (server) => fleet({ server, seed: seed + 2, ...size }) },
-    { name: 'database', run: (server) => databaseFaults({ server, seed: seed + 3, long }) },
+    {
+      name: 'database',
+      hurtsServer: true,
+      run: (server) => databaseFaults({ server, seed: seed + 3, long }),
+    },
     { name: 'source', run: (server) => sourceFaults({ server, seed: seed + 4, cuts: long ? 20 : 3 }) },
     { name: 'limits', run: (server) => rateLimits({ server, seed: seed + 5 }) },
     { name: 'clocks', run: (server) => clockFaults({ server, seed: seed + 6 }) },

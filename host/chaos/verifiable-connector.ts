@@ -6,7 +6,7 @@ import { z } from 'zod';
 const configSchema = z.object({
   origin: z.string(),
   account: z.string(),
-  password: secret(z.string()),
+  password: secret(),
   /** Whether the dataset with a cursor is read as well. */
   moments: z.boolean().default(true),
 });

@@ -3,7 +3,15 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { daysOf, type Day } from '@on-the-way/sdk';
 import type { History } from './history.ts';
-import { cursorDataset, fingerprint, idsOf, momentId, pick, recordNamed, type SourceRecord } from './world.ts';
+import {
+  cursorDataset,
+  fingerprint,
+  idsOf,
+  momentId,
+  pick,
+  recordNamed,
+  type SourceRecord,
+} from './world.ts';
 
 /** How the source may behave. All of it is told from the number of the request, so a seed repeats it. */
 export interface Knobs {
@@ -30,7 +38,13 @@ export interface Knobs {
 export type BrokenAnswer = 'cut' | 'wrong-length' | 'html' | 'empty' | 'garbage-after';
 
 /** All of {@link BrokenAnswer}. */
-export const brokenAnswers: readonly BrokenAnswer[] = ['cut', 'wrong-length', 'html', 'empty', 'garbage-after'];
+export const brokenAnswers: readonly BrokenAnswer[] = [
+  'cut',
+  'wrong-length',
+  'html',
+  'empty',
+  'garbage-after',
+];
 
 /** An answer of the source, in its own ledger. */
 export interface Served {
@@ -112,14 +126,16 @@ class Grants {
     const grant = this.#grants.get(account);
     if (!grant) return undefined;
     for (let generation = grant.generation; generation >= grant.shown; generation -= 1) {
-      if (refresh === this.#token('refresh', account, generation)) return this.#issue(account, grant.generation + 1);
+      if (refresh === this.#token('refresh', account, generation))
+        return this.#issue(account, grant.generation + 1);
     }
     return undefined;
   }
 
   mayAsk(account: string, authorization: string | undefined): boolean {
     const grant = this.#grants.get(account);
-    if (!grant || authorization !== `Bearer ${this.#token('access', account, grant.generation)}`) return false;
+    if (!grant || authorization !== `Bearer ${this.#token('access', account, grant.generation)}`)
+      return false;
     grant.shown = grant.generation;
     grant.callsLeft -= 1;
     return grant.callsLeft >= 0;
@@ -280,7 +296,8 @@ class Source implements VerifiableSource {
     if (this.knobs.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.knobs.latencyMs));
     if (what === 'token') return this.#answerToken(request, response, account);
     this.counts.data += 1;
-    const isThe = (every: number | undefined): boolean => every !== undefined && this.counts.data % every === 0;
+    const isThe = (every: number | undefined): boolean =>
+      every !== undefined && this.counts.data % every === 0;
     const { refuse, broken } = this.knobs;
     if (refuse && isThe(refuse.every)) {
       if (refuse.retryAfter !== undefined) response.setHeader('retry-after', refuse.retryAfter);

@@ -77,7 +77,7 @@ export function planWish(wanted: WantedBackfill, { today, datasets: known }: Kno
 }
 
 /** Days of a dataset, and those of them that nothing is known of. */
-export interface BackfillDays extends DaysOfDataset {
+interface BackfillDays extends DaysOfDataset {
   readonly dataset: string;
   /** Not asked for yet; null where it is not known what the connection can read. */
   readonly left: number | null;

@@ -195,7 +195,9 @@ function registerStores(
   provide(tokens.sessions, () =>
     createSessionStore(get(tokens.database), config.sessionKey ?? sessionKeyIn(config.dataDir), reach),
   );
-  provide(tokens.connectorPool, () => createConnectorPool({ most: config.connectorProcesses ?? (config.runsAtOnce ?? defaultRunsAtOnce) + 2 }));
+  provide(tokens.connectorPool, () =>
+    createConnectorPool({ most: config.connectorProcesses ?? (config.runsAtOnce ?? defaultRunsAtOnce) + 2 }),
+  );
   provide(tokens.sinks, () => createSinks(config, databaseUrl, log));
   const { databaseUrl: external, dataDir, minFreeMb } = config;
   provide(tokens.freeSpace, () =>

@@ -1,18 +1,5 @@
-import { addDays, formatInstant, type Day, type Window } from '@on-the-way/sdk';
-import type { LedgerStore } from './storage/ledger.ts';
-
-/** A day whose answer the source changed after it was first read. */
-export interface RevisedDay {
-  readonly dataset: string;
-  readonly day: Day;
-  /** How often. */
-  readonly revisions: number;
-  readonly firstReadAt: Date;
-  /** When the last change was seen. */
-  readonly changedAt: Date;
-  /** Days between the day and its last change. */
-  readonly daysLate: number;
-}
+import { addDays, formatInstant, type Window } from '@on-the-way/sdk';
+import type { LedgerStore, RevisedDay } from './storage/ledger.ts';
 
 /** How late a dataset changes. */
 export interface RevisedDataset {

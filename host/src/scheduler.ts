@@ -78,7 +78,10 @@ class HostScheduler implements Scheduler {
     const { hosts, queue, log } = this.#parts;
     hosts.onWake(this.#alarm.ring);
     hosts.onReaped((reaped) => {
-      log.warn({ connections: reaped.map(({ connection }) => connection) }, 'taken over from a host that ended');
+      log.warn(
+        { connections: reaped.map(({ connection }) => connection) },
+        'taken over from a host that ended',
+      );
       const jobs = reaped.flatMap(({ jobId }) => (jobId === null ? [] : [jobId]));
       queue
         .handOver(jobs)
@@ -161,7 +164,10 @@ class HostScheduler implements Scheduler {
     const skewMs = await dueRuns.clockSkewMs(clock);
     if (Math.abs(skewMs) < mostSkewMs) return;
     const seconds = Math.round(skewMs / 1000);
-    log.warn({ seconds }, 'the clock of this host is not that of the database: days may be read too early or too late');
+    log.warn(
+      { seconds },
+      'the clock of this host is not that of the database: days may be read too early or too late',
+    );
   }
 
   async #begin(connection: ConnectionConfig, wanted: WantedRun): Promise<string> {

@@ -2,7 +2,7 @@ import type { DatasetCounts, RunSummary } from '@on-the-way/core';
 import { formatInstant } from '@on-the-way/sdk';
 
 /** The counts of a dataset in the API's spelling. Runs of earlier versions counted less. */
-export function countsJson({ setAside = 0, givenUp = 0, ...counts }: StoredCounts) {
+function countsJson({ setAside = 0, givenUp = 0, ...counts }: StoredCounts) {
   const { read = counts.written + counts.unchanged + counts.conflicts, ...others } = counts;
   return { ...others, read, set_aside: setAside, given_up: givenUp };
 }

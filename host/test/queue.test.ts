@@ -59,7 +59,9 @@ const runsOf = (host: TestHost, ...names: string[]) =>
     and connection = any(string_to_array('${names.join()}', ',')) order by started_at`);
 
 const makeDue = (host: TestHost, name: string, ago = '0 seconds') =>
-  host.query(`update app.connection_state set next_run_at = now() - interval '${ago}' where connection = '${name}'`);
+  host.query(
+    `update app.connection_state set next_run_at = now() - interval '${ago}' where connection = '${name}'`,
+  );
 
 const minutesToNext = async (host: TestHost, name: string): Promise<number> => {
   const [row] = await host.query<{ minutes: number }>(
@@ -106,7 +108,10 @@ test('of two hosts one begins a connection that is due, 20 times in a row, and i
     await one.host.hosts.wake();
     await ended(one, tick, 'shared');
   }
-  const [{ overlaps, makers } = { overlaps: -1, makers: -1 }] = await one.query<{ overlaps: number; makers: number }>(
+  const [{ overlaps, makers } = { overlaps: -1, makers: -1 }] = await one.query<{
+    overlaps: number;
+    makers: number;
+  }>(
     `select count(*) filter (where exists (select from app.run as other where other.connection = run.connection
          and other.epoch is not null and other.run_id <> run.run_id
          and other.started_at < run.finished_at and run.started_at < other.finished_at))::int as overlaps,
@@ -144,7 +149,9 @@ test('a connection that is paused is left alone over a start, and runs at once w
 
 test('a run that wanted a person is followed by one as soon as the person has signed in; others stay where they were', async () => {
   const host = await createHost('wants', { otherNames: ['content'] });
-  await host.query(`update app.connector_health set last_error_code = 'needs_user' where connection = 'wants'`);
+  await host.query(
+    `update app.connector_health set last_error_code = 'needs_user' where connection = 'wants'`,
+  );
   const pauses = createSignInPauses(host.host.database);
   await pauses.signedIn('wants', new Date());
   await pauses.signedIn('content', new Date());
@@ -193,7 +200,9 @@ test('a connection that only another host has in its configuration is left to th
   await first.host.hosts.wake();
   // Waiting again, as it is once it was taken and given back.
   await vi.waitFor(async () => {
-    const jobs = await first.query(`select from otw_queue.job where singleton_key = 'yours' and state = 'retry'`);
+    const jobs = await first.query(
+      `select from otw_queue.job where singleton_key = 'yours' and state = 'retry'`,
+    );
     expect(jobs).toHaveLength(1);
   }, soon);
   second.host.scheduler.start();
@@ -202,7 +211,9 @@ test('a connection that only another host has in its configuration is left to th
 
 test('a run of everything by a person puts off the one that is waiting; one of some datasets does not', async () => {
   const host = await createHost('due', { runsAtOnce: 1 });
-  await host.query(`update app.connection_state set next_run_at = now() + interval '30 seconds' where connection = 'due'`);
+  await host.query(
+    `update app.connection_state set next_run_at = now() + interval '30 seconds' where connection = 'due'`,
+  );
   await add(host, { connection: 'due', reason: 'live' });
   await host.run({ onlyDatasets: ['steps'] });
   expect(await minutesToNext(host, 'due')).toBeLessThan(1);

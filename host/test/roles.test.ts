@@ -1,5 +1,5 @@
 import { startGarminSimulator, type GarminSimulator } from '@on-the-way/garmin-simulator';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { otw, startOtw, temporaryFolder, type Running } from './otw.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 
@@ -68,18 +68,33 @@ test('the worker answers whether it is well, and nothing else', async () => {
   expect((await ask('worker', '/v1/connections/garmin/run', 'POST')).status).toBe(404);
 });
 
-test('the api begins no run, and says who does when it is asked for one', async () => {
-  const before = await ask('api', '/v1/runs');
-  for (const verb of ['run', 'check']) {
-    const { status, text } = await ask('api', `/v1/connections/garmin/${verb}`, 'POST');
-    expect([verb, status]).toEqual([verb, 409]);
-    expect(JSON.parse(text)).toMatchObject({
-      code: 'WRONG_ROLE',
-      message: expect.stringMatching(/role api.*worker/),
-    });
-  }
+test('the api checks no source, and says who does when it is asked for it', async () => {
+  const { status, text } = await ask('api', '/v1/connections/garmin/check', 'POST');
+  expect(status).toBe(409);
+  expect(JSON.parse(text)).toMatchObject({
+    code: 'WRONG_ROLE',
+    message: expect.stringMatching(/role api.*worker/),
+  });
+});
+
+test('a run that the api is asked for is begun by the worker, under the id that the api told', async () => {
+  const { status, text } = await ask('api', '/v1/connections/garmin/run', 'POST');
+  expect(status).toBe(202);
+  const { run_id: id } = JSON.parse(text) as { run_id: string };
+  await vi.waitFor(
+    async () => {
+      const { run } = JSON.parse((await ask('api', `/v1/runs/${id}`)).text) as { run: unknown };
+      expect(run).toMatchObject({ status: 'succeeded', trigger: 'person' });
+    },
+    { timeout: 20_000, interval: 50 },
+  );
   expect(hosts.api.stderr()).not.toMatch(/run started/);
-  expect(await ask('api', '/v1/runs')).toEqual(before);
+});
+
+test('both are on the list of hosts, each with its role', async () => {
+  const { text } = await ask('api', '/v1/hosts');
+  const { items } = JSON.parse(text) as { items: { role: string }[] };
+  expect(items.map(({ role }) => role).toSorted()).toEqual(['api', 'worker']);
 });
 
 test('otw health asks the host of its environment, and says in one line what it found', async () => {

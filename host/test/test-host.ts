@@ -128,10 +128,7 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
     ingest: { ...defaultIngest, ...options.ingest },
     minFreeMb: options.minFreeMb ?? defaultMinFreeMb,
     requestFutureToleranceMinutes: 5,
-    connections: [
-      connection,
-      ...(options.otherNames ?? []).map((name) => ({ ...connection, name })),
-    ],
+    connections: [connection, ...(options.otherNames ?? []).map((name) => ({ ...connection, name }))],
     ...(options.runsAtOnce !== undefined && { runsAtOnce: options.runsAtOnce }),
     sinks: { postgres: { plugin: '@on-the-way/sink-postgres', config: {} } },
     warnings: [],

@@ -9,7 +9,7 @@ import { accessOf } from '../http/usable-key.ts';
 import { resolvePlugin } from '../isolate/resolve-plugin.ts';
 import { readDataDirLock } from '../storage/data-dir-lock.ts';
 import type { SessionStore } from '../storage/session-store.ts';
-import { openContext, prepare, type GlobalOptions } from './context.ts';
+import { openContext, prepare, type CommandContext, type GlobalOptions } from './context.ts';
 import { ownOrigin } from './health.ts';
 import { paint, print, printJson } from './output.ts';
 
@@ -117,6 +117,15 @@ async function checkSessionKey(sessions: SessionStore): Promise<Finding> {
   }
 }
 
+async function checkNotifications({ config, host }: CommandContext): Promise<Finding[]> {
+  const { notify } = config;
+  if (!notify) return [];
+  const waiting = await host.notifications.waiting();
+  // The path may be a secret.
+  const where = `to ${new URL(notify.url).host}, ${notify.secret === undefined ? 'not signed' : 'signed'}`;
+  return [{ what: 'notifications', ok: true, detail: waiting === 0 ? where : `${where}; ${waiting} wait` }];
+}
+
 async function checkDatabase(options: GlobalOptions): Promise<Finding[]> {
   try {
     const context = await openContext(options, { role: 'doctor' });
@@ -131,6 +140,7 @@ async function checkDatabase(options: GlobalOptions): Promise<Finding[]> {
       return [
         { what: 'database', ok: true, detail: `Postgres ${row?.version} (${kind}), tables in place` },
         await checkSessionKey(context.host.sessions),
+        ...(await checkNotifications(context)),
         { what: 'API keys', ...(await accessOf(context.config, context.host.apiKeys)) },
         clockFinding(row ? row.now.getTime() - middle : 0),
       ];

@@ -33,7 +33,11 @@ const runAnswer = z.object({
           set_aside: count,
           given_up: count,
         })
-        .transform(({ set_aside: setAside, given_up: givenUp, ...counts }) => ({ ...counts, setAside, givenUp })),
+        .transform(({ set_aside: setAside, given_up: givenUp, ...counts }) => ({
+          ...counts,
+          setAside,
+          givenUp,
+        })),
     ),
     error: z.object({ code: z.string(), message: z.string().nullable() }).nullable(),
   }),

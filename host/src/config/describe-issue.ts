@@ -22,6 +22,7 @@ const open = [
   'ingestPerMinute',
   'minFreeMb',
   'connectorProcesses',
+  'runsAtOnce',
   'freshProcess',
   ...fileKeys.policies,
   ...fileKeys.limits,

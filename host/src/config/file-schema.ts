@@ -93,6 +93,7 @@ export const fileSchema = z.strictObject({
   ingest: ingest.optional(),
   notify: notify.optional(),
   connectorProcesses: z.number().int().min(1).max(1000).optional(),
+  runsAtOnce: z.number().int().min(1).max(256).optional(),
   minFreeMb: z.number().int().min(freeSpaceBounds.min).max(freeSpaceBounds.max).optional(),
   connections: z
     .record(

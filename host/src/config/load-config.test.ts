@@ -120,6 +120,8 @@ test.each([
   ],
   [{ connections: { garmin: { plugn: 'hunter2' } } }, /garmin\.plugn: .*did you mean plugin\?/],
   [{ connections: { garmin: { plugin: 'x', polices: {} } } }, /did you mean policies\?/],
+  [{ connections: { garmin: { plugin: 'x', limits: { memory: 1 } } } }, /limits\.memory: .*memoryMb/],
+  [{ connections: { garmin: { plugin: 'x', limits: { memoryMb: 1 } } } }, /limits\.memoryMb: .*found 1/],
   [{ connections: { garmin: { plugin: 'x', policies: { atempts: 1 } } } }, /policies\.atempts: .*attempts\?/],
   [{ connections: { garmin: { plugin: 'x', 'password:hunter2': null } } }, /garmin\.\(key not shown\): /],
   [{ database: { url: 'hunter2' } }, /database: expected string, found an object/],
@@ -405,6 +407,20 @@ test('a file says how many requests a connection may make, else the variables do
     { requestsPerRun: 500, requestsPerDay: 90 },
   ]);
   expect(connections[0]?.policies).not.toHaveProperty('requestsPerRun');
+});
+
+test('a file says what a run may cost, and how many processes of connectors there are', async () => {
+  file(
+    'otw.config.json',
+    JSON.stringify({
+      connectorProcesses: 3,
+      connections: { a: { plugin: 'x', limits: { memoryMb: 300 }, freshProcess: true }, b: { plugin: 'x' } },
+    }),
+  );
+  const { connectorProcesses, connections } = await load();
+  expect(connectorProcesses).toBe(3);
+  expect(connections[0]).toMatchObject({ limits: { memoryMb: 300 }, freshProcess: true });
+  expect(connections[1]).not.toHaveProperty('limits');
 });
 
 test('the session key is in the data directory unless a variable says otherwise', async () => {

@@ -194,6 +194,7 @@ export async function loadConfig(options: {
     ...doorsOf(file, env, host),
     ...notifyOf(file, env),
     ...(file?.connectorProcesses !== undefined && { connectorProcesses: file.connectorProcesses }),
+    ...(file?.runsAtOnce !== undefined && { runsAtOnce: file.runsAtOnce }),
     requestFutureToleranceMinutes: env.REQUEST_FUTURE_TOLERANCE_MINUTES ?? 5,
     connections,
     sinks,

@@ -23,7 +23,9 @@ export function hostRoutes({ hosts }: { readonly hosts: HostRegistry }, stamp: S
       path: '/v1/hosts',
       summary: 'The processes of this database that are alive, and how many connections each has',
       scope: 'read',
-      answers: { 200: { description: 'All of them, the oldest first', schema: ok({ items: z.array(hostShape) }) } },
+      answers: {
+        200: { description: 'All of them, the oldest first', schema: ok({ items: z.array(hostShape) }) },
+      },
       async handle() {
         const items = (await hosts.list()).map((host) => shownHost(host, stamp));
         return { body: { status: 'ok', items } };

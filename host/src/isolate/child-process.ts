@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { ConnectorError } from '@on-the-way/sdk';
 import { packageFolder, type ResolvedPlugin } from './resolve-plugin.ts';
 
 const entry = join(import.meta.dirname, `child${extname(import.meta.filename)}`);
@@ -101,9 +102,18 @@ export function spawnChild({ plugin, privateFolder, memoryMb }: ProcessKind): Co
     cwd: packageFolder(plugin.path),
     detached: true,
   });
-  const tie = child.stdio[4] as Duplex;
+  // Told again to whoever uses the process; unheard it would end the host.
+  child.on('error', () => undefined);
+  // No streams at all where the host has no file descriptor left.
+  const [, , , channel, tie] = child.stdio ?? [];
+  if (!channel || !tie) {
+    throw new ConnectorError(
+      'transient',
+      'Expected to start a process for the connector, but this host may open no more files: see ulimit -n',
+    );
+  }
   // Ended by itself: tell the watcher, so that it does not end whoever has the process id by then.
-  child.once('exit', () => tie.end('ended\n'));
+  child.once('exit', () => (tie as Duplex).end('ended\n'));
   tie.on('error', () => undefined);
-  return { process: child, channel: child.stdio[3] as Duplex };
+  return { process: child, channel: channel as Duplex };
 }

@@ -34,6 +34,7 @@ const mostUses = 50;
 interface Waiting {
   readonly wish: ProcessWish;
   ready(process: ConnectorProcess): void;
+  failed(error: unknown): void;
 }
 
 function isSameKind(one: ProcessKind, other: ProcessKind): boolean {
@@ -68,7 +69,7 @@ class Pool implements ConnectorPool {
     const process = this.#waiting.size === 0 ? this.#tryTake(wish) : undefined;
     if (process) return process;
     const { promise, resolve, reject } = Promise.withResolvers<ConnectorProcess>();
-    const waiting: Waiting = { wish, ready: resolve };
+    const waiting: Waiting = { wish, ready: resolve, failed: reject };
     const onAbort = (): void => {
       this.#waiting.delete(waiting);
       reject(signal.reason);
@@ -138,10 +139,14 @@ class Pool implements ConnectorPool {
 
   #serve(): void {
     for (const waiting of this.#waiting) {
-      const process = this.#tryTake(waiting.wish);
-      if (!process) return;
+      try {
+        const process = this.#tryTake(waiting.wish);
+        if (!process) return;
+        waiting.ready(process);
+      } catch (error) {
+        waiting.failed(error);
+      }
       this.#waiting.delete(waiting);
-      waiting.ready(process);
     }
   }
 }

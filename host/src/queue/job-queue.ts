@@ -94,7 +94,10 @@ const countSql = `
   from ${queueSchema}.job where name = any(?) and state <= 'active' group by 1, 2`;
 
 /** Optional members that are not there are left out, as their types want it. */
-function jobOf(queue: QueueName, { id, retryCount, data }: { id: string; retryCount: number; data: unknown }): Job {
+function jobOf(
+  queue: QueueName,
+  { id, retryCount, data }: { id: string; retryCount: number; data: unknown },
+): Job {
   const { connection, reason, asked } = jobData.parse(data);
   const { runId, only, onlyDatasets } = asked ?? {};
   return {
@@ -103,7 +106,9 @@ function jobOf(queue: QueueName, { id, retryCount, data }: { id: string; retryCo
     retryCount,
     connection,
     reason,
-    ...(runId !== undefined && { asked: { runId, ...(only && { only }), ...(onlyDatasets && { onlyDatasets }) } }),
+    ...(runId !== undefined && {
+      asked: { runId, ...(only && { only }), ...(onlyDatasets && { onlyDatasets }) },
+    }),
   };
 }
 
@@ -122,70 +127,87 @@ function createBoss({ database, supervises, warn }: JobQueueParts): PgBoss {
   return boss;
 }
 
-/** Makes the queue over pg-boss; nothing is connected before it is first used. */
-export function createJobQueue(parts: JobQueueParts): JobQueue {
-  const { database } = parts;
-  let starting: Promise<PgBoss> | undefined;
-  const started = async (): Promise<PgBoss> => {
-    starting ??= createBoss(parts).start();
+const attemptOf = ({ id, retryCount }: Job) => ({ id, retryCount });
+
+class BossQueue implements JobQueue {
+  readonly #parts: JobQueueParts;
+  #starting: Promise<PgBoss> | undefined;
+
+  constructor(parts: JobQueueParts) {
+    this.#parts = parts;
+  }
+
+  async add(queue: QueueName, jobs: readonly NewJob[], transaction?: Knex.Transaction): Promise<number> {
+    if (jobs.length === 0) return 0;
+    const boss = await this.#started();
+    const added = await boss.insert(
+      queue,
+      jobs.map((job) => ({
+        data: job,
+        singletonKey: keyOf(job),
+        priority: priorities[job.reason],
+        group: { id: job.connection },
+      })),
+      { returnId: true, ...(transaction && { db: fromKnex(transaction) }) },
+    );
+    return added?.length ?? 0;
+  }
+
+  async take(queue: QueueName, { limit, except }: TakeRequest): Promise<readonly Job[]> {
+    const boss = await this.#started();
+    const ignoreGroups = except.length > 0 ? [...except] : null;
+    const found = await boss.fetch<unknown>(queue, { batchSize: limit, ignoreGroups });
+    return found.map((job) => jobOf(queue, job));
+  }
+
+  async touch(jobs: readonly Job[]): Promise<void> {
+    const boss = await this.#started();
+    for (const queue of queueNames) {
+      const mine = jobs.filter((job) => job.queue === queue).map(attemptOf);
+      if (mine.length > 0) await boss.touch(queue, mine);
+    }
+  }
+
+  async done(job: Job): Promise<void> {
+    await (await this.#started()).deleteJob(job.queue, attemptOf(job));
+  }
+
+  async giveBack(job: Job, afterSeconds: number): Promise<void> {
+    const boss = await this.#started();
+    const { affected } = commandAnswer.parse(await boss.fail(job.queue, attemptOf(job)));
+    // Whoever fetches it in between gives it back as well.
+    if (affected > 0 && afterSeconds > 0)
+      await boss.update(job.queue, undefined, { id: job.id, startAfter: afterSeconds });
+  }
+
+  async handOver(jobIds: readonly string[]): Promise<void> {
+    if (jobIds.length === 0) return;
+    const boss = await this.#started();
+    for (const queue of queueNames) await boss.fail(queue, [...jobIds]);
+  }
+
+  async counts(): Promise<readonly JobCount[]> {
+    const { database } = this.#parts;
+    return (await database.raw<{ rows: JobCount[] }>(countSql, [[...queueNames]])).rows;
+  }
+
+  async close(): Promise<void> {
+    const boss = await this.#starting?.catch(() => undefined);
+    await boss?.stop({ graceful: false, close: false });
+  }
+
+  async #started(): Promise<PgBoss> {
+    this.#starting ??= createBoss(this.#parts).start();
     try {
-      return await starting;
+      return await this.#starting;
     } catch (error) {
-      starting = undefined;
+      this.#starting = undefined;
       throw error;
     }
-  };
-  return {
-    async add(queue, jobs, transaction) {
-      if (jobs.length === 0) return 0;
-      const boss = await started();
-      const added = await boss.insert(
-        queue,
-        jobs.map((job) => ({
-          data: job,
-          singletonKey: keyOf(job),
-          priority: priorities[job.reason],
-          group: { id: job.connection },
-        })),
-        { returnId: true, ...(transaction && { db: fromKnex(transaction) }) },
-      );
-      return added?.length ?? 0;
-    },
-    async take(queue, { limit, except }) {
-      const boss = await started();
-      const ignoreGroups = except.length > 0 ? [...except] : null;
-      const found = await boss.fetch<unknown>(queue, { batchSize: limit, ignoreGroups });
-      return found.map((job) => jobOf(queue, job));
-    },
-    async touch(jobs) {
-      const boss = await started();
-      for (const queue of queueNames) {
-        const mine = jobs.filter((job) => job.queue === queue);
-        if (mine.length > 0) await boss.touch(queue, [...mine]);
-      }
-    },
-    async done(job) {
-      await (await started()).deleteJob(job.queue, attemptOf(job));
-    },
-    async giveBack(job, afterSeconds) {
-      const boss = await started();
-      const { affected } = commandAnswer.parse(await boss.fail(job.queue, attemptOf(job)));
-      // Whoever fetches it in between gives it back as well.
-      if (affected > 0 && afterSeconds > 0)
-        await boss.update(job.queue, undefined, { id: job.id, startAfter: afterSeconds });
-    },
-    async handOver(jobIds) {
-      const boss = await started();
-      if (jobIds.length > 0) for (const queue of queueNames) await boss.fail(queue, [...jobIds]);
-    },
-    async counts() {
-      return (await database.raw<{ rows: JobCount[] }>(countSql, [[...queueNames]])).rows;
-    },
-    async close() {
-      const boss = await starting?.catch(() => undefined);
-      await boss?.stop({ graceful: false, close: false });
-    },
-  };
+  }
 }
 
-const attemptOf = ({ id, retryCount }: Job) => ({ id, retryCount });
+/** Makes the queue over pg-boss; nothing is connected before it is first used. */
+export function createJobQueue(parts: JobQueueParts): JobQueue {
+  return new BossQueue(parts);
+}

@@ -48,7 +48,10 @@ const workDue: Work = async (parts, job, connection, stop) => {
   const { service, dueRuns, log } = parts;
   const { name, intervalSeconds } = connection;
   if (job.retryCount >= mostHostsEnded) {
-    log.error({ connection: name, hosts: job.retryCount }, 'hosts ended while they ran it; left alone for an interval');
+    log.error(
+      { connection: name, hosts: job.retryCount },
+      'hosts ended while they ran it; left alone for an interval',
+    );
     return dueRuns.putOff(name, intervalSeconds * 1000);
   }
   try {
@@ -73,7 +76,10 @@ const workBackfill: Work = async (parts, job, connection, { signal, drain }) => 
 /** In words that a caller of the API may read: what a database says of itself stays in the log. */
 function refusalOf(error: unknown): Failure {
   if (ConnectorError.is(error) || error instanceof HostError) return failureOf(error);
-  return { code: 'internal', message: 'Expected the run to begin, but it could not: the log of the host says why' };
+  return {
+    code: 'internal',
+    message: 'Expected the run to begin, but it could not: the log of the host says why',
+  };
 }
 
 /** A run that a person asked for has its row, and a person looks at it. */

@@ -54,8 +54,8 @@ export interface BackfillStore {
    */
   days(backfills: readonly Backfill[]): Promise<ReadonlyMap<string, ReadonlyMap<string, DaysOfDataset>>>;
   /**
-   * Remembers a run of it: the requests it made, and how long no host is to go on with it, in milliseconds. Throws
-   * Fenced once another host has the connection.
+   * Remembers a run of it: the requests it made, and how long no host is to go on with any of the connection, in
+   * milliseconds. Throws Fenced once another host has the connection.
    */
   ran(id: string, run: { readonly requests: number; readonly waitMs: number }, fence: Fence): Promise<void>;
   /** Nothing is left of it. With a fence it throws Fenced once another host has the connection. */
@@ -175,12 +175,13 @@ export function createBackfillStore(database: Database, clock: Clock): BackfillS
     get: async (id) => (await select('backfill_id = ?::uuid', [id]))[0],
     days: (backfills) => days(database, clock, backfills),
     async ran(id, { requests, waitMs }, fence) {
-      const sql = `update app.backfill set requests_made = requests_made + ?::int,
+      // What kept one from asking keeps the others of the connection from it too.
+      const sql = `update app.backfill set
+          requests_made = requests_made + case when backfill_id = ?::uuid then ?::int else 0 end,
           next_run_at = case when ?::float8 > 0 then now() + ?::float8 * interval '1 millisecond' end
-        where backfill_id = ?::uuid`;
-      await underFence(database, fence, (transaction) =>
-        transaction.raw(sql, [requests, waitMs, waitMs, id]),
-      );
+        where connection = ? and (backfill_id = ?::uuid or (${isOpen}))`;
+      const values = [id, requests, waitMs, waitMs, fence.connection, id];
+      await underFence(database, fence, (transaction) => transaction.raw(sql, values));
     },
     async finish(id, fence) {
       const sql = `update app.backfill set finished_at = now() where ${isOpen} and backfill_id = ?::uuid`;

@@ -41,10 +41,7 @@ export interface ConnectionState {
 }
 
 /** What a run writes of its connection. Each throws Fenced, and writes nothing, once another host has the connection. */
-export type FencedConnectionStore = Pick<
-  ConnectionStore,
-  'wantFrom' | 'rememberConnector'
->;
+export type FencedConnectionStore = Pick<ConnectionStore, 'wantFrom' | 'rememberConnector'>;
 
 /** Health and state of connections, one row each. */
 export interface ConnectionStore {
@@ -125,16 +122,20 @@ async function readStates(
 }
 
 async function ensureRows(database: Database, names: readonly string[]): Promise<void> {
-  const rows = names.map((connection) => ({ connection }));
-  if (rows.length === 0) return;
-  await database('app.connector_health').insert(rows).onConflict('connection').ignore();
-  await database('app.connection_state').insert(rows).onConflict('connection').ignore();
+  for (const table of ['app.connector_health', 'app.connection_state']) {
+    await database.raw(
+      `insert into ${table} (connection) select unnest(?::text[]) on conflict (connection) do nothing`,
+      [[...names]],
+    );
+  }
 }
 
 /** Every slice that was asked for has an answer; what the budget left over is not wrong, only not yet there. */
 function wentWell({ status, error, datasets }: RunSummary): boolean {
   if (status === 'succeeded') return true;
-  const bad = Object.values(datasets).some(({ failed, conflicts, setAside }) => failed + conflicts + setAside > 0);
+  const bad = Object.values(datasets).some(
+    ({ failed, conflicts, setAside }) => failed + conflicts + setAside > 0,
+  );
   return error?.code === 'budget_spent' && !bad;
 }
 

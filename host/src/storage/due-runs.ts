@@ -38,19 +38,25 @@ export interface DueRuns {
  * where the host that had it ended. Else a start asks no source again before the interval has passed.
  */
 const planSql = `
-  update app.connection_state as state set next_run_at = case
-    when last.status is null or state.backfill_from is null or wanted.backfill_from < state.backfill_from
-      or last.status = 'interrupted' or last.error_code in ('needs_user', 'auth', 'config', 'usage')
-      then least(state.next_run_at, greatest(now(), state.not_before))
-    when state.next_run_at is null and last.status <> 'succeeded' then greatest(now(), state.not_before)
-    else least(state.next_run_at, greatest(now(), state.not_before,
-      last.started_at + wanted.interval_seconds * interval '1 second')) end
-  from unnest(?::text[], ?::date[], ?::int[]) as wanted (connection, backfill_from, interval_seconds)
-  left join lateral (
-    select status, started_at, error_code from app.run
-    where run.connection = wanted.connection and trigger <> 'backfill' and status not in ('running', 'queued')
-    order by started_at desc limit 1) as last on true
-  where state.connection = wanted.connection`;
+  with planned as (
+    select state.connection, case
+      when last.status is null or state.backfill_from is null or wanted.backfill_from < state.backfill_from
+        or last.status = 'interrupted' or last.error_code in ('needs_user', 'auth', 'config', 'usage')
+        then least(state.next_run_at, greatest(now(), state.not_before))
+      when state.next_run_at is null and last.status <> 'succeeded' then greatest(now(), state.not_before)
+      else least(state.next_run_at, greatest(now(), state.not_before,
+        last.started_at + wanted.interval_seconds * interval '1 second')) end as at
+    from unnest(?::text[], ?::date[], ?::int[]) as wanted (connection, backfill_from, interval_seconds)
+    join app.connection_state as state using (connection)
+    left join lateral (
+      select status, started_at, error_code from app.run
+      where run.connection = wanted.connection and trigger <> 'backfill' and status not in ('running', 'queued')
+      order by started_at desc limit 1) as last on true)
+  update app.connection_state as state set next_run_at = planned.at from planned
+  where state.connection = planned.connection and state.next_run_at is distinct from planned.at`;
+
+// Each statement is short, also where hosts start together with very many connections.
+const plannedAtOnce = 2_000;
 
 const takeSql = `
   with due as (
@@ -65,11 +71,14 @@ const takeSql = `
 export function createDueRuns(database: Database): DueRuns {
   return {
     async plan(connections) {
-      await database.raw(planSql, [
-        connections.map(({ connection }) => connection),
-        connections.map(({ backfillFrom }) => backfillFrom),
-        connections.map(({ intervalSeconds }) => intervalSeconds),
-      ] as unknown as string[]);
+      for (let at = 0; at < connections.length; at += plannedAtOnce) {
+        const some = connections.slice(at, at + plannedAtOnce);
+        await database.raw(planSql, [
+          some.map(({ connection }) => connection),
+          some.map(({ backfillFrom }) => backfillFrom),
+          some.map(({ intervalSeconds }) => intervalSeconds),
+        ] as unknown as string[]);
+      }
     },
     async take(connections, limit) {
       const { rows } = await database.raw<{ rows: DueRun[] }>(takeSql, [

@@ -1,7 +1,6 @@
 import type { Frontier, Ledger, LedgerEntry, LedgerQuestion, Outcome, SliceOutcome } from '@on-the-way/core';
 import { spansOf, type Day, type Window } from '@on-the-way/sdk';
 import type { Knex } from 'knex';
-import type { RevisedDay } from '../revisions.ts';
 import type { Database } from './database.ts';
 import { fenced, type Fence } from './fence.ts';
 import { forgetFrontiersSql, loadFrontiers, saveFrontiers } from './frontiers.ts';
@@ -21,6 +20,19 @@ export interface CoverageEntry {
   readonly lastAttemptAt: Date;
   /** What the source left out. */
   readonly note: string | null;
+}
+
+/** A day whose answer the source changed after it was first read. */
+export interface RevisedDay {
+  readonly dataset: string;
+  readonly day: Day;
+  /** How often. */
+  readonly revisions: number;
+  readonly firstReadAt: Date;
+  /** When the last change was seen. */
+  readonly changedAt: Date;
+  /** Days between the day and its last change. */
+  readonly daysLate: number;
 }
 
 /** The ledger plus what people ask of it. */

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import type { Database } from './database.ts';
 
 /** Days of a dataset that were asked for too often in vain, as they are set aside. */
-export interface FruitlessSlice {
+interface FruitlessSlice {
   readonly connection: string;
   readonly dataset: string;
   readonly window: Window;
