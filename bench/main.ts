@@ -21,6 +21,7 @@ import { createRedactor } from '../host/src/redact.ts';
 import { startEmbeddedPostgres } from '../host/src/storage/embedded/index.ts';
 import { migrate } from '../host/src/storage/migrate.ts';
 import { benchHttp } from './http.ts';
+import { benchScheduler } from './scheduler.ts';
 import { benchPlanner } from './planner.ts';
 import sinkPostgres from '../plugins/postgres/src/index.ts';
 
@@ -203,6 +204,8 @@ try {
   await bench(server.url);
   print('');
   await benchHttp(server.url);
+  print('');
+  await benchScheduler(server.url);
   print('');
   await benchPlanner(server.url);
 } finally {

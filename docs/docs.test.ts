@@ -122,6 +122,7 @@ describe('errors.md', () => {
     'slices_failed',
     'conflict',
     'interrupted',
+    'fenced',
     'host_ended',
     'already_running',
     'usage',

@@ -16,7 +16,7 @@ const parts = suite({ long: false }).filter(({ hurtsServer }) => hurtsServer ===
 
 test.each(parts.map(({ name, run }) => [name, run] as const))(
   '%s: nothing is lost, nothing is there twice, and nothing is told that is not so',
-  { timeout: 240_000 },
+  { timeout: 400_000 },
   async (_, run) => {
     const report = await run(server);
     console.log(formatReport(report));

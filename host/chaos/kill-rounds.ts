@@ -55,12 +55,18 @@ export function killAtRandom({ server, seed, rounds }: RoundOptions): Promise<Re
   });
 }
 
-// Reached once or twice in the life of a process; the others may be let pass a few times.
-const early: readonly CrashPoint[] = ['mid-migration', 'mid-token-save'];
+// Reached many times in a run; the others once, and the next run is some time away.
+const frequent: readonly CrashPoint[] = [
+  'batch-fetched',
+  'before-write',
+  'after-write',
+  'before-ledger',
+  'after-ledger',
+];
 
 /** A host that ends itself at the point; resolves with whether it got there. */
 async function endAt(lab: Lab, point: CrashPoint, connection: string): Promise<boolean> {
-  const n = early.includes(point) ? 1 : 1 + Math.floor(lab.random() * 2);
+  const n = frequent.includes(point) ? 1 + Math.floor(lab.random() * 3) : 1;
   const host = lab.start({ connections: [connection], crashAt: { point, n } });
   const late = new AbortController();
   const inTime = delay(pointWithinMs, false, { signal: late.signal }).catch(() => false);
@@ -72,7 +78,7 @@ async function endAt(lab: Lab, point: CrashPoint, connection: string): Promise<b
   );
 }
 
-const pointWithinMs = 20_000;
+const pointWithinMs = 60_000;
 const atOnce = 3;
 
 /** Ends a host at each of the points, some at once; resolves with those where none ever got. */
