@@ -4,6 +4,7 @@ import type { Problem } from './checker.ts';
 import { accountOf } from './host-options.ts';
 import { lastDays, type Lab, type LabServer } from './lab.ts';
 import { inLab, type Report } from './report.ts';
+import { askForAll } from './source-faults.ts';
 import { dayDatasets } from './world.ts';
 
 /** What rounds are run with. */
@@ -49,7 +50,7 @@ export function killAtRandom({ server, seed, rounds }: RoundOptions): Promise<Re
     }
     source.calm();
     if (problems.length > 0) return problems;
-    await lab.started();
+    await askForAll(lab, await lab.started());
     note(`looked at ${rounds} databases right after a kill`);
     return lab.settled(lab.goal());
   });
@@ -122,7 +123,7 @@ export function killAtEveryPoint({ server, seed, rounds }: RoundOptions): Promis
       ...[...missed].map((point) => ({ invariant: 'points', message: `no host got to ${point}` })),
     );
     note(`${lab.history.count({ op: 'point' })} hosts ended at ${crashPoints.length - missed.size} points`);
-    await lab.started();
+    await askForAll(lab, await lab.started());
     return [...problems, ...(await lab.settled(lab.goal()))];
   });
 }

@@ -55,7 +55,7 @@ async function circles(lab: Lab): Promise<Problem[]> {
 }
 
 /** What failed again and again is asked for ever more seldom, unless a person asks. */
-async function askForAll({ connections }: Lab, host: ChaosHost): Promise<void> {
+export async function askForAll({ connections }: Lab, host: ChaosHost): Promise<void> {
   const days = lastDays(6);
   const [from, to] = [days.at(-1) ?? '', addDays(days[0] ?? '', 1)];
   for (const connection of connections) {
