@@ -120,6 +120,7 @@ const sqlParts = new Set([
   'columns',
   'coverageColumns',
   'databaseName',
+  'daysOfLetter',
   'order',
   'password',
   'replaceable',

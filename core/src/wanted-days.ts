@@ -22,7 +22,7 @@ export type SliceReason =
   'absent' | 'asked' | 'live' | 'changed' | 'retry' | 'gap' | 'unsettled' | 'backfill';
 
 /** Days of the past that a person wants to have, once nothing else is to be done. */
-export interface WantedPast {
+interface WantedPast {
   readonly window: Window;
   /** Missing: all. */
   readonly datasets?: readonly string[];

@@ -7,7 +7,7 @@ import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { HostLog } from './log.ts';
 import type { Redactor } from './redact.ts';
 import type { Fence } from './storage/fence.ts';
-import { createSessionTokens } from './storage/session-tokens.ts';
+import { createSessionTokens, type SessionTokens } from './storage/session-tokens.ts';
 import type { SessionStore } from './storage/session-store.ts';
 import type { SignInPauses } from './storage/sign-in-pauses.ts';
 
@@ -68,6 +68,20 @@ function checkDatasets(connector: OpenConnector, wanted: readonly string[] | und
   throw Object.assign(new Error(message), { code: 'usage' });
 }
 
+function tokensOf(parts: OpenParts, connection: ConnectionConfig, fence: Fence | undefined): SessionTokens {
+  const { redactor, sessions, databaseUrl, databaseTimeZone, log } = parts;
+  return createSessionTokens({
+    connection: connection.name,
+    tokenDir: connection.tokenDir,
+    store: sessions,
+    databaseUrl,
+    timeZone: databaseTimeZone,
+    ...(fence && { fence }),
+    seen: (value) => redactor.addAllIn(value),
+    warn: (message) => log.warn({ connection: connection.name }, message),
+  });
+}
+
 /** Opens a connection's connector: loads the plugin in a process of its own and logs in. */
 export async function openConnection(
   parts: OpenParts,
@@ -85,16 +99,7 @@ export async function openConnection(
     config: connection.config,
     timeZone: connection.timeZone,
     ...(connection.connectorVersion !== undefined && { versionOverride: connection.connectorVersion }),
-    tokens: createSessionTokens({
-      connection: connection.name,
-      tokenDir: connection.tokenDir,
-      store: parts.sessions,
-      databaseUrl: parts.databaseUrl,
-      timeZone: parts.databaseTimeZone,
-      ...(fence && { fence }),
-      seen: (value) => redactor.addAllIn(value),
-      warn: (message) => log.warn(message),
-    }),
+    tokens: tokensOf(parts, connection, fence),
     ...(prompt && { prompt }),
     ...(signIn && { signIn }),
     ...(signInPausedUntil > clock.now() && { signInPausedUntil }),

@@ -2,7 +2,7 @@ import { addDays, formatInstant, type Window } from '@on-the-way/sdk';
 import type { LedgerStore, RevisedDay } from './storage/ledger.ts';
 
 /** How late a dataset changes. */
-export interface RevisedDataset {
+interface RevisedDataset {
   readonly dataset: string;
   /** Days with an answer. */
   readonly days: number;

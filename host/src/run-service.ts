@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { failureOf, type Failure, type OpenConnector, type RunSummary } from '@on-the-way/core';
 import { ConnectorError, formatInstant } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
@@ -72,6 +73,10 @@ export interface RunService {
     use: (connector: OpenConnector) => Promise<T>,
   ): Promise<T>;
 }
+
+// A run that was seen to end still has to let go of its connection; a person who asks just then need not be refused.
+const endsWithinMs = 1_000;
+const lookAgainMs = 100;
 
 /**
  * Takes the connection, over all hosts, for a run or for who must not meet one; waits up to `waitMs` for
@@ -152,7 +157,7 @@ async function begin(
   if (request.onlyIfDue === true && state.isPutOff) throw new NotDue('Another run has read what was due');
   refuseToBegin(state, parts, connection);
   const { jobId } = request;
-  const held = { waitMs: 0, runId, ...(jobId !== undefined && { jobId }) };
+  const held = { waitMs: jobId === undefined ? endsWithinMs : 0, runId, ...(jobId !== undefined && { jobId }) };
   const claim = await claimConnection(parts, connection.name, held);
   parts.reach?.('run-claimed');
   const begun = Promise.withResolvers<void>();
@@ -185,9 +190,14 @@ export function createRunService(parts: ExecuteParts): RunService {
       }
     },
     async expectToBegin(connection) {
-      const state = await parts.connections.state(connection.name);
-      refuseToBegin(state, parts, connection);
-      if (state.hostId !== null) throw alreadyRunning(connection.name);
+      const until = performance.now() + endsWithinMs;
+      for (;;) {
+        const state = await parts.connections.state(connection.name);
+        refuseToBegin(state, parts, connection);
+        if (state.hostId === null) return;
+        if (performance.now() > until) throw alreadyRunning(connection.name);
+        await delay(lookAgainMs);
+      }
     },
     async withConnector(connection, request, use) {
       await refuseDuringPause(parts, connection);

@@ -4,10 +4,22 @@ import { startGarminSimulator } from '@on-the-way/garmin-simulator';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SignIn } from '@on-the-way/sdk';
+import { createOtherHost } from './other-host.ts';
 import { otw, temporaryFolder, type Finished } from './otw.ts';
 import { createTestDatabase } from './postgres.ts';
 import { createRotatingConnection, type RotatingConnection } from './rotating-connection.ts';
 import { createTestHost, fakeClock, type TestHost } from './test-host.ts';
+
+/** How many processes have joined the database to sign somebody in; each then waits for its connection. */
+async function countOfLogins(databaseUrl: string): Promise<number | null> {
+  const client = new pg.Client(databaseUrl);
+  await client.connect();
+  try {
+    return (await client.query(`select 1 from app.host where role = 'login'`)).rowCount;
+  } finally {
+    await client.end();
+  }
+}
 
 describe('otw login and otw logout', () => {
   let made: RotatingConnection;
@@ -110,21 +122,16 @@ describe('otw login and otw logout', () => {
   });
 
   test('wait for a run of the connection to end', async () => {
-    const client = new pg.Client(made.databaseUrl);
-    await client.connect();
+    const other = createOtherHost(made);
     try {
-      const run = `hashtextextended('on-the-way run rotating', 0)`;
-      await client.query(`select pg_advisory_lock(${run})`);
+      const run = await other.claims.take('rotating', { waitMs: 0 });
       const login = made.start(['login', '--code', '123456']);
-      const waiting = `select 1 from pg_locks where locktype = 'advisory' and not granted
-        and database = (select oid from pg_database where datname = current_database())`;
-      const waits = async (): Promise<number | null> => (await client.query(waiting)).rowCount;
-      await expect.poll(waits, { timeout: 20_000 }).toBe(1);
+      await expect.poll(() => countOfLogins(made.databaseUrl), { timeout: 20_000 }).toBe(1);
       expect(made.source.counts).toEqual({});
-      await client.query(`select pg_advisory_unlock(${run})`);
+      await run?.release();
       expect(await login.finished).toMatchObject({ code: 0 });
     } finally {
-      await client.end();
+      await other.close();
     }
   });
 });
@@ -300,20 +307,16 @@ test('tokens of Garmin are imported with otw login, and of two commands that fin
 
 test('Ctrl-C ends a sign-in that waits for a run, and nobody is signed in', async () => {
   const made = await createRotatingConnection();
-  const client = new pg.Client(made.databaseUrl);
+  const other = createOtherHost(made);
   try {
-    await client.connect();
-    await client.query(`select pg_advisory_lock(hashtextextended('on-the-way run rotating', 0))`);
+    await other.claims.take('rotating', { waitMs: 0 });
     const login = made.start(['login', '--code', '123456']);
-    const waiting = `select 1 from pg_locks where locktype = 'advisory' and not granted
-      and database = (select oid from pg_database where datname = current_database())`;
-    const waits = async (): Promise<number | null> => (await client.query(waiting)).rowCount;
-    await expect.poll(waits, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => countOfLogins(made.databaseUrl), { timeout: 20_000 }).toBe(1);
     login.process.kill('SIGINT');
     expect(await login.finished).toMatchObject({ code: 130, stderr: expect.stringContaining('Stopped') });
     expect(made.source.counts).toEqual({});
   } finally {
-    await client.end();
+    await other.close();
     await made.close();
   }
 });

@@ -130,6 +130,7 @@ const randomEvent = {
 const calls: Readonly<Record<string, () => Partial<Call>>> = {
   'get /openapi.json': () => ({}),
   'get /metrics': () => ({}),
+  'get /v1/hosts': () => ({}),
   'get /v1/events': () => ({ path: '/v1/events?connection=garmin' }),
   'get /v1/health/live': () => ({}),
   'get /v1/health/ready': () => ({}),

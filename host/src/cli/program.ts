@@ -246,7 +246,9 @@ function addLooks(program: Command, done: Done): void {
   ]).action(async (sql: string, options: GlobalOptions) =>
     done(await (await import('./query.ts')).queryCommand(sql, options)),
   );
+}
 
+function addUpkeep(program: Command, done: Done): void {
   command(program, 'check [connection]', 'configuration, database, login and one cheap read', [
     'otw check garmin',
   ])
@@ -302,6 +304,7 @@ export function createProgram(version: string, done: Done): Command {
   addSessions(program, done);
   addPrivacy(program, done);
   addLooks(program, done);
+  addUpkeep(program, done);
   return program;
 }
 

@@ -56,6 +56,8 @@ function stampOf({ timeZone }: CommandContext['config']): Stamp {
 
 /** A line for each host: which process it is, and how much of the work it has. */
 function linesOf(hosts: readonly KnownHost[]): string[] {
+  const planner = hosts.find(({ role }) => role === 'all' || role === 'worker');
+  if (!planner) return ['No host is running that reads what is due; otw start starts one.'];
   return hosts.map(({ hostId, name, pid, role, version, connections }) => {
     const has = connections === 1 ? '1 connection' : `${connections} connections`;
     return `Host ${hostId.slice(0, 8)}: ${role} on ${name} (process ${pid}, version ${version}) has ${has}.`;

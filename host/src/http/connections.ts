@@ -29,11 +29,7 @@ export const connectionShape = z.strictObject({
 });
 
 /** Connections as the API shows them, in a handful of queries whatever their number. */
-export async function shownConnections(
-  parts: AppParts,
-  connections: readonly ConnectionConfig[],
-  stamp: Stamp,
-) {
+async function shownConnections(parts: AppParts, connections: readonly ConnectionConfig[], stamp: Stamp) {
   const names = connections.map(({ name }) => name);
   const [healths, states] = await Promise.all([
     parts.connections.health(names),

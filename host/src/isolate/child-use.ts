@@ -18,7 +18,7 @@ import {
 import type { CallMethod, FromChild, ToChild, WireError } from './protocol.ts';
 
 /** What the host asks for within a run. */
-export type UseMessage = Extract<
+type UseMessage = Extract<
   ToChild,
   { readonly type: 'open' | 'fetch' | 'credit' | 'ask' | 'abort' | 'reply' }
 >;

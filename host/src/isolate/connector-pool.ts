@@ -2,7 +2,7 @@ import type { ProcessKind } from './child-process.ts';
 import { ConnectorProcess, stampOf } from './connector-process.ts';
 
 /** What is wanted of the pool. */
-export interface ProcessWish extends ProcessKind {
+interface ProcessWish extends ProcessKind {
   /** One that no other run has used before. */
   readonly fresh?: boolean;
 }

@@ -6,7 +6,7 @@ import type { Database } from '../storage/database.ts';
 import { bossOptions, queueNames, queueSchema, type QueueName } from './install.ts';
 
 /** Who goes first where hosts have less room than there is to do; the higher, the sooner. */
-export const priorities = { asked: 30, live: 20, retry: 10, backfill: 0 } as const;
+const priorities = { asked: 30, live: 20, retry: 10, backfill: 0 } as const;
 
 /** A run that a person asked for where no run can begin. */
 export interface AskedRun {
@@ -50,7 +50,7 @@ export interface JobQueue {
 }
 
 /** How a job is taken. */
-export interface TakeRequest {
+interface TakeRequest {
   readonly limit: number;
   readonly except: readonly string[];
 }

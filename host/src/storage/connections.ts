@@ -41,7 +41,7 @@ export interface ConnectionState {
 }
 
 /** What a run writes of its connection. Each throws Fenced, and writes nothing, once another host has the connection. */
-export type FencedConnectionStore = Pick<ConnectionStore, 'wantFrom' | 'rememberConnector'>;
+type FencedConnectionStore = Pick<ConnectionStore, 'wantFrom' | 'rememberConnector'>;
 
 /** Health and state of connections, one row each. */
 export interface ConnectionStore {

@@ -3,13 +3,13 @@ import type { Day } from '@on-the-way/sdk';
 import type { Database } from './database.ts';
 
 /** A connection that is due. */
-export interface DueRun {
+interface DueRun {
   readonly connection: string;
   readonly reason: 'live' | 'retry';
 }
 
 /** What a host that starts says of a connection. */
-export interface PlannedConnection {
+interface PlannedConnection {
   readonly connection: string;
   readonly intervalSeconds: number;
   /** The first day that is wanted. */

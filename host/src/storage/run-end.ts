@@ -8,7 +8,7 @@ import { underFence, type Fence } from './fence.ts';
 import { finishRun } from './runs.ts';
 
 /** What is to be remembered of a run that is over. */
-export interface RunEnd {
+interface RunEnd {
   readonly summary: RunSummary;
   /** Of a run of everything that went through: what the source said of its last change, so that the next can be skipped. */
   readonly pass?: { readonly change: string | null; readonly at: number };
