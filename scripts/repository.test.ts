@@ -27,7 +27,7 @@ const law: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^sdk\/src\//, []],
   [/^core\/src\//, ['@on-the-way/sdk']],
   [/^plugins\/[^/]+\/src\//, ['@on-the-way/sdk']],
-  [/^host\/src\//, ['@on-the-way/sdk', '@on-the-way/core']],
+  [/^host\/(src|chaos)\//, ['@on-the-way/sdk', '@on-the-way/core']],
   [/^examples\/[^/]+\//, ['@on-the-way/sdk', '@on-the-way/host']],
 ];
 
@@ -135,6 +135,20 @@ const sqlParts = new Set([
   "whereOf('app.dead_letter')",
   "instantText('created_at')",
   "instantText('signal.occurred_at')",
+  "tokenSessionName('')",
+  "tokenSessionName('%')",
+  'silentAfter',
+  'rowsOf[part]',
+  'queueSchema',
+  'ofDatasets',
+  'isOpenFailure',
+  'isOpen',
+  'hostLockSql(hostId)',
+  "hasNoSessionSql('host_id')",
+  'forgetFrontiersSql',
+  'entryColumns',
+  'endedAfter',
+  'atOnce',
 ]);
 const sql =
   /\b(?:select|insert into|update|delete from|create (?:role|database)|alter|grant|set local|copy)\b[^]*\b(?:from|into|set|where|role|database|values|time zone)\b/i;

@@ -30,7 +30,6 @@ export const brokenCodes: readonly string[] = [
   'bug',
   'memory_limit',
   'stalled',
-  'wall_limit',
 ];
 
 const longestJitterMs = 60_000;

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { startGarminSimulator, type GarminSimulator } from '@on-the-way/garmin-simulator';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { otw, startOtw, temporaryFolder, type Running } from './otw.ts';
@@ -42,21 +43,24 @@ async function stored(env: Record<string, string>): Promise<Stored[]> {
   return (JSON.parse(stdout) as { rows: Stored[] }).rows;
 }
 
-/** Resolves when the source has answered `count` requests more, or when the host has nothing left to ask. */
+/** Resolves when the source has answered `count` requests more, or when a run of the host is over. */
 async function requests(count: number, host: Running): Promise<void> {
   const target = simulator.requests.length + count;
-  const finished = host.said(/"msg":"run finished"/).then(() => true);
-  const idle = Promise.race([finished, host.finished.then(() => true)]).catch(() => true);
-  for (let done = false; !done && simulator.requests.length < target;) {
-    done = await Promise.race([idle, new Promise<boolean>((resolve) => setImmediate(() => resolve(false)))]);
-  }
+  let done = false;
+  const end = (): void => {
+    done = true;
+  };
+  host.said(/"msg":"run finished"/).then(end, end);
+  void host.finished.then(end);
+  while (!done && simulator.requests.length < target) await delay(2);
 }
 
 test(
   'ten rounds of kill -9 at random moments and then a run leave the rows of an undisturbed run, nothing twice',
   { timeout: 240_000 },
   async () => {
-    const disturbed = environment();
+    // Due again as soon as a run is over, so that each round meets one.
+    const disturbed = { ...environment(), CONNECTOR_INTERVAL_SECONDS: '10' };
     const moments: number[] = [];
     for (let round = 0; round < 10; round += 1) {
       const host = startOtw(['start'], { env: disturbed });

@@ -12,7 +12,7 @@ const dayMs = 24 * hourMs;
 const zone = 'Asia/Shanghai';
 const start = Date.parse('2026-01-10T09:00:00+08:00');
 const days = 90;
-const everyHours = 8;
+const everyHours = 12;
 
 const email = 'canary.runner@example.com';
 const passwords = ['canary-password-one', 'canary-password-two'] as const;
@@ -100,7 +100,7 @@ async function live(life: Life): Promise<void> {
     for (let hour = 0; hour < 24; hour += everyHours) {
       vi.setSystemTime(at(day, hour));
       // The person notices two days after the password was changed.
-      if (day === 53 && hour === 8) await signIn(life, passwords[1]);
+      if (day === 53 && hour === 12) await signIn(life, passwords[1]);
       await runOnce(life);
     }
   }

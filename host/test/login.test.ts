@@ -122,6 +122,7 @@ describe('otw login and otw logout', () => {
   });
 
   test('wait for a run of the connection to end', async () => {
+    await made.otw(['status']);
     const other = createOtherHost(made);
     try {
       const run = await other.claims.take('rotating', { waitMs: 0 });
@@ -307,6 +308,7 @@ test('tokens of Garmin are imported with otw login, and of two commands that fin
 
 test('Ctrl-C ends a sign-in that waits for a run, and nobody is signed in', async () => {
   const made = await createRotatingConnection();
+  await made.otw(['status']);
   const other = createOtherHost(made);
   try {
     await other.claims.take('rotating', { waitMs: 0 });

@@ -32,7 +32,7 @@ export interface StopSignals {
 const backfillChunkMs = 30_000;
 const lookAgainMs = 15_000;
 const whileBusyMs = 3_000;
-// Whatever ends one host after another must not go on to the next.
+// Whatever ends one host after another at the same place must not go on to the next.
 const mostHostsEnded = 3;
 
 /** How a job is worked off; rejects with why it could not be. */
@@ -47,7 +47,7 @@ async function keepOff({ dueRuns }: WorkParts, { connection, error }: RunSummary
 const workDue: Work = async (parts, job, connection, stop) => {
   const { service, dueRuns, log } = parts;
   const { name, intervalSeconds } = connection;
-  if (job.retryCount >= mostHostsEnded) {
+  if (job.retryCount >= mostHostsEnded && !(await dueRuns.gotOn(name, mostHostsEnded))) {
     log.error(
       { connection: name, hosts: job.retryCount },
       'hosts ended while they ran it; left alone for an interval',

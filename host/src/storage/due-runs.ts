@@ -29,6 +29,8 @@ export interface DueRuns {
   bringForward(connection: string, afterMs: number): Promise<void>;
   /** Makes a connection due no sooner than so many milliseconds from now. */
   putOff(connection: string, afterMs: number): Promise<void>;
+  /** Whether any of the connection's newest `count` runs was answered for a day that had never been asked for. */
+  gotOn(connection: string, count: number): Promise<boolean>;
   /** The host's clock less the database's, in milliseconds. */
   clockSkewMs(clock: Clock): Promise<number>;
 }
@@ -54,6 +56,12 @@ const planSql = `
       order by started_at desc limit 1) as last on true)
   update app.connection_state as state set next_run_at = planned.at from planned
   where state.connection = planned.connection and state.next_run_at is distinct from planned.at`;
+
+const gotOnSql = `
+  select exists (
+    select from (select run_id, started_at from app.run where connection = ? order by started_at desc limit ?) as newest
+      join app.slice_ledger as slice using (run_id)
+    where slice.connection = ? and slice.first_attempt_at >= newest.started_at) as "gotOn"`;
 
 // Each statement is short, also where hosts start together with very many connections.
 const plannedAtOnce = 2_000;
@@ -86,6 +94,11 @@ export function createDueRuns(database: Database): DueRuns {
         limit,
       ] as unknown as string[]);
       return rows;
+    },
+    async gotOn(connection, count) {
+      const values = [connection, count, connection];
+      const { rows } = await database.raw<{ rows: { gotOn: boolean }[] }>(gotOnSql, values);
+      return rows[0]?.gotOn === true;
     },
     async bringForward(connection, afterMs) {
       await database.raw(
