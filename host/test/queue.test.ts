@@ -224,13 +224,26 @@ test('a run of everything by a person puts off the one that is waiting; one of s
   expect(await runsOf(host, 'due')).toHaveLength(2);
 });
 
-test('what ended one host after another is left alone for an interval', async () => {
-  const host = await createHost('poison');
-  await add(host, { connection: 'poison', reason: 'live' });
+/** A job that three hosts have begun and none has ended. */
+async function addFatal(host: TestHost, connection: string): Promise<void> {
+  await add(host, { connection, reason: 'live' });
   for (let ends = 0; ends < 3; ends += 1) {
     const [job] = await host.host.queue.take('run', { limit: 1, except: [] });
     await host.host.queue.handOver([job?.id ?? '']);
   }
+}
+
+test('what ended one host after another, though days were answered on the way, is gone on with', async () => {
+  const host = await createHost('long', { otherNames: ['longer'] });
+  await host.run();
+  await addFatal(host, 'long');
+  host.host.scheduler.start();
+  await vi.waitFor(async () => expect(await runsOf(host, 'long')).toHaveLength(2), soon);
+});
+
+test('what ended one host after another is left alone for an interval', async () => {
+  const host = await createHost('poison');
+  await addFatal(host, 'poison');
   await host.query(`update app.connection_state set next_run_at = now() + interval '30 seconds'`);
   host.host.scheduler.start();
   await vi.waitFor(async () => expect(await host.host.queue.counts()).toEqual([]), soon);
