@@ -58,7 +58,9 @@ export function blockedHost({
   readonly server: LabServer;
   readonly seed: number;
 }): Promise<Report> {
-  return inLab('an event loop that stands still', { server, seed, connections: 3 }, async (lab) => {
+  // Far enough apart that in the end there is a moment in which nothing runs.
+  const options = { server, seed, connections: 3, intervalSeconds: 5 };
+  return inLab('an event loop that stands still', options, async (lab) => {
     const [blocked] = await Promise.all([lab.started(), lab.started()]);
     const list = () =>
       lab.sql<{ host_id: string }>(`select host_id from app.host where pid = ${blocked.pid}`);
