@@ -198,6 +198,7 @@ test('metrics.md has every metric and no other', async () => {
   const metrics = createMetrics(createBus(), {
     streams: () => 0,
     pool: () => ({ used: 0, idle: 0, waiting: 0 }),
+    processes: () => ({ busy: 0, idle: 0, waiting: 0 }),
     lastSuccesses: async () => new Map(),
     queue: { jobs: async () => [], takeovers: () => 0, fencedWrites: () => 0 },
   });

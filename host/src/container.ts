@@ -356,6 +356,7 @@ function registerWatchers(
     createMetrics(get(tokens.bus), {
       streams: () => get(tokens.feed).size(),
       pool: () => poolOf(get(tokens.database)),
+      processes: () => get(tokens.connectorPool).counts(),
       lastSuccesses: () => get(tokens.runs).lastSuccesses(names),
       queue: {
         jobs: () => get(tokens.queue).counts(),

@@ -9,6 +9,8 @@ export interface MetricSources {
   readonly streams: () => number;
   /** Database sessions of the host, by what they do. */
   readonly pool: () => Readonly<Record<'used' | 'idle' | 'waiting', number>>;
+  /** Processes of connectors, by what they do. */
+  readonly processes: () => Readonly<Record<'busy' | 'idle' | 'waiting', number>>;
   /** When the last run of each connection that succeeded ended; milliseconds since 1970. */
   readonly lastSuccesses: () => Promise<ReadonlyMap<string, number>>;
   /** What all hosts do together. */
@@ -135,7 +137,10 @@ function followRuns(bus: Bus, metrics: RunMetrics): void {
 }
 
 /** Numbers that are looked up at each scrape. */
-function registerLookups(registers: Registry[], { streams, pool, lastSuccesses }: MetricSources): void {
+function registerLookups(
+  registers: Registry[],
+  { streams, pool, processes, lastSuccesses }: MetricSources,
+): void {
   new Gauge({
     name: 'otw_sse_streams',
     help: 'Streams of GET /v1/events that are open',
@@ -151,6 +156,15 @@ function registerLookups(registers: Registry[], { streams, pool, lastSuccesses }
     registers,
     collect() {
       for (const [state, count] of Object.entries(pool())) this.set({ state }, count);
+    },
+  });
+  new Gauge({
+    name: 'otw_connector_processes',
+    help: 'Processes of connectors: busy, idle, and runs waiting for one',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      for (const [state, count] of Object.entries(processes())) this.set({ state }, count);
     },
   });
   new Gauge({

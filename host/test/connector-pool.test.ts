@@ -179,6 +179,7 @@ test('whoever comes when all are at work waits for one, unless he gives up', asy
   const gone = new AbortController();
   const waits = run({ account: 'bert' });
   const givesUp = run({ account: 'carl', signal: gone.signal });
+  await expect.poll(() => pool.counts()).toEqual({ busy: 1, idle: 0, waiting: 2 });
   gone.abort(new Error('gone'));
   await expect(givesUp).rejects.toThrow('gone');
   await working.close();

@@ -16,6 +16,8 @@ export interface ConnectorPool {
   take(wish: ProcessWish, signal: AbortSignal): Promise<ConnectorProcess>;
   /** Gives it back after a run. Kept for the next one when it is as good as new, else it is told to end. */
   giveBack(process: ConnectorProcess, isClean: boolean): Promise<void>;
+  /** How many processes there are, and how many runs wait for one. */
+  counts(): Readonly<Record<'busy' | 'idle' | 'waiting', number>>;
   /** Ends all that are idle. What is given back later is ended too. */
   close(): Promise<void>;
 }
@@ -88,6 +90,11 @@ class Pool implements ConnectorPool {
     process.detach();
     this.#idle.set(process, setTimeout(() => this.#drop(process), this.#idleMs).unref());
     this.#serve();
+  }
+
+  counts(): Readonly<Record<'busy' | 'idle' | 'waiting', number>> {
+    const idle = this.#idle.size;
+    return { busy: this.#all.size - idle, idle, waiting: this.#waiting.size };
   }
 
   async close(): Promise<void> {
