@@ -313,19 +313,23 @@ const bounded: GoalCheck = ({ history }) => {
 // A pool of connections breathes, and a heap grows before it is collected.
 const slack = { files: 12, timers: 12, rss: 96 * 2 ** 20 };
 
-/** How long it took from the end of each fault to the next slice that was done. */
+/**
+ * How long it took from the end of each fault to the next slice that was done. One that is followed by another before
+ * there was any is over only when that one is.
+ */
 export function recoveries(
   history: readonly Operation[],
 ): { readonly fault: Operation; readonly afterMs: number }[] {
   const ends = history.filter(
     ({ op }) => op === 'kill' || op === 'point' || op === 'calm' || op === 'freeze',
   );
-  return ends.flatMap((fault) => {
+  const lasts = new Map<number, Operation>();
+  for (const fault of ends) {
     const progress = history.find(({ t, op, type }) => t > fault.t && op === 'slice' && type === 'ok');
     // Told of nothing since: it lasts for as long as anything is known.
-    const afterMs = (progress?.t ?? Infinity) - fault.t;
-    return [{ fault, afterMs }];
-  });
+    lasts.set(progress?.t ?? Infinity, fault);
+  }
+  return [...lasts].map(([at, fault]) => ({ fault, afterMs: at - fault.t }));
 }
 
 /** I9: after each fault there is progress again, soon. */

@@ -3,6 +3,7 @@ import type { ChaosHost } from './chaos-host.ts';
 import type { Problem } from './checker.ts';
 import type { Lab, LabServer } from './lab.ts';
 import { inLab, type Report } from './report.ts';
+import { dayDatasets } from './world.ts';
 
 /** How large a fleet is. */
 export interface FleetOptions {
@@ -10,6 +11,8 @@ export interface FleetOptions {
   readonly seed: number;
   readonly hosts: number;
   readonly connections: number;
+  /** How many are killed, one after the other; then one more is frozen. */
+  readonly killed: number;
 }
 
 const allDays = 4;
@@ -56,15 +59,11 @@ async function takeovers(lab: Lab, { at, held }: Lost): Promise<number[]> {
 // 15 s are promised; a machine that runs other tests beside this is late.
 const takenWithinMs = 25_000;
 
-/** One host dies and one freezes in the middle of the work; the others go on with what they had. */
-async function hurtTwo(lab: Lab, note: (line: string) => void): Promise<Problem[]> {
-  const [killed, frozen] = lab.hosts;
-  if (!killed || !frozen) return [];
+/** Hosts die and one freezes in the middle of the work; the others go on with what they had. */
+async function hurtSome(lab: Lab, killed: number, note: (line: string) => void): Promise<Problem[]> {
   const problems: Problem[] = [];
-  for (const [how, host] of [
-    ['kill', killed],
-    ['freeze', frozen],
-  ] as const) {
+  for (const [index, host] of lab.hosts.slice(0, killed + 1).entries()) {
+    const how = index < killed ? 'kill' : 'freeze';
     await until(async () => (await heldBy(lab, host)).size > 0, 20_000);
     if (how === 'kill') await host.kill();
     else host.freeze();
@@ -109,21 +108,30 @@ async function thaw(host: ChaosHost, frozenAt: number): Promise<void> {
 }
 
 /**
- * Faults 11, 12, 49, 50: hosts that start together over one empty database; one is killed and one frozen in the middle
+ * Faults 11, 12, 49, 50: hosts that start together over one empty database; some are killed and one frozen in the middle
  * of the work, and comes back. Every slice is accounted for once.
  */
-export function fleet({ server, seed, hosts, connections }: FleetOptions): Promise<Report> {
+export function fleet({ server, seed, hosts, connections, killed }: FleetOptions): Promise<Report> {
   const options = { server, seed, connections, backfillDays: allDays, intervalSeconds: 3600 };
-  return inLab(`${hosts} hosts, ${connections} connections, two hosts lost`, options, async (lab, note) => {
+  const name = `${hosts} hosts, ${connections} connections, ${killed} killed, 1 frozen`;
+  return inLab(name, options, async (lab, note) => {
     lab.source.set({ latencyMs: 30 });
     await Promise.all(Array.from({ length: hosts }, () => lab.started()));
     await until(async () => (await sliceShare(lab)) > 0.15, 120_000);
-    const problems = await hurtTwo(lab, note);
+    const problems = await hurtSome(lab, killed, note);
     const settled = await lab.settled(lab.goal(), 60_000 + connections * 400);
-    const twice = await lab.sql<{ n: number }>(
-      `select count(*)::int as n from (select 1 from raw.raw_event group by source_id, external_id having count(*) > 1) t`,
+    const [counted] = await lab.sql<{ slices: number; rows: number; twice: number }>(
+      `select (select count(*)::int from app.slice_ledger
+          where outcome in ('ok', 'no_data') and dataset in (${dayDatasets.map((name) => `'${name}'`).join(', ')})) as slices,
+         (select count(*)::int from raw.raw_event) as rows,
+         (select count(*)::int from (
+            select from raw.raw_event group by source_id, external_id having count(*) > 1) as more) as twice`,
     );
-    note(`${lab.history.now()} ms in all; ${twice[0]?.n} rows twice`);
+    const { wanted } = lab.goal();
+    note(
+      `${counted?.slices} of ${wanted.length} days answered, ${counted?.rows} rows, ${counted?.twice} of them twice`,
+    );
+    note(`${lab.history.now()} ms in all`);
     return [...problems, ...settled];
   });
 }

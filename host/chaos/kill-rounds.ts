@@ -51,7 +51,10 @@ export function killAtRandom({ server, seed, rounds }: RoundOptions): Promise<Re
     source.calm();
     if (problems.length > 0) return problems;
     await askForAll(lab, await lab.started());
-    note(`looked at ${rounds} databases right after a kill`);
+    const working = new Set(
+      lab.history.operations.filter(({ op }) => op === 'slice').map(({ proc }) => proc),
+    );
+    note(`looked at ${rounds} databases right after a kill; ${working.size} of the hosts were amid slices`);
     return lab.settled(lab.goal());
   });
 }

@@ -26,7 +26,7 @@ export interface SuiteOptions {
 
 /** All parts, with what each is run with. */
 export function suite({ long, seed = 5, rounds = long ? 200 : 6 }: SuiteOptions): Part[] {
-  const size = long ? { hosts: 4, connections: 1000 } : { hosts: 3, connections: 60 };
+  const size = long ? { hosts: 4, connections: 1000, killed: 2 } : { hosts: 3, connections: 60, killed: 1 };
   return [
     { name: 'points', run: (server) => killAtEveryPoint({ server, seed, rounds: Math.ceil(rounds / 20) }) },
     { name: 'random', run: (server) => killAtRandom({ server, seed: seed + 1, rounds }) },
