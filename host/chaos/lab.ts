@@ -146,8 +146,12 @@ class OpenLab implements Lab {
   async settled(goal: Goal, withinMs = 60_000): Promise<Problem[]> {
     const until = performance.now() + withinMs;
     for (;;) {
-      const problems = checkSettled(await this.#evidence(), goal);
-      if (problems.length === 0 || performance.now() > until) return problems;
+      const isLate = performance.now() > until;
+      // Everything is read and hashed only once it looks as if it were all there.
+      if (isLate || (await this.#looksDone(goal))) {
+        const problems = checkSettled(await this.#evidence(), goal);
+        if (problems.length === 0 || isLate) return problems;
+      }
       await delay(300);
     }
   }
@@ -173,6 +177,15 @@ class OpenLab implements Lab {
     rmSync(this.#folder, { recursive: true, force: true });
     const name = new URL(this.databaseUrl).pathname.slice(1);
     await select(this.#options.server.url, `drop database if exists ${name} with (force)`);
+  }
+
+  async #looksDone({ wanted }: Goal): Promise<boolean> {
+    const [seen] = await this.sql<{ days: number; held: number }>(
+      `select (select count(*)::int from app.slice_ledger where outcome <> 'failed'
+          and dataset in (${dayDatasets.map((name) => `'${name}'`).join(', ')})) as days,
+        (select count(*)::int from app.connection_claim where host_id is not null) as held`,
+    ).catch(() => []);
+    return seen !== undefined && seen.held === 0 && seen.days >= wanted.length;
   }
 
   async #evidence(): Promise<Evidence> {
