@@ -74,6 +74,7 @@ function startHost(url: string): BenchHost {
   const execute: RunService['execute'] = ({ name }) => emptyRun(stores, name);
   const scheduler = createScheduler({
     readsSources: true,
+    refusedBasis: async () => undefined,
     // What a connection is read with is of no matter to a run that reads nothing.
     connections: names.map((name) => ({
       name,
@@ -85,7 +86,7 @@ function startHost(url: string): BenchHost {
     service: { execute } as unknown as RunService,
     runs,
     states,
-    backfills: { openConnections: async () => [] },
+    backfills: { openConnections: async () => [], putOff: async () => undefined },
     hosts,
     dueRuns: createDueRuns(database),
     queue: createJobQueue({ database, supervises: true, warn }),

@@ -124,6 +124,7 @@ describe('errors.md', () => {
     'interrupted',
     'fenced',
     'host_ended',
+    'not_begun',
     'already_running',
     'usage',
     'internal',

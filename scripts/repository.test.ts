@@ -126,6 +126,7 @@ const sqlParts = new Set([
   'replaceable',
   'role',
   'shown',
+  'sliceLetters',
   'start',
   'table',
   'timeZone',

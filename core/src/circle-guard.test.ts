@@ -90,6 +90,15 @@ describe('is a circle:', () => {
       ],
     ],
     [
+      'two pages that take turns under the same cursor',
+      undefined,
+      [
+        [['a'], 1],
+        [['b'], 1],
+        [['a'], 1],
+      ],
+    ],
+    [
       'an earlier cursor of the fetch, whatever came between',
       undefined,
       [

@@ -40,7 +40,7 @@ function textOf(dataset: string, cursor: unknown): string {
 
 /**
  * Watches one fetch of a cursor dataset that began at `start`. A source may say once that there is nothing new, with
- * the cursor it was asked from, and may keep its cursor while it brings other records; to repeat a page, or to
+ * the cursor it was asked from, and may keep its cursor while it brings other records; to repeat a page of it, or to
  * return to an earlier cursor, would go on for ever.
  */
 export function createCircleGuard(dataset: string, start: JsonValue | undefined): CircleGuard {
@@ -50,7 +50,8 @@ export function createCircleGuard(dataset: string, start: JsonValue | undefined)
   let first = true;
   let page = createHash('sha256');
   let records = 0;
-  let lastPage: string | undefined;
+  /** What was read since the cursor last moved. */
+  const pagesHere = new Set<string>();
   return {
     record(externalId) {
       records += 1;
@@ -59,7 +60,7 @@ export function createCircleGuard(dataset: string, start: JsonValue | undefined)
     checkpoint(cursor) {
       const here = sha256(textOf(dataset, cursor));
       const content = records === 0 ? undefined : page.digest('hex');
-      const stands = here === last && (first || (content !== undefined && content !== lastPage));
+      const stands = here === last && (first || (content !== undefined && !pagesHere.has(content)));
       if (seen.has(here) && !stands) {
         throw new ConnectorError(
           'source',
@@ -68,8 +69,9 @@ export function createCircleGuard(dataset: string, start: JsonValue | undefined)
         );
       }
       seen.add(here);
+      if (here !== last) pagesHere.clear();
+      if (content !== undefined) pagesHere.add(content);
       last = here;
-      lastPage = content;
       first = false;
       records = 0;
       page = createHash('sha256');

@@ -7,9 +7,12 @@ import type { EventCounts, RunSummary } from './run-summary.ts';
 export interface EngineEvents {
   /** A plan was made and the first slice is about to be worked off. Not told of a run that is skipped. */
   'run:started': [{ runId: string; connection: string; slices: number; at: number }];
-  /** The run is over, however it ended. */
+  /**
+   * The run is over, however it ended, and what it changed is remembered: told by the host. One that another host took
+   * over is `interrupted` with the code `fenced`. Not told where nobody could be asked to remember it.
+   */
   'run:finished': [RunSummary];
-  /** A slice ended and its outcomes, one a day, are in the ledger. */
+  /** A slice ended; its outcomes, one a day, are in the ledger, but for failures of 0 tries, which say nothing of a day. */
   'slice:finished': [
     { runId: string; connection: string; slice: Slice; outcomes: readonly SliceOutcome[]; status?: number },
   ];

@@ -10,7 +10,7 @@ export const failedDays = {
   firstDelayMs: 30 * minuteMs,
   /** The longest delay: a day, with slack so that a daily schedule does not miss it by minutes. */
   longestDelayMs: 20 * 60 * minuteMs,
-  /** A day that was asked for so often in vain is set aside, unless time may mend it. */
+  /** A day is set aside after so many runs in which its answer was bad; tries within a run are one. */
   setAsideAfter: 10,
 } as const;
 
@@ -32,13 +32,17 @@ function restMs(attempts: number): number {
 
 /**
  * Whether a day that failed is to be asked for again. A person who waits is never told to wait; a day that was set
- * aside is left out until a person asks for it or the plugin is another version.
+ * aside is left out until a person asks for it or the plugin is another version. That version asks at once, and again
+ * like any other until it has had an answer, good or bad: a network that is away is none.
  */
 export function isDue(
   { now, rereadLive, version }: Asking,
-  { attempts, lastAttemptAt, setAsideBy }: LedgerEntry,
+  { attempts, lastAttemptAt, setAsideBy, askedBy }: LedgerEntry,
 ): boolean {
-  if (setAsideBy !== undefined) return version !== undefined && version !== setAsideBy;
+  if (setAsideBy !== undefined) {
+    if (version === undefined || version === setAsideBy) return false;
+    if (version !== askedBy) return true;
+  }
   return rereadLive === true || now - lastAttemptAt >= restMs(attempts);
 }
 
@@ -54,8 +58,8 @@ const ofTheDay: readonly string[] = [
 ];
 
 /**
- * After how many attempts a day that was asked for out of this reason, and failed so, is set aside; undefined for never. Days of the trailing window never
- * are: they are read each run as long as they are in it.
+ * After how many runs a day that was asked for out of this reason, and failed so, is set aside; undefined where this one
+ * does not count. Days of the trailing window never are: they are read each run as long as they are in it.
  */
 export function setAsideAfterOf(reason: string, code: string): number | undefined {
   const isScheduled = reason !== 'live' && reason !== 'asked' && reason !== 'absent';

@@ -19,6 +19,7 @@ const datasets: readonly DatasetInfo[] = [
   { ...base, name: 'naps' },
   { ...base, name: 'weight', granularity: 'range', spanDays: 7 },
   { ...base, name: 'device', granularity: 'snapshot' },
+  { ...base, name: 'feed', granularity: 'cursor' },
 ];
 
 type Mood = Outcome | 'mixed';
@@ -66,7 +67,7 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 1, arbitrary: fc.constant('America/New_York') },
   ),
   unsupported: fc.tuple(rarely(true), rarely(true), rarely(true), rarely(true)),
-  moods: fc.tuple(mood, mood, mood, mood, mood),
+  moods: fc.tuple(mood, mood, mood, mood, mood, mood),
   share: fc.constantFrom(1, 1, 1, 0.5, 0),
   marks: fc.dictionary(fc.integer({ min: 0, max: 27 }).map(String), fc.constantFrom('a', 'b'), {
     maxKeys: 4,
@@ -110,16 +111,20 @@ function outcomesOf(
     const odd = about === 'mixed' || chance % 23 === 0;
     const asked = odd ? all[chance % all.length]! : about;
     const outcome = slice.reason === 'absent' ? 'not_supported' : asked;
-    const after = outcome === 'failed' ? setAsideAfterOf(slice.reason, 'bad_data') : undefined;
+    const code = chance % 3 === 0 ? 'transient' : 'bad_data';
+    const after = outcome === 'failed' ? setAsideAfterOf(slice.reason, code) : undefined;
     const mark = marks[day];
+    const coversEarlier = slice.dataset === 'feed' && (outcome === 'ok' || outcome === 'no_data');
     return {
       dataset: slice.dataset,
       day,
       outcome,
       attempts: slice.reason === 'absent' ? 0 : 1 + (chance % 3),
       ...(mark !== undefined && { mark }),
+      ...(coversEarlier && { coversEarlier }),
       ...(outcome === 'not_supported' && { errorMessage: slice.why ?? `refused ${chance % 2}` }),
-      ...(after !== undefined && { setAsideAfter: after }),
+      // Sooner than in life: there are few runs.
+      ...(after !== undefined && { setAsideAfter: 2 }),
       rowsWritten: 0,
       rowsUnchanged: 0,
       conflicts: 0,

@@ -26,13 +26,33 @@ function needsAll({ only, onlyDatasets, backfills = [] }: FrontierInput): boolea
   );
 }
 
+/** The first day whose outcomes a plan is made from; older ones are read of what failed alone. */
+export function firstDayRead({ backfillFrom, backfills = [], now, timeZone }: FrontierInput): Day {
+  const days = [backfillFrom, dayAt(now, timeZone), ...backfills.map(({ window }) => window.from)];
+  return days.toSorted()[0] ?? backfillFrom;
+}
+
+/** Whether it hides days that were recorded without asking, since the dataset is absent, and that a backfill asks for. */
+function hidesWanted({ backfills = [] }: FrontierInput, { name }: DatasetInfo, frontier: Frontier): boolean {
+  const { absentFrom, to } = frontier;
+  if (absentFrom === undefined) return false;
+  return backfills.some(
+    ({ window, datasets }) =>
+      datasets?.includes(name) !== false && window.from < to && window.to > absentFrom,
+  );
+}
+
 /** The frontiers that a plan may be made with, out of those remembered. */
 export function frontiersInUse(input: FrontierInput, remembered: readonly Frontier[]): Frontier[] {
   if (needsAll(input)) return [];
   const datasets = new Map(input.datasets.map((dataset) => [dataset.name, dataset]));
+  const first = firstDayRead(input);
   return remembered.filter((frontier) => {
     const dataset = datasets.get(frontier.dataset);
-    return dataset && frontier.basis === basisOf(input, dataset) && frontier.to <= limitOf(input, dataset);
+    if (!dataset || hidesWanted(input, dataset, frontier)) return false;
+    // A backfill has looked further back than this plan does: of an absence it knows more.
+    if (frontier.row.some(({ since }) => since < first)) return false;
+    return frontier.basis === basisOf(input, dataset) && frontier.to <= limitOf(input, dataset);
   });
 }
 

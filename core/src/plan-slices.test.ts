@@ -137,7 +137,7 @@ describe('days that failed', () => {
     expect(told(next).slice(3)).toEqual(['retry 2026-02-20', 'retry 2025-11-03']);
   });
 
-  test('come after live days and before gaps; the one that failed least often first, then the newest', () => {
+  test('come after live days and before gaps, those that failed often behind them; the one that failed least often first, then the newest', () => {
     const entries = [
       failed('2026-02-20', 7),
       failed('2026-02-18', 2),
@@ -150,11 +150,11 @@ describe('days that failed', () => {
       'live 2026-02-24',
       'retry 2026-02-21',
       'retry 2026-02-18',
-      'retry 2026-02-20',
       'gap 2026-02-23',
       'gap 2026-02-22',
       'gap 2026-02-19',
       'gap 2026-02-17',
+      'retry 2026-02-20',
     ]);
   });
 
@@ -187,7 +187,20 @@ describe('days that failed', () => {
     ]);
   });
 
-  test('are set aside after ten attempts where time does not mend it, but never in the window', () => {
+  test('and were set aside are asked for at once by another version, and by it as any other until it had an answer', () => {
+    const at = noon('2026-02-26');
+    const met = (change: Partial<LedgerEntry>): LedgerEntry[] => [
+      entry('2026-02-20', { outcome: 'failed', attempts: 12, lastAttemptAt: at, setAsideBy: '1', ...change }),
+    ];
+    const isAsked = (entries: LedgerEntry[], hours = 0): boolean =>
+      told(plan({ entries, version: '2', now: at + hours * hourMs })).includes('retry 2026-02-20');
+    expect(isAsked(met({ askedBy: '1' }))).toBe(true);
+    expect(isAsked(met({ askedBy: '2' }), 19)).toBe(false);
+    expect(isAsked(met({ askedBy: '2' }), 20)).toBe(true);
+    expect(isAsked(met({ askedBy: '2', setAsideBy: '2' }), 20)).toBe(false);
+  });
+
+  test('are set aside after ten runs where time does not mend it, but never in the window', () => {
     expect(setAsideAfterOf('retry', 'bad_data')).toBe(10);
     expect(setAsideAfterOf('gap', 'plugin_bug')).toBe(10);
     expect(setAsideAfterOf('live', 'bad_data')).toBeUndefined();
@@ -341,6 +354,14 @@ describe('what a person wants of the past', () => {
       'backfill 2026-01-10',
     ]);
     expect(told(plan({ entries, backfills: [past], scope, sliceLimit: 1 }))).toEqual(['backfill 2026-01-13']);
+    // A dataset whose newest days are left does not take all of the room.
+    const done = days('2026-01-11', '2026-01-14').map((day) => entry(day, { dataset: 'naps' }));
+    const both = { datasets: [sleep, dataset('naps')], entries: done, backfills: [past], scope } as const;
+    expect(plan({ ...both, sliceLimit: 3 }).map((slice) => [slice.dataset, slice.window.from])).toEqual([
+      ['sleep', '2026-01-13'],
+      ['sleep', '2026-01-12'],
+      ['naps', '2026-01-10'],
+    ]);
     expect(plan({ entries, scope })).toEqual([]);
     expect(plan({ entries, backfills: [{ ...past, datasets: ['naps'] }], scope })).toEqual([]);
   });
@@ -353,7 +374,15 @@ describe('what a person wants of the past', () => {
     expect(daysIn(all)).toEqual(days('2026-01-10', '2026-01-14'));
   });
 
-  test('leaves out snapshots, days to come, and datasets that are absent', () => {
+  test('is asked for of a dataset that is absent today too, and of days recorded as absent', () => {
+    const refused = days('2026-02-20', '2026-02-27').map((day) => entry(day, { outcome: 'not_supported' }));
+    const unasked = entry('2026-01-12', { outcome: 'not_supported', attempts: 0 });
+    const slices = plan({ entries: [...refused, unasked], backfills: [past], scope: 'backfill' });
+    expect(slices.map(({ reason }) => reason)).not.toContain('absent');
+    expect(daysIn(slices)).toEqual(days('2026-01-10', '2026-01-14'));
+  });
+
+  test('leaves out snapshots, days to come, and what the connector itself cannot do', () => {
     const now = { window: { from: '2026-02-25', to: '2026-03-05' } };
     const device = dataset('device', { granularity: 'snapshot' });
     const absent = dataset('naps', { notSupported: 'None here' });

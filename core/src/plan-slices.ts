@@ -1,5 +1,6 @@
 import { daysOf, spansOf, type DatasetInfo, type Day, type Window } from '@on-the-way/sdk';
 import { absenceOf, okDaysOf, type Absence, type AbsenceContext } from './absence.ts';
+import { failedDays } from './failed-days.ts';
 import type { LedgerEntry } from './ports.ts';
 import { urgency, wantedDays, type PlanInput, type SliceReason, type WantedDay } from './wanted-days.ts';
 
@@ -69,27 +70,43 @@ function slicesFor(
   const { from, words, askAgainAt = Number.POSITIVE_INFINITY } = absence;
   const askAgain = input.now >= askAgainAt;
   const isAsked = ({ day, reason }: WantedDay): boolean =>
-    (from !== undefined && day < from) || (askAgain && reason === 'live');
-  return [
-    ...slicesOf(dataset, wanted.filter(isAsked)),
-    ...absentSlices(
-      dataset,
-      // What is recorded without being asked for is no part of what a person wants of the past.
-      wanted.filter((day) => !isAsked(day) && day.reason !== 'backfill'),
-      entries,
-      words,
-    ),
-  ];
+    (from !== undefined && day < from) ||
+    (askAgain && reason === 'live') ||
+    // What is absent today may have been there in the past that a person wants.
+    (reason === 'backfill' && dataset.notSupported === undefined);
+  const asked = wanted.filter(isAsked);
+  const askedDays = new Set(asked.map(({ day }) => day));
+  const rest = wanted.filter(({ day, reason }) => !askedDays.has(day) && reason !== 'backfill');
+  return [...slicesOf(dataset, asked), ...absentSlices(dataset, rest, entries, words)];
+}
+
+/** Lower comes first. A day that failed often is behind those never asked for, so that it cannot keep them waiting. */
+function urgencyOf({ slice: { reason }, attempts }: RankedSlice): number {
+  const isStubborn = reason === 'retry' && attempts > failedDays.eachRun;
+  return isStubborn ? urgency.gap + 0.5 : urgency[reason];
+}
+
+/** The most urgent ones, dataset by dataset in turn: one that lags behind the others does not keep them waiting. */
+function mostUrgent(ranked: readonly RankedSlice[], limit = Infinity): readonly RankedSlice[] {
+  if (ranked.length <= limit) return ranked;
+  const turns = [...Map.groupBy(ranked, ({ slice }) => slice.dataset).values()].flatMap((own) =>
+    own.map((one, turn) => ({ one, turn })),
+  );
+  const chosen = turns.toSorted((a, b) => a.turn - b.turn).slice(0, limit);
+  const those = new Set(chosen.map(({ one }) => one));
+  return ranked.filter((one) => those.has(one));
 }
 
 /**
  * What a run asks for: the trailing window, days that failed and are due, days never asked for back to
  * `backfillFrom`, once a day those still within their dataset's settle time, and what `backfills` want of the
  * past. Days whose outcome is final are not asked for again unless a person asks. Of a watched dataset, days whose mark is the same as
- * when they were last asked for are left out; a dataset that is lastingly absent is asked for once a week.
+ * when they were last asked for are left out; a dataset that is lastingly absent is asked for once a week, and for the
+ * past that `backfills` want.
  *
  * What is absent comes first, since it costs nothing, then live work. Within a reason, what failed least
- * often comes first, so that a day that always fails cannot keep others waiting; then the newest day.
+ * often comes first, so that a day that always fails cannot keep others waiting; then the newest day. What failed
+ * more than three times comes behind the gaps for the same reason.
  */
 export function planSlices(input: PlanInput): Slice[] {
   const known = Map.groupBy(input.entries, (entry) => entry.dataset);
@@ -104,13 +121,10 @@ export function planSlices(input: PlanInput): Slice[] {
     .filter((dataset) => !chosen || chosen.includes(dataset.name))
     .flatMap((dataset) => slicesFor(input, dataset, known.get(dataset.name) ?? [], contextOf(dataset)));
   const order = (a: RankedSlice, b: RankedSlice): number =>
-    urgency[a.slice.reason] - urgency[b.slice.reason] ||
+    urgencyOf(a) - urgencyOf(b) ||
     (a.slice.reason === 'retry' ? a.attempts - b.attempts : 0) ||
     (a.slice.window.to < b.slice.window.to ? 1 : a.slice.window.to > b.slice.window.to ? -1 : 0);
-  return ranked
-    .toSorted(order)
-    .slice(0, sliceLimit)
-    .map(({ slice }) => slice);
+  return mostUrgent(ranked.toSorted(order), sliceLimit).map(({ slice }) => slice);
 }
 
 /** False while a plan holds a day that never had an answer, or failed; what is absent aside. */

@@ -99,8 +99,10 @@ export interface LedgerEntry {
   readonly mark?: string;
   /** Of a day that was not supported: the words it was refused with. */
   readonly reason?: string;
-  /** Of a day that was set aside: the version of the plugin that asked for it last. */
+  /** Of a day that was set aside: the version of the plugin that got a bad answer last. */
   readonly setAsideBy?: string;
+  /** Of a day that was set aside: the version of the plugin that asked for it last, whatever it met. */
+  readonly askedBy?: string;
 }
 
 /** What a run learned about a (dataset, day). */
@@ -108,7 +110,10 @@ export interface SliceOutcome {
   readonly dataset: string;
   readonly day: Day;
   readonly outcome: Outcome;
-  /** Tries this run made, retries included; 0 when it was not asked for. */
+  /**
+   * Tries this run made, retries included; 0 when it was not asked for. A failure of 0 tries is told of and counted, but
+   * says nothing of the day: the ledger is not told of it.
+   */
   readonly attempts: number;
   /** The day's mark when it was asked for. */
   readonly mark?: string;
@@ -116,8 +121,10 @@ export interface SliceOutcome {
   readonly note?: string;
   readonly errorCode?: string;
   readonly errorMessage?: string;
-  /** Of a failure that asking again does not mend: once it was asked for so often in vain, the day is set aside. */
+  /** Of an answer that asking again does not mend: after so many runs with such an answer the day is set aside. */
   readonly setAsideAfter?: number;
+  /** Of a cursor dataset that was read to its end: earlier days that failed are read with it. */
+  readonly coversEarlier?: true;
   /** Says what the day holds; unequal digests of two runs mean the source changed its answer. */
   readonly digest?: string;
   readonly rowsWritten: number;
@@ -183,7 +190,7 @@ export interface Ledger {
   readonly frontiers?: Frontiers;
   /**
    * Resolves when durable. Called only after the rows of these slices are. Forgets frontiers that are no longer
-   * true, and sets aside what has failed too often.
+   * true, sets aside what has had too many bad answers, and takes failed days for answered that a cursor dataset covers.
    */
   record(
     run: {

@@ -1,12 +1,6 @@
-import { dayAt, type Day } from '@on-the-way/sdk';
-import { datasetsToReread, frontiersInUse, type FrontierInput } from './frontier.ts';
+import { datasetsToReread, firstDayRead, frontiersInUse, type FrontierInput } from './frontier.ts';
 import type { Frontiers, Ledger } from './ports.ts';
 import type { PlanInput } from './wanted-days.ts';
-
-function firstOf({ backfillFrom, backfills = [], now, timeZone }: FrontierInput): Day {
-  const days = [backfillFrom, dayAt(now, timeZone), ...backfills.map(({ window }) => window.from)];
-  return days.toSorted()[0] ?? backfillFrom;
-}
 
 /**
  * Reads of the ledger what a plan is made from, and no more: recent days, failures, and days without a final answer.
@@ -19,7 +13,7 @@ export async function readForPlan(
 ): Promise<PlanInput> {
   const remembered = (await ledger.frontiers?.load(connection)) ?? [];
   const frontiers = frontiersInUse(input, remembered);
-  const from = firstOf(input);
+  const from = firstDayRead(input);
   const { version } = input;
   const datasets = input.datasets.map(({ name }) => name);
   const question = { from, datasets, frontiers, ...(version !== undefined && { version }) };

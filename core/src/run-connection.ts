@@ -45,10 +45,10 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
   const startedAt = clock.now();
   const counts: Record<string, DatasetCounts> = {};
   let ahead: Ahead | undefined;
-  const finish = (by?: Failure, left = false): RunSummary => {
+  const finish = (by?: Failure, { left = false, heldUp = false } = {}): RunSummary => {
     const error = toldOf(input, by) ?? (left ? drainFailure(input) : undefined);
     const isStopped = error === undefined && (left || input.signal.aborted);
-    const summary: RunSummary = {
+    return {
       runId,
       connection,
       status: isStopped ? 'interrupted' : statusOf(counts, error, left),
@@ -57,15 +57,14 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
       slicesPlanned: ahead?.slices.length ?? 0,
       datasets: counts,
       requests: input.requestsMade(),
+      ...(heldUp && { heldUp }),
       ...(ahead?.skipped !== undefined && { skipped: ahead.skipped }),
       ...(ahead?.change !== undefined && { lastChange: ahead.change }),
       ...(error && { error }),
     };
-    bus.emit('run:finished', summary);
-    return summary;
   };
 
-  if (isDraining(input)) return finish(undefined, true);
+  if (isDraining(input)) return finish(undefined, { left: true });
   let connector: OpenConnector;
   try {
     connector = await input.open(input.signal);
@@ -75,7 +74,7 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
   }
   const kept = keepOpen(connector, () => input.open(input.signal));
   try {
-    if (isDraining(input)) return finish(undefined, true);
+    if (isDraining(input)) return finish(undefined, { left: true });
     const known = await lookAhead(input, kept, connector);
     if ('failure' in known) return finish(known.failure);
     ahead = known;
@@ -87,13 +86,13 @@ export async function runConnection(input: RunInput): Promise<RunSummary> {
     for (const { name } of datasets) if (onlyDatasets?.includes(name) !== false) counts[name] = emptyCounts();
     bus.emit('run:started', { runId, connection, slices: slices.length, at: startedAt });
     const watched = new Set(datasets.flatMap(({ name, watched: is }) => (is === true ? [name] : [])));
-    const { failure, left } = await runSlices(
+    const { failure, ...end } = await runSlices(
       input,
       { connector: kept, version, marks, watched },
       slices,
       counts,
     );
-    return finish(failure, left);
+    return finish(failure, end);
   } finally {
     await kept.close();
   }

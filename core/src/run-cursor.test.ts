@@ -105,7 +105,9 @@ describe('a cursor dataset', () => {
     const summary = await host.run();
     expect(summary).toMatchObject({ status: 'succeeded', slicesPlanned: 1 });
     expect(host.history).toEqual(['wrote 1', 'cursor 1 (1)', 'wrote 1', 'cursor 2 (1)']);
-    expect(host.recorded).toMatchObject([{ dataset: 'events', day: today, outcome: 'ok', rowsWritten: 2 }]);
+    expect(host.recorded).toMatchObject([
+      { dataset: 'events', day: today, outcome: 'ok', rowsWritten: 2, coversEarlier: true },
+    ]);
     expect(host.recorded[0]).not.toHaveProperty('digest');
   });
 
@@ -194,6 +196,7 @@ describe('a cursor dataset', () => {
     expect(summary.status).toBe('interrupted');
     expect(host.cursor()).toBe(3);
     expect(host.recorded).toMatchObject([{ outcome: 'ok', rowsWritten: 3 }]);
+    expect(host.recorded[0]).not.toHaveProperty('coversEarlier');
     expect((await host.run({ signal: AbortSignal.abort() })).status).toBe('interrupted');
   });
 

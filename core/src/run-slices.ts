@@ -64,6 +64,8 @@ interface Work extends Omit<RunParts, 'sink'>, Opened {
   end(failure?: Failure): void;
   /** Days were left undone since the run drains. */
   leave(): void;
+  /** Days were not read for a reason that lies in the network, or in what was asked before. */
+  holdUp(): void;
 }
 
 /** How the slices of a run ended. */
@@ -72,6 +74,8 @@ export interface SlicesEnd {
   readonly failure?: Failure | undefined;
   /** A drain left days undone. */
   readonly left: boolean;
+  /** As in the run's summary. */
+  readonly heldUp: boolean;
 }
 
 /** The dataset took the connector's process down before; asking again would do it again. */
@@ -90,6 +94,7 @@ export async function runSlices(
   const stop = new AbortController();
   let failure: Failure | undefined;
   let left = false;
+  let heldUp = false;
   const work: Work = {
     ...parts,
     ...opened,
@@ -98,13 +103,14 @@ export async function runSlices(
     accounts: createAccounts({ ...parts, counts }),
     signal: AbortSignal.any([parts.signal, stop.signal]),
     leave: () => (left = true),
+    holdUp: () => (heldUp = true),
     end(by) {
       failure ??= by;
       stop.abort(new DOMException('The run has ended', 'AbortError'));
     },
   };
   for (const slice of slices.filter(({ reason }) => reason === 'absent')) {
-    if (work.signal.aborted) return { failure, left };
+    if (work.signal.aborted) return { failure, left, heldUp };
     await recordSlice(work, slice, outcomesOfAbsence(slice));
   }
   const results = await Promise.allSettled(
@@ -121,7 +127,7 @@ export async function runSlices(
   await work.accounts.close(parts.signal);
   const broken = results.find((result) => result.status === 'rejected');
   if (broken) throw broken.reason;
-  return { failure, left };
+  return { failure, left, heldUp };
 }
 
 /**
@@ -144,6 +150,7 @@ interface Answer {
   readonly tallies: Tallies;
   /** Of a cursor dataset: its turn ended before the source did. */
   readonly more: boolean;
+  readonly isCursor: boolean;
 }
 
 async function askOnce(
@@ -158,11 +165,11 @@ async function askOnce(
   const { written, tally } = soFar;
   if (!isCursor) {
     const tallies = await fetchSlice(slice, requestId, { connector, accounts, written, reach }, signal);
-    return { tallies, more: false };
+    return { tallies, more: false, isCursor };
   }
   const parts = { connector, accounts, cursors, tally, clock, drain, reach };
   const { more } = await fetchCursor(slice, requestId, parts, signal);
-  return { tallies: new Map([[slice.window.from, tally]]), more };
+  return { tallies: new Map([[slice.window.from, tally]]), more, isCursor };
 }
 
 /** Asks once. What ends the run is told at once: when this rejects, the next slice begins. */
@@ -228,9 +235,11 @@ async function resultOf(work: Work, slice: Slice, soFar: SoFar): Promise<SliceRe
     let answer = await turn();
     while (answer.more && work.drain?.aborted !== true) answer = await turn();
     if (answer.more) work.leave();
-    const { tallies } = answer;
+    const { tallies, more, isCursor } = answer;
     const marks = work.watched.has(slice.dataset) ? work.marks : {};
-    return { outcomes: outcomesOf(slice, tallies, attempts, marks) };
+    const outcomes = outcomesOf(slice, tallies, attempts, marks);
+    if (!isCursor || more) return { outcomes };
+    return { outcomes: outcomes.map((outcome) => ({ ...outcome, coversEarlier: true })) };
   } catch (error) {
     if (work.signal.aborted && !ending) return undefined;
     if (error instanceof Drained) {
@@ -281,7 +290,12 @@ function halvesOf(slice: Slice): Slice[] {
   return windows.map((window) => ({ ...slice, window }));
 }
 
-/** Counts outcomes and tells of them, once the ledger has them. */
+/** It was refused before it was asked for, so that what is known of the day stands. */
+function isUnasked({ outcome, attempts }: SliceOutcome): boolean {
+  return outcome === 'failed' && attempts === 0;
+}
+
+/** Counts outcomes and tells of them, once the ledger has those that say something of their days. */
 async function recordSlice(
   work: Work,
   slice: Slice,
@@ -289,8 +303,10 @@ async function recordSlice(
   status?: number,
 ): Promise<void> {
   const { runId, connection, ledger, bus, clock, version } = work;
+  const learned = outcomes.filter((outcome) => !isUnasked(outcome));
+  if (outcomes.some((outcome) => isUnasked(outcome) || outcome.errorCode === 'transient')) work.holdUp();
   work.reach?.('before-ledger');
-  await ledger.record({ connection, runId, version, at: clock.now() }, outcomes);
+  if (learned.length > 0) await ledger.record({ connection, runId, version, at: clock.now() }, learned);
   work.reach?.('after-ledger');
   const counts = (work.counts[slice.dataset] ??= emptyCounts());
   for (const { outcome } of outcomes) counts[outcome] += 1;

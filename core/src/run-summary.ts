@@ -39,6 +39,11 @@ export interface RunSummary {
   readonly datasets: Readonly<Record<string, DatasetCounts>>;
   /** Requests made to the source, as far as the connector counts them. */
   readonly requests: number;
+  /**
+   * There are days that were not asked for since others of their dataset had failed, or that failed for the network:
+   * to ask on at once would be in vain.
+   */
+  readonly heldUp?: true;
   /** Why nothing was asked for: there can be nothing new. */
   readonly skipped?: string;
   /** What the connector's `lastChange` said before the plan, where it was asked and known. */

@@ -59,7 +59,7 @@ export interface PlanInput {
   readonly backfills?: readonly WantedPast[];
   /** `backfill`: nothing but what `backfills` want. */
   readonly scope?: 'all' | 'backfill';
-  /** Slices in the plan at most; the most urgent ones. */
+  /** Slices in the plan at most; the most urgent ones of each dataset. */
   readonly sliceLimit?: number;
 }
 

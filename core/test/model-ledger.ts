@@ -21,32 +21,48 @@ function isBroken(
   return ofRow || (isAbsent && (absentFrom === undefined || day < absentFrom));
 }
 
+/** An entry, and how many runs in a row got a bad answer. */
+interface KnownEntry extends LedgerEntry {
+  readonly badAnswers: number;
+}
+
 function entryOf(
-  known: LedgerEntry | undefined,
+  known: KnownEntry | undefined,
   outcome: SliceOutcome,
   { version, at }: { readonly version: string; readonly at: number },
-): LedgerEntry {
+): KnownEntry {
   const { dataset, day, errorMessage: reason, setAsideAfter = Infinity } = outcome;
   const hasFailed = outcome.outcome === 'failed';
   const goesOn = known?.outcome === 'failed' && (hasFailed || outcome.attempts > 0);
   const attempts = (goesOn ? known.attempts : 0) + outcome.attempts;
   const mark = hasFailed || outcome.attempts === 0 ? known?.mark : outcome.mark;
-  const isSetAside = hasFailed && (known?.setAsideBy !== undefined || attempts >= setAsideAfter);
+  const isBad = hasFailed && outcome.setAsideAfter !== undefined;
+  const badAnswers = hasFailed ? (known?.badAnswers ?? 0) + (isBad ? 1 : 0) : 0;
+  const isSetAside = hasFailed && (known?.setAsideBy !== undefined || (isBad && badAnswers >= setAsideAfter));
   return {
     dataset,
     day,
     outcome: outcome.outcome,
     attempts,
     lastAttemptAt: at,
+    badAnswers,
     ...(mark !== undefined && { mark }),
     ...(outcome.outcome === 'not_supported' && attempts > 0 && reason !== undefined && { reason }),
-    ...(isSetAside && { setAsideBy: version }),
+    ...(isSetAside && { setAsideBy: isBad ? version : known!.setAsideBy!, askedBy: version }),
   };
+}
+
+/** A cursor dataset that was read to its end has read what a failed day left out. */
+function cover(entries: Map<string, KnownEntry>, { dataset, day }: SliceOutcome): void {
+  for (const [key, entry] of entries) {
+    const isCovered = entry.dataset === dataset && entry.day < day && entry.outcome === 'failed';
+    if (isCovered) entries.set(key, { ...entry, outcome: 'no_data' });
+  }
 }
 
 /** Makes an empty one. */
 export function createModelLedger(): ModelLedger {
-  const entries = new Map<string, LedgerEntry>();
+  const entries = new Map<string, KnownEntry>();
   const kept = new Map<string, Frontier>();
   return {
     async read(_connection, { from, datasets, frontiers = [], version }) {
@@ -69,6 +85,7 @@ export function createModelLedger(): ModelLedger {
         const frontier = kept.get(outcome.dataset);
         if (frontier && isBroken(frontier, outcome)) kept.delete(outcome.dataset);
         entries.set(keyOf(outcome), entryOf(entries.get(keyOf(outcome)), outcome, run));
+        if (outcome.coversEarlier === true) cover(entries, outcome);
       }
     },
   };

@@ -36,7 +36,11 @@ function spawnCommand(node) {
   // Whoever started us may be ended without a word; do not leave the command behind.
   const parent = process.ppid;
   setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref();
-  child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
+  child.on('exit', (code, signal) => {
+    // A daemon listens for these as soon as it runs; before that it has nothing to finish.
+    const isEarlyStop = process.argv[2] === 'start' && ['SIGINT', 'SIGTERM', 'SIGHUP'].includes(signal);
+    process.exit(code ?? (isEarlyStop ? 0 : 128 + (constants.signals[signal] ?? 0)));
+  });
 }
 
 const node = ownIsEnough ? process.execPath : pinnedNode();

@@ -13,6 +13,9 @@ interface BackfillParts {
 /** Slices a run of a backfill asks for at most, so that what is live never waits for long. */
 const slicesAtOnce = 500;
 
+// Long enough for most outages to be over, and short enough to go on soon after.
+const longestHoldMs = 5 * 60_000;
+
 /** The backfill a run works on: the one it was begun for, else the oldest one; undefined where none is open. */
 export async function backfillOfRun(
   { backfills }: Pick<BackfillParts, 'backfills'>,
@@ -42,6 +45,13 @@ export function planOfBackfill({
   };
 }
 
+/** How long nothing of the connection's past is asked for; 0 where the next run may follow at once. */
+function waitMsAfter({ error, heldUp }: RunSummary, intervalSeconds: number): number {
+  const intervalMs = intervalSeconds * 1000;
+  if (error) return error.retryAfterMs ?? intervalMs;
+  return heldUp === true ? Math.min(intervalMs, longestHoldMs) : 0;
+}
+
 async function isOver(parts: BackfillParts, backfill: Backfill, summary: RunSummary): Promise<boolean> {
   const { error, status, slicesPlanned, requests } = summary;
   if (requestsLeftOf(backfill) <= requests) return true;
@@ -55,7 +65,8 @@ async function isOver(parts: BackfillParts, backfill: Backfill, summary: RunSumm
 
 /**
  * Remembers what the run asked, and ends the backfill of which nothing is left. One whose run ended before it could ask
- * goes on after the pause, or an interval later. Throws Fenced as every write of a run.
+ * goes on after the pause, or an interval later; one whose source fails some minutes later. Throws Fenced as every write
+ * of a run.
  */
 export async function afterBackfill(
   parts: BackfillParts,
@@ -63,8 +74,8 @@ export async function afterBackfill(
   run: { readonly summary: RunSummary; readonly claim: Fence; readonly intervalSeconds: number },
 ): Promise<void> {
   const { summary, claim, intervalSeconds } = run;
-  const { error, requests } = summary;
-  const waitMs = error ? (error.retryAfterMs ?? intervalSeconds * 1000) : 0;
+  const { requests } = summary;
+  const waitMs = waitMsAfter(summary, intervalSeconds);
   await parts.backfills.ran(backfill.id, { requests, waitMs }, claim);
   if (await isOver(parts, backfill, summary)) await parts.backfills.finish(backfill.id, claim);
 }

@@ -88,6 +88,8 @@ describe('how far a backfill has come', () => {
       left: 2,
     });
     expect(progressOf(backfill, days, null)).toMatchObject({ total: null, done: 7, left: null });
+    const cannot = [{ ...datasets[0]!, notSupported: 'No credential covers it' }];
+    expect(progressOf(backfill, days, cannot)).toMatchObject({ done: 9, failed: 1, left: 0 });
   });
 
   test('its state tells an end for want of requests from an end for want of days', () => {

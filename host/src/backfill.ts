@@ -107,9 +107,12 @@ export function progressOf(
   const each = countDays(window.from, window.to);
   const isKnown = readable !== undefined || asked !== undefined;
   const datasets = names.map((dataset) => {
-    const counts = days.get(dataset) ?? none;
-    const { ok, noData, notSupported, failed } = counts;
-    const left = Math.max(0, each - ok - noData - notSupported - failed);
+    const found = days.get(dataset) ?? none;
+    const { ok, noData, failed } = found;
+    // What the connector itself cannot do is never asked for.
+    const cannot = known?.some(({ name, notSupported: why }) => name === dataset && why !== undefined);
+    const counts = cannot ? { ...found, notSupported: each - ok - noData - failed } : found;
+    const left = Math.max(0, each - ok - noData - counts.notSupported - failed);
     return { dataset, ...counts, left: isKnown ? left : null };
   });
   const sum = (of: (one: BackfillDays) => number): number => datasets.reduce((all, one) => all + of(one), 0);

@@ -24,6 +24,7 @@ import { createNotificationStore, type NotificationStore } from './notify/store.
 import { createOpenBreakers, type OpenBreakers } from './open-breakers.ts';
 import { createJobQueue, type JobQueue } from './queue/job-queue.ts';
 import { readsSources as isReader } from './roles.ts';
+import { refusedBasisOf } from './refused-basis.ts';
 import { createRunService, type RunService } from './run-service.ts';
 import { createSignInService, type SignInService } from './sign-in.ts';
 import { createScheduler, type Scheduler } from './scheduler.ts';
@@ -302,6 +303,8 @@ function registerScheduler({ config, clock, log, reach }: Leaves, { get, provide
       hosts: get(tokens.hosts),
       dueRuns: get(tokens.dueRuns),
       queue: get(tokens.queue),
+      refusedBasis: (connection) =>
+        refusedBasisOf({ baseDir: config.baseDir, sessions: get(tokens.sessions) }, connection),
       clock,
       log,
       reach,

@@ -27,6 +27,12 @@ export interface Coverage {
   readonly totals: Readonly<Record<CellState | 'revisions', number>>;
 }
 
+/** What it is read from. */
+interface Stores {
+  readonly ledger: Pick<LedgerStore, 'coverage' | 'firstDay'>;
+  readonly connections: Pick<ConnectionStore, 'state'>;
+}
+
 function cellOf(
   info: { readonly granularity?: DatasetInfo['granularity'] },
   day: Day,
@@ -63,9 +69,25 @@ function knownDatasets(
   return [...current, ...former.map((name) => ({ name }))];
 }
 
+/**
+ * The first day that can be missing or have changed: the first day wanted, or an older one that a person asked for, such
+ * as a backfill's.
+ */
+export async function firstDayKnown(
+  { ledger, connections }: Stores,
+  connection: string,
+  today: Day,
+): Promise<Day> {
+  const [known, { backfillFrom }] = await Promise.all([
+    ledger.firstDay(connection),
+    connections.state(connection),
+  ]);
+  return [today, known ?? today, backfillFrom ?? today].toSorted()[0]!;
+}
+
 /** Reads the grid; without a window, from the first day wanted to today. */
 export async function coverageOf(
-  stores: { readonly ledger: LedgerStore; readonly connections: ConnectionStore },
+  stores: Stores,
   request: {
     readonly connection: string;
     readonly timeZone: string;

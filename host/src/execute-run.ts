@@ -22,16 +22,17 @@ import {
 import { afterBackfill, backfillOfRun, planOfBackfill, requestsLeftOf } from './backfill-run.ts';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { openConnection, type OpenParts } from './open-connection.ts';
+import { refusedBasisOf } from './refused-basis.ts';
 import { settingAside } from './set-aside.ts';
 import type { Backfill, BackfillStore } from './storage/backfills.ts';
 import type { Claim, ClaimStore } from './storage/claims.ts';
 import type { ConnectionState, ConnectionStore } from './storage/connections.ts';
 import type { CursorStore } from './storage/cursors.ts';
 import type { DeadLetterStore } from './storage/dead-letters.ts';
+import { Fenced } from './storage/fence.ts';
 import type { LedgerStore } from './storage/ledger.ts';
 import type { RunEndStore } from './storage/run-end.ts';
 import type { RunStore, Trigger } from './storage/runs.ts';
-import { rememberPause } from './use-connector.ts';
 import { drainWithin } from './wall-limit.ts';
 
 /** What a person may ask of a run. */
@@ -125,29 +126,39 @@ export async function executeRun(
   const wall = drainWithin(connection, request.drain);
   const held = { ...request, signal, drain: wall.drain };
   const isBackfill = request.trigger === 'backfill';
-  const backfill = isBackfill ? await backfillOfRun(parts, name, request) : undefined;
-  const summary = await runWithin(parts, {
-    runId,
-    claim,
-    startedAt,
-    connection,
-    request: held,
-    backfill,
-  }).finally(wall.clear);
-  if (backfill)
-    await afterBackfill(parts, backfill, { summary, claim, intervalSeconds: connection.intervalSeconds });
-  await parts.letters.settleSlices(name);
-  parts.reach?.('before-finish');
-  const pauseMs = await rememberEnd(
-    parts,
-    { claim, connection, request, startedAt, elapsedMs: performance.now() - began },
-    summary,
-  );
-  parts.reach?.('after-finish');
-  const { error } = summary;
-  return error && pauseMs !== undefined
-    ? { ...summary, error: { ...error, retryAfterMs: pauseMs } }
-    : summary;
+  const run = { runId, claim, startedAt, connection, request: held };
+  let requests = 0;
+  try {
+    const backfill = isBackfill ? await backfillOfRun(parts, name, request) : undefined;
+    const summary = await runWithin(parts, { ...run, backfill }).finally(wall.clear);
+    ({ requests } = summary);
+    if (backfill)
+      await afterBackfill(parts, backfill, { summary, claim, intervalSeconds: connection.intervalSeconds });
+    parts.reach?.('before-finish');
+    const ended = await rememberEnd(
+      parts,
+      { claim, connection, request, startedAt, elapsedMs: performance.now() - began },
+      summary,
+    );
+    parts.reach?.('after-finish');
+    parts.bus.emit('run:finished', ended);
+    return ended;
+  } catch (error) {
+    // Of one that the database did not take nobody knows yet how it ends.
+    if (error instanceof Fenced)
+      parts.bus.emit('run:finished', lostRun(parts, run, { requests, error: failureOf(error) }));
+    throw error;
+  }
+}
+
+/** What is told of a run that another host has taken over: that one tells the rest. */
+function lostRun(
+  { clock }: ExecuteParts,
+  { runId, connection, startedAt }: Pick<Run, 'runId' | 'connection' | 'startedAt'>,
+  { requests, error }: { readonly requests: number; readonly error: Failure },
+): RunSummary {
+  const ended = endedEarly(connection.name, runId, startedAt, error);
+  return { ...ended, status: 'interrupted', finishedAt: clock.now(), requests };
 }
 
 /** Whether it was asked for everything, as the schedule asks; such a run moves the next one. */
@@ -155,55 +166,47 @@ function isOfEverything({ trigger, only, onlyDatasets }: RunRequest): boolean {
   return trigger !== 'backfill' && only === undefined && onlyDatasets === undefined;
 }
 
-/** Resolves with how long the source is left alone, in milliseconds, if it is. */
+/** Resolves with the run as it is told of: with how long the source is left alone, if it is. */
 async function rememberEnd(
   parts: ExecuteParts,
   run: Pick<Run, 'claim' | 'connection' | 'request' | 'startedAt'> & { readonly elapsedMs: number },
   summary: RunSummary,
-): Promise<number | undefined> {
+): Promise<RunSummary> {
   const { connection, request, startedAt, elapsedMs } = run;
   const everything = isOfEverything(request);
   // A person who stopped his own run has not asked for the next one.
   const moves = everything && !(summary.status === 'interrupted' && request.trigger === 'person');
   const passed = everything && summary.status === 'succeeded' && summary.skipped === undefined;
-  const signInPauseMs = await signInPauseOf(parts, summary);
-  return parts.runEnds.record(
+  const { error } = summary;
+  const isRefused = error?.code === 'auth' || error?.code === 'needs_user';
+  const pauseMs = await parts.runEnds.record(
     {
       summary,
       elapsedMs,
-      signInPauseMs,
+      ...(isRefused && { refusedBasis: await refusedBasisOf(parts, connection) }),
       ...(passed && { pass: { change: summary.lastChange ?? null, at: startedAt } }),
       ...(moves && { intervalSeconds: connection.intervalSeconds }),
     },
     run.claim,
   );
-}
-
-/** A refused sign-in pauses sign-ins alone: what a saved session can read goes on being read. */
-async function signInPauseOf(
-  parts: ExecuteParts,
-  { connection, error }: RunSummary,
-): Promise<number | undefined> {
-  return error?.refusedSignIn === true ? rememberPause(parts, connection, error) : undefined;
+  return error && pauseMs !== undefined
+    ? { ...summary, error: { ...error, retryAfterMs: pauseMs } }
+    : summary;
 }
 
 /** Runs with what is left of the day's budget. */
 async function runWithin(parts: ExecuteParts, run: Run): Promise<RunSummary> {
   const { runId, startedAt, connection, claim, backfill } = run;
-  const end = (ended: RunSummary): RunSummary => {
-    parts.bus.emit('run:finished', ended);
-    return ended;
-  };
-  const finish = (error: Failure): RunSummary => end(endedEarly(connection.name, runId, startedAt, error));
+  const finish = (error: Failure): RunSummary => endedEarly(connection.name, runId, startedAt, error);
   // Cancelled, or done by another host, since it was decided to go on with it.
-  if (run.request.trigger === 'backfill' && !backfill) return end(skippedBackfill(run));
+  if (run.request.trigger === 'backfill' && !backfill) return skippedBackfill(run);
   const ofDay = await budgetOf(parts, run);
   if (ofDay <= 0) return finish(daySpent(run));
   const budget = Math.min(ofDay, backfill ? requestsLeftOf(backfill) : Infinity);
   let sink: RunSink;
   try {
     sink = settingAside(await parts.sink(connection.sink), {
-      letters: parts.letters,
+      letters: parts.letters.under(claim),
       connection: connection.name,
       runId,
     });

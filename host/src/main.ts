@@ -1,7 +1,11 @@
 // The otw command. Started by bin/otw.js, and by `npm start` from the sources.
-import { runCommandLine } from './cli/command-line.ts';
+import { beginEarlyStop } from './cli/early-stop.ts';
 import { exitCodes } from './host-error.ts';
 import { hostVersion } from './host-version.ts';
+
+// All else takes half a second to load, and a supervisor may stop the daemon within it.
+if (process.argv[2] === 'start') beginEarlyStop();
+const { runCommandLine } = await import('./cli/command-line.ts');
 
 // What commands write down is a person's data or what leads to it: for this user alone, unless a file says otherwise.
 process.umask(0o077);

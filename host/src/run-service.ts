@@ -138,7 +138,8 @@ const withRecording =
       const budget = await budgetOf(parts, { connection, startedAt: parts.clock.now() });
       const limit = Number.isFinite(budget) && { requestBudget: Math.max(0, budget) };
       const outcome = await useConnector(parts, connection, { ...request, ...limit, fence: claim }, use);
-      if (outcome.stoppedBy) await rememberPause(parts, connection.name, outcome.stoppedBy);
+      const { stoppedBy: failure } = outcome;
+      if (failure) await rememberPause(parts, connection.name, { failure, fence: claim });
       return outcome;
     } finally {
       await claim.release();
@@ -157,7 +158,11 @@ async function begin(
   if (request.onlyIfDue === true && state.isPutOff) throw new NotDue('Another run has read what was due');
   refuseToBegin(state, parts, connection);
   const { jobId } = request;
-  const held = { waitMs: jobId === undefined ? endsWithinMs : 0, runId, ...(jobId !== undefined && { jobId }) };
+  const held = {
+    waitMs: jobId === undefined ? endsWithinMs : 0,
+    runId,
+    ...(jobId !== undefined && { jobId }),
+  };
   const claim = await claimConnection(parts, connection.name, held);
   parts.reach?.('run-claimed');
   const begun = Promise.withResolvers<void>();

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { failureOf, type Clock } from '@on-the-way/core';
 import { addDays, dayAt } from '@on-the-way/sdk';
+import type { Knex } from 'knex';
 import { atMost } from './at-most.ts';
 import type { ConnectionConfig } from './config/host-config.ts';
+import type { AskedRun } from './queue/job.ts';
 import { Worker, type WorkerParts } from './queue/worker.ts';
 import { alreadyRunning, type RunRequest } from './run-service.ts';
 import type { RunStore } from './storage/runs.ts';
@@ -35,9 +37,12 @@ export interface SchedulerParts extends WorkerParts {
   readonly readsSources: boolean;
   readonly runs: RunStore;
   readonly clock: Clock;
+  /** A digest of what a connection signs in with. */
+  readonly refusedBasis: (connection: ConnectionConfig) => Promise<string | undefined>;
 }
 
 const lookEveryMs = 1_000;
+const lookMs = 2_000;
 const drainMs = 7_000;
 const endMs = 1_000;
 const checkClockMs = 60_000;
@@ -110,7 +115,9 @@ class HostScheduler implements Scheduler {
     const reason = new DOMException('The host is stopping', 'AbortError');
     this.#draining.abort(reason);
     this.#alarm.ring();
-    const over = Promise.all([this.#loop.then(() => this.#worker.idle()), this.#askedOver()]);
+    // A look that the database does not answer begins nothing any more, and is no reason to stay.
+    const looked = atMost(lookMs, this.#loop);
+    const over = Promise.all([looked.then(() => this.#worker.idle()), this.#askedOver()]);
     await atMost(drainMs, over);
     this.#givingUp.abort(reason);
     await over;
@@ -145,15 +152,17 @@ class HostScheduler implements Scheduler {
   }
 
   async #plan(): Promise<void> {
-    const { connections, dueRuns, clock, states } = this.#parts;
-    await states.ensure(connections.map(({ name }) => name));
-    await dueRuns.plan(
-      connections.map(({ name, intervalSeconds, timeZone, backfillDays }) => ({
-        connection: name,
-        intervalSeconds,
-        backfillFrom: addDays(dayAt(clock.now(), timeZone), 1 - backfillDays),
-      })),
-    );
+    const { connections, dueRuns, clock, states, refusedBasis } = this.#parts;
+    const names = connections.map(({ name }) => name);
+    await states.ensure(names);
+    const refused = await dueRuns.refused(names);
+    const planned = connections.map(async (connection) => ({
+      connection: connection.name,
+      intervalSeconds: connection.intervalSeconds,
+      backfillFrom: addDays(dayAt(clock.now(), connection.timeZone), 1 - connection.backfillDays),
+      refusedBasis: refused.has(connection.name) ? await refusedBasis(connection) : undefined,
+    }));
+    await dueRuns.plan(await Promise.all(planned));
   }
 
   /** Due times are the database's; days and what is shown are by the clock here. */
@@ -175,9 +184,14 @@ class HostScheduler implements Scheduler {
     const request: RunRequest = { trigger: 'person', ...this.#stopSignals(), ...wanted };
     const { runId, finished } = await service.begin(connection, request);
     const { name } = connection;
-    const followed = finished.catch((error: unknown) =>
-      log.error({ connection: name, error: failureOf(error).message }, 'run was given up'),
-    );
+    const followed = finished
+      .then(({ status }) => {
+        const isBrokenOff = status === 'interrupted' && this.#draining.signal.aborted;
+        return isBrokenOff ? this.#leave(name, { runId, ...wanted }) : undefined;
+      })
+      .catch((error: unknown) =>
+        log.error({ connection: name, error: failureOf(error).message }, 'run was given up'),
+      );
     void this.#track(followed);
     return runId;
   }
@@ -187,13 +201,25 @@ class HostScheduler implements Scheduler {
     const { service, runs, queue, hosts } = this.#parts;
     const { name } = connection;
     await service.expectToBegin(connection);
+    await queue.ready();
     const runId = randomUUID();
-    await runs.ask({ runId, connection: name }, async (transaction) => {
-      const job = { connection: name, reason: 'asked', asked: { runId, ...wanted } } as const;
-      if ((await queue.add('run', [job], transaction)) === 0) throw alreadyRunning(name);
-    });
+    await runs.ask({ runId, connection: name }, (transaction) =>
+      this.#add(name, { runId, ...wanted }, transaction),
+    );
     await hosts.wake();
     return runId;
+  }
+
+  /** Others go on with a run that this host broke off, or this one does when it starts again. */
+  async #leave(name: string, asked: AskedRun): Promise<void> {
+    const { runs, queue } = this.#parts;
+    await queue.ready();
+    await runs.askAgain(asked.runId, (transaction) => this.#add(name, asked, transaction));
+  }
+
+  async #add(connection: string, asked: AskedRun, transaction: Knex.Transaction): Promise<void> {
+    const added = await this.#parts.queue.add('run', [{ connection, reason: 'asked', asked }], transaction);
+    if (added === 0) throw alreadyRunning(connection);
   }
 
   async #track<T>(work: Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import type { EventOutcome, RunSink } from '@on-the-way/core';
 import { ConnectorError, type RawEvent, type SinkWriter } from '@on-the-way/sdk';
 import { isUnreachable } from './storage/database.ts';
-import type { DeadLetterStore, Refusal } from './storage/dead-letters.ts';
+import type { Refusal, RunLetters } from './storage/dead-letters.ts';
 
 /** The refusal of an event whose key is taken. */
 export const conflict: Refusal = {
@@ -13,7 +13,7 @@ export const conflict: Refusal = {
 
 /** What a run that sets events aside is. */
 export interface SettingAside {
-  readonly letters: Pick<DeadLetterStore, 'add'>;
+  readonly letters: RunLetters;
   readonly connection: string;
   readonly runId: string;
 }

@@ -3,6 +3,7 @@ import { ConnectorError, dayAt, formatInstant } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { openConnection, type OpenParts, type OpenRequest } from './open-connection.ts';
 import type { ConnectionStore } from './storage/connections.ts';
+import type { Fence } from './storage/fence.ts';
 
 /** What a connector is used with outside of a run. */
 export interface UseParts extends OpenParts {
@@ -27,22 +28,27 @@ export function signInRefused(
 
 /**
  * Remembers the pause a source asked for: of sign-ins where it refused one, else of everything. Resolves
- * with how long it is in milliseconds; undefined for any other failure.
+ * with how long it is in milliseconds; undefined for any other failure. Throws Fenced where there is a fence.
  */
 export async function rememberPause(
   { connections, signInPauses, clock }: UseParts,
   connection: string,
-  failure: Failure,
+  { failure, fence }: { readonly failure: Failure; readonly fence?: Fence | undefined },
 ): Promise<number | undefined> {
   if (failure.code !== 'rate_limited') return undefined;
-  return failure.refusedSignIn === true
-    ? signInPauses.refused(connection, clock.now(), failure.retryAfterMs)
-    : connections.pause(connection, clock.now(), failure);
+  const now = clock.now();
+  if (failure.refusedSignIn === true)
+    return (fence ? signInPauses.under(fence) : signInPauses).refused(connection, now, failure.retryAfterMs);
+  return (fence ? connections.under(fence) : connections).pause(connection, now, failure);
 }
 
-async function withPause(parts: UseParts, connection: ConnectionConfig, error: unknown): Promise<unknown> {
+async function withPause(
+  parts: UseParts,
+  connection: ConnectionConfig,
+  { error, fence }: { readonly error: unknown; readonly fence: Fence | undefined },
+): Promise<unknown> {
   const failure = failureOf(error);
-  const retryAfterMs = await rememberPause(parts, connection.name, failure);
+  const retryAfterMs = await rememberPause(parts, connection.name, { failure, fence });
   if (retryAfterMs === undefined) return error;
   return failure.refusedSignIn === true
     ? signInRefused(parts.clock.now() + retryAfterMs, connection, retryAfterMs, error)
@@ -72,7 +78,7 @@ export async function useConnector<T>(
       await connector.close();
     }
   } catch (error) {
-    throw await withPause(parts, connection, error);
+    throw await withPause(parts, connection, { error, fence: request.fence });
   } finally {
     if (requests > 0) await parts.connections.countRequests(connection.name, day, requests);
   }

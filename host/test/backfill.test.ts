@@ -41,6 +41,7 @@ beforeAll(async () => {
       windowDays: 1,
       backfillDays: 2,
       every: '1h',
+      policies: { attempts: 1 },
     },
   };
   writeFileSync(
@@ -205,6 +206,65 @@ describe('otw backfill without a host', () => {
       days_failed: 1,
       days_left: 0,
     });
+    const gaps = await here('coverage', 'garmin', '--gaps', '--json');
+    expect(JSON.parse(gaps.stdout)).toMatchObject({ from: ago(42), to: today, totals: { failed: 1 } });
+  });
+
+  test('a source that fails is left alone for a while; what was not asked for stays as it was, and is asked for then', async () => {
+    const window = ['--from', ago(30), '--to', ago(20), '--dataset', 'steps'];
+    const known = () =>
+      made.query(
+        `select outcome, error_code as code, count(*)::int as days from app.slice_ledger
+         where dataset = 'steps' and day between '${ago(30)}' and '${ago(20)}' group by 1, 2 order by 1`,
+      );
+    let isAway = true;
+    source.answer = (name, days) =>
+      isAway && name === 'steps'
+        ? { error: { code: 'transient', message: 'it does not answer' } }
+        : usual(name, days);
+    const going = start('backfill', 'garmin', ...window, '--refresh', '--json');
+    await going.said(/left alone for some minutes/);
+    expect(await known()).toEqual([
+      { outcome: 'failed', code: 'transient', days: 5 },
+      { outcome: 'ok', code: null, days: 6 },
+    ]);
+    // As after those minutes.
+    isAway = false;
+    await made.query('update app.backfill set next_run_at = now() where finished_at is null');
+    const ended = await going.finished;
+    expect(ended).toMatchObject({ code: 3 });
+    expect(shown(ended).backfill).toMatchObject({
+      state: 'finished',
+      days_done: 6,
+      days_failed: 5,
+      days_left: 0,
+    });
+    // The schedule has the rest.
+    await made.run();
+    expect(await known()).toEqual([{ outcome: 'ok', code: null, days: 11 }]);
+  });
+
+  test('a dataset that is absent today is asked for its past as well', async () => {
+    source.answer = (name, window) =>
+      name === 'sleep'
+        ? { error: { code: 'not_supported', message: 'no such device' } }
+        : usual(name, window);
+    await made.run({ only: { from: ago(2), to: addDays(today, 1) }, onlyDatasets: ['sleep'] });
+    source.answer = usual;
+    source.requests();
+    const range = ['--from', ago(47), '--to', ago(46)];
+    const found = await here('backfill', 'garmin', ...range, '--dataset', 'sleep', '--json');
+    expect(found).toMatchObject({ code: 0 });
+    expect(shown(found).backfill).toMatchObject({ state: 'finished', days_done: 2, days_left: 0 });
+    expect(asked()).toEqual([`sleep ${ago(46)}`, `sleep ${ago(47)}`]);
+    await made.run({ only: { from: ago(2), to: addDays(today, 1) }, onlyDatasets: ['sleep'] });
+  });
+
+  test('days that nobody can ask for are left, and the exit code says so', async () => {
+    await made.query('update app.connection_state set datasets = null');
+    const strange = await here('backfill', 'garmin', '--from', ago(49), '--to', ago(48), '--dataset', 'naps');
+    expect(strange).toMatchObject({ code: 3, stderr: expect.stringContaining('does not have') });
+    expect(strange.stdout).toContain('finished: 0 of 2 days, 0 failed, 2 left');
   });
 
   test('a budget of requests is kept to, and the next call goes on', async () => {
@@ -262,6 +322,9 @@ describe('otw backfill without a host', () => {
     );
     expect(await refuse('--from', ago(3), '--dataset', 'step')).toContain(
       '--dataset: expected names out of steps, sleep, found step',
+    );
+    expect(await refuse('--from', ago(3), '--requests', '0')).toContain(
+      'expected a whole number from 1 up to',
     );
     expect(await refuse('--cancel', '7b0c2f6e-3f53-4a3e-9d0c-2f6e3f534a3e')).toContain('--list shows them');
     expect(asked()).toEqual([]);
@@ -356,15 +419,23 @@ describe('otw backfill with a host', () => {
     expect(backfills.slice(0, 2).map(({ id }) => id)).toEqual(ids.toReversed());
   });
 
-  test('a connection that is paused keeps it, and says so; cancelled it is asked for no more', async () => {
+  test('of a connection that is paused it is refused and not kept, with --detach kept; cancelled it is over', async () => {
     await made.host.connections.setPaused('garmin', true);
-    const held = await there('backfill', 'garmin', '--from', ago(105), '--to', ago(104), '--json');
-    expect(held).toMatchObject({ code: 1, stderr: expect.stringContaining('otw resume garmin') });
-    const { body } = await api('GET', '?limit=1');
-    const [{ id, state }] = body['items'] as [Listed];
+    const args = ['backfill', 'garmin', '--from', ago(105), '--to', ago(104)];
+    const [{ id: newest }] = (await api('GET', '?limit=1')).body['items'] as [Listed];
+    for (const refused of [await there(...args), await here(...args)])
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('otw resume garmin') });
+    expect((await api('GET', '?limit=1')).body['items']).toMatchObject([{ id: newest }]);
+    const kept = await there(...args, '--detach', '--json');
+    expect(kept).toMatchObject({ code: 0, stderr: expect.stringContaining('begins once garmin is resumed') });
+    const { id, state } = shown(kept).backfill;
     expect(state).toBe('open');
     expect(await there('backfill', 'garmin', '--cancel', id)).toMatchObject({ code: 0 });
     expect(await stateOf(id)).toBe('cancelled');
+    expect(await there('backfill', 'garmin', '--cancel', newest)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('over before: finished'),
+    });
     await made.host.connections.setPaused('garmin', false);
   });
 
@@ -378,6 +449,7 @@ describe('otw backfill with a host', () => {
       api('POST', '', { from: ago(3), force: true }),
     ]);
     expect(refusals.map(({ status }) => status)).toEqual([422, 422, 422, 422, 422, 422]);
+    expect(refusals[4]?.body['message']).toBe('requests: expected a whole number from 1 to 1000000000');
     const strange = await Promise.all([
       api('GET', '/7b0c2f6e-3f53-4a3e-9d0c-2f6e3f534a3e'),
       api('POST', '/not-an-id/cancel'),

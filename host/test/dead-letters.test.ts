@@ -200,6 +200,32 @@ test('a letter that cannot be kept fails the slice with a word to try again', as
   expect(conflict.message).toMatch(/nothing was overwritten/);
 });
 
+test('a host that has lost the connection sets nothing aside, and opens no letter again that was replayed', async () => {
+  const { letters: store, claims } = made.host;
+  const claim = await claims.take('garmin', { waitMs: 0 });
+  if (!claim) throw new Error('Expected the connection to be free');
+  const event = {
+    sourceId: 's',
+    externalId: 'late',
+    occurredAt: '2026-03-18T00:00:00+08:00',
+    payload: '{}',
+    payloadHash: 'h',
+    requestId: 'r',
+  };
+  const refused = [{ connection: 'garmin', runId: crypto.randomUUID(), event, why: conflict }];
+  await store.under(claim).add(refused);
+  await made.query(`update app.dead_letter set replayed_at = now() where external_id = 'late'`);
+  await made.query(`update app.connection_claim set epoch = epoch + 1 where connection = 'garmin'`);
+  await expect(store.under(claim).add(refused)).rejects.toMatchObject({ code: 'fenced' });
+  expect(
+    await made.query(
+      `select attempts, replayed_at is null as waits from app.dead_letter where external_id = 'late'`,
+    ),
+  ).toEqual([{ attempts: 1, waits: false }]);
+  await made.query(`update app.connection_claim set host_id = null where connection = 'garmin'`);
+  await claim.release();
+});
+
 test('lists page through all letters, newest first, also those of one moment', async () => {
   await forgetAll();
   await made.query(

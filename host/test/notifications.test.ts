@@ -13,7 +13,8 @@ let made: TestHost;
 beforeAll(async () => {
   source = await startScriptedSource();
   receiver = await startNotificationReceiver();
-  const config = { origin: source.origin, datasets: { steps: {} } };
+  const datasets = { steps: {}, device: { granularity: 'snapshot' } };
+  const config = { origin: source.origin, datasets };
   made = await createTestHost({
     connection: { plugin: scriptedPlugin, config, backfillDays: 1, windowDays: 1 },
     notify: { url: receiver.url, secret },
@@ -65,6 +66,8 @@ describe('a connection', () => {
     expect(await told()).toEqual(['ok → failing']);
     answerAll();
     await due();
+    // A snapshot that was missed yesterday: nobody can ask for it any more.
+    await made.query(`update app.slice_ledger set day = day - 1 where dataset = 'device'`);
     await made.run();
     await made.run();
     expect(await told()).toEqual(['ok → failing', 'failing → ok']);
@@ -77,7 +80,7 @@ describe('a connection', () => {
       `insert into app.slice_ledger (connection, dataset, day, outcome, attempts, error_code, error_message, run_id,
          plugin_version, first_attempt_at, last_attempt_at)
        select connection, dataset, day - 30, outcome, attempts, error_code, error_message, run_id, plugin_version,
-         now(), now() from app.slice_ledger limit 1`,
+         now(), now() from app.slice_ledger where dataset = 'steps' limit 1`,
     );
     answerAll();
     await made.query(`update app.slice_ledger set last_attempt_at = now() - interval '2 days'

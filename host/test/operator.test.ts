@@ -233,9 +233,17 @@ describe('datasets and coverage', () => {
           ? { error: { code: 'bad_data', message: 'cannot be read' } }
           : everyDay(window);
     await finished((await run({ from: addDays(today(), -1), datasets: ['sleep'] })).body['run_id']);
+    const old = addDays(today(), -30);
+    await finished((await run({ from: old, to: old, datasets: ['sleep'] })).body['run_id']);
     const { body } = await ask('GET', '/v1/connections/garmin/coverage?gaps=true');
     expect(body['datasets']).toBeUndefined();
+    const [ledger] = await made.query<{ first: string }>(
+      `select min(day)::text as first from app.slice_ledger where connection = 'garmin'`,
+    );
+    expect(body['from']).toBe(ledger?.first);
+    expect((await ask('GET', '/v1/connections/garmin/revisions')).body['from']).toBe(ledger?.first);
     expect(body['gaps']).toMatchObject([
+      { dataset: 'sleep', day: old, state: 'failed' },
       { dataset: 'sleep', day: addDays(today(), -1), state: 'failed', error: { code: 'bad_data' } },
       { dataset: 'sleep', day: today(), state: 'failed' },
     ]);

@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import type { NewJob } from '../src/queue/job-queue.ts';
+import type { QueueName } from '../src/queue/install.ts';
+import type { Job, NewJob } from '../src/queue/job.ts';
 import { createSignInPauses } from '../src/storage/sign-in-pauses.ts';
+import { createOtherHost } from './other-host.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 import { everyDay, scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
 import { createTestHost, type TestHost, type TestHostOptions } from './test-host.ts';
@@ -98,6 +101,13 @@ function holdSource(): { readonly reached: Promise<void>; letGo(): void } {
 
 const add = (host: TestHost, ...jobs: NewJob[]) => host.host.queue.add('run', jobs);
 
+/** Takes the only job that is there. */
+async function takeOne({ host }: TestHost, queue: QueueName = 'run'): Promise<Job> {
+  const [job] = await host.queue.take(queue, { limit: 1, isMine: () => true });
+  if (!job) throw new Error('Expected a job, found none');
+  return job;
+}
+
 test('of two hosts one begins a connection that is due, 20 times in a row, and its runs never overlap', async () => {
   const one = await createHost('shared');
   const other = await createHost('shared');
@@ -160,6 +170,42 @@ test('a run that wanted a person is followed by one as soon as the person has si
   expect(await minutesToNext(host, 'content')).toBeGreaterThan(50);
 });
 
+test('a start does not repeat a sign-in that was refused within the hour, unless what it signs in with has changed', async () => {
+  const sessionKey = { value: randomBytes(32).toString('base64') };
+  const host = await createHost('refused', { otherNames: ['beside_it'], sessionKey });
+  source.answer = (name) => (name === 'login' ? { error: { code: 'auth', message: 'no' } } : {});
+  await host.run({ trigger: 'schedule' });
+  host.host.scheduler.start();
+  await makeDue(host, 'beside_it');
+  await ended(host, 1, 'beside_it');
+  expect(await runsOf(host, 'refused')).toHaveLength(1);
+  expect(await minutesToNext(host, 'refused')).toBeGreaterThan(58);
+  const config = { ...host.connection.config, datasets: { steps: {}, sleep: {} } };
+  const connection = { ...host.connection, config };
+  const changed = await createTestHost({ databaseUrl: database.url, connection, sessionKey });
+  hosts.push(changed);
+  changed.host.scheduler.start();
+  await ended(host, 2, 'refused');
+  expect(await minutesToNext(host, 'refused')).toBeGreaterThan(58);
+  // What is an hour ago is tried again.
+  await host.query(
+    `update app.run set finished_at = now() - interval '59 minutes' where connection = 'refused'`,
+  );
+  await host.host.dueRuns.plan([
+    {
+      connection: 'refused',
+      intervalSeconds: 86_400,
+      backfillFrom: '2026-03-18',
+      refusedBasis: (
+        await host.query<{ basis: string }>(
+          `select refused_basis as basis from app.connection_state where connection = 'refused'`,
+        )
+      )[0]?.basis,
+    },
+  ]);
+  expect(await minutesToNext(host, 'refused')).toBeLessThan(2);
+});
+
 test('with room for one, what was asked for goes first, then what is due, then what is tried again', async () => {
   const host = await createHost('live', { otherNames: ['retry', 'asked'], runsAtOnce: 1 });
   await Promise.all(['live', 'retry', 'asked'].map((name) => makeDue(host, name)));
@@ -197,14 +243,14 @@ test('a connection that only another host has in its configuration is left to th
   await second.query(
     `update app.connection_state set next_run_at = now() + interval '30 seconds' where connection = 'yours'`,
   );
+  await makeDue(first, 'mine');
   await first.host.hosts.wake();
-  // Waiting again, as it is once it was taken and given back.
-  await vi.waitFor(async () => {
-    const jobs = await first.query(
-      `select from otw_queue.job where singleton_key = 'yours' and state = 'retry'`,
-    );
-    expect(jobs).toHaveLength(1);
-  }, soon);
+  await ended(first, 2, 'mine');
+  // It was not even taken and given back.
+  expect(
+    await first.query(`select state, started_on from otw_queue.job where singleton_key = 'yours'`),
+  ).toEqual([{ state: 'created', started_on: null }]);
+  for (let time = 0; time < 4; time += 1) await second.host.queue.giveBack(await takeOne(second), 0);
   second.host.scheduler.start();
   await ended(second, 1, 'yours');
 });
@@ -225,30 +271,137 @@ test('a run of everything by a person puts off the one that is waiting; one of s
 });
 
 /** A job that three hosts have begun and none has ended. */
-async function addFatal(host: TestHost, connection: string): Promise<void> {
-  await add(host, { connection, reason: 'live' });
+async function addFatal(host: TestHost, job: NewJob, queue: QueueName = 'run'): Promise<void> {
+  await host.host.queue.add(queue, [job]);
   for (let ends = 0; ends < 3; ends += 1) {
-    const [job] = await host.host.queue.take('run', { limit: 1, except: [] });
-    await host.host.queue.handOver([job?.id ?? '']);
+    const { id } = await takeOne(host, queue);
+    await host.host.queue.handOver([id]);
   }
 }
 
 test('what ended one host after another, though days were answered on the way, is gone on with', async () => {
   const host = await createHost('long', { otherNames: ['longer'] });
   await host.run();
-  await addFatal(host, 'long');
+  await addFatal(host, { connection: 'long', reason: 'live' });
+  await makeDue(host, 'long');
   host.host.scheduler.start();
   await vi.waitFor(async () => expect(await runsOf(host, 'long')).toHaveLength(2), soon);
 });
 
 test('what ended one host after another is left alone for an interval', async () => {
   const host = await createHost('poison');
-  await addFatal(host, 'poison');
+  await addFatal(host, { connection: 'poison', reason: 'live' });
   await host.query(`update app.connection_state set next_run_at = now() + interval '30 seconds'`);
   host.host.scheduler.start();
   await vi.waitFor(async () => expect(await host.host.queue.counts()).toEqual([]), soon);
   expect(await runsOf(host, 'poison')).toEqual([]);
   expect(await minutesToNext(host, 'poison')).toBeGreaterThan(58);
+});
+
+test('a wish that ended one host after another is not begun again, nor a backfill before an interval has passed', async () => {
+  const host = await createHost('wish', { otherNames: ['past'] });
+  const runId = crypto.randomUUID();
+  await host.host.runs.ask({ runId, connection: 'wish' }, async () => undefined);
+  await addFatal(host, { connection: 'wish', reason: 'asked', asked: { runId } });
+  const window = { from: '2026-01-01', to: '2026-01-03' };
+  await host.host.backfills.add('past', { window, refresh: false });
+  await addFatal(host, { connection: 'past', reason: 'backfill' }, 'backfill');
+  host.host.scheduler.start();
+  await vi.waitFor(async () => expect(await host.host.queue.counts()).toEqual([]), soon);
+  expect(await host.host.runs.get(runId)).toMatchObject({ status: 'failed', errorCode: 'host_ended' });
+  expect(await runsOf(host, 'wish', 'past')).toEqual([]);
+  expect(await host.host.backfills.openConnections()).toEqual([]);
+});
+
+test('a run whose job is gone is told as failed; a job of another version is left, and others go on', async () => {
+  const host = await createHost('usual', { otherNames: ['lost', 'odd'], runsAtOnce: 1 });
+  const runId = crypto.randomUUID();
+  await host.host.runs.ask({ runId, connection: 'lost' }, async () => undefined);
+  await add(host, { connection: 'odd', reason: 'live' }, { connection: 'usual', reason: 'live' });
+  await host.query(
+    `update otw_queue.job set priority = 100, data = data || '{"reason":"tomorrow"}' where singleton_key = 'odd'`,
+  );
+  await host.query(`update app.connection_state set next_run_at = now() + interval '50 seconds'`);
+  host.host.scheduler.start();
+  await ended(host, 1, 'usual');
+  expect(await host.host.runs.get(runId)).toMatchObject({ status: 'failed', errorCode: 'not_begun' });
+  await expect
+    .poll(() => host.host.queue.counts(), soon)
+    .toEqual([{ queue: 'run', state: 'later', count: 1 }]);
+  expect(host.lines.join('')).toMatch(/a job is left to other hosts/);
+  await host.query('delete from otw_queue.job');
+});
+
+test('a host that was just built takes 40 wishes at once', async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `wish${index}`);
+  const api = await createHost('wish', { role: 'api', otherNames: names });
+  expect(new Set(await Promise.all(names.map((name) => api.host.scheduler.run(name, {}))))).toHaveLength(40);
+  await api.query('delete from otw_queue.job');
+});
+
+test.each(['api', 'all'] as const)(
+  "a person's run that a stop breaks off goes on elsewhere under its id; a host of role %s was asked",
+  async (role) => {
+    const name = `broken_off_${role}`;
+    const host = await createHost(name, { role: 'all' });
+    const asked = role === 'all' ? host : await createHost(name, { role });
+    const held = holdSource();
+    host.host.scheduler.start();
+    const only = { from: '2026-01-01', to: '2026-02-01' };
+    const runId = await asked.host.scheduler.run(name, { only });
+    await held.reached;
+    const stop = host.host.scheduler.stop();
+    held.letGo();
+    await stop;
+    const run = await asked.host.runs.get(runId);
+    expect(run).toMatchObject({ status: 'queued', finishedAt: null });
+    const other = await createHost(name);
+    other.host.scheduler.start();
+    await ended(other, 1, name);
+    expect(await asked.host.runs.get(runId)).toMatchObject({
+      status: 'succeeded',
+      requests: expect.toSatisfy((made: number) => made > (run?.requests ?? 0)),
+    });
+    const [{ days } = { days: 0 }] = await host.query<{ days: number }>(
+      `select count(*)::int as days from app.slice_ledger where connection = '${name}' and outcome = 'ok'`,
+    );
+    expect(days).toBe(31);
+  },
+);
+
+test('a connection that is due while the job of its last run is still there runs as soon as that is gone', async () => {
+  const host = await createHost('again', { otherNames: ['next'] });
+  await add(host, { connection: 'again', reason: 'live' });
+  const job = await takeOne(host);
+  await makeDue(host, 'again');
+  await makeDue(host, 'next');
+  host.host.scheduler.start();
+  await ended(host, 1, 'next');
+  await host.host.queue.done(job);
+  await ended(host, 1, 'again');
+});
+
+test('a host that was held to be dead goes on with what nobody has handed over', async () => {
+  const host = await createHost('frozen');
+  host.host.scheduler.start();
+  const held = holdSource();
+  await makeDue(host, 'frozen');
+  await held.reached;
+  source.hold = undefined;
+  const other = createOtherHost({ databaseUrl: database.url });
+  // With its session open it comes before the host itself.
+  await other.hosts.reap();
+  await host.query(`update app.host set seen_at = now() - interval '1 minute'`);
+  await other.hosts.reap();
+  // As when it was due again while its job was still there.
+  await host.query(
+    `update app.connection_state set next_run_at = now() + interval '59 seconds' where connection = 'frozen'`,
+  );
+  await other.close();
+  await vi.waitFor(async () => {
+    expect((await runsOf(host, 'frozen')).map(({ status }) => status)).toEqual(['interrupted', 'succeeded']);
+  }, soon);
+  held.letGo();
 });
 
 test('a stop lets the slice under way end, and whoever is there goes on', async () => {

@@ -425,4 +425,23 @@ describe('a sign-in that is refused', () => {
     expect(await made.run(scheduled)).toMatchObject({ error: { retryAfterMs: 2 * twoHours } });
     expect(made.source.requests()).toEqual(['login']);
   });
+
+  test('pauses nothing once another host has the connection, and the run is told of as taken over', async () => {
+    const made = await setUp({ steps: {} });
+    const told: unknown[] = [];
+    made.host.bus.on('run:finished', ({ status, error }) => told.push([status, error?.code]));
+    made.source.answer = () => ({ error: refusal });
+    made.source.hold = async () => {
+      await made.query('update app.connection_claim set epoch = epoch + 1');
+    };
+    await expect(made.run(scheduled)).rejects.toMatchObject({ code: 'fenced' });
+    const recording = made.host.service.withRecording(
+      made.connection,
+      { signal, record: () => undefined },
+      async () => ({}),
+    );
+    await expect(recording).rejects.toMatchObject({ code: 'fenced' });
+    expect(await createSignInPauses(made.host.database).read('garmin')).toBeUndefined();
+    expect(told).toEqual([['interrupted', 'fenced']]);
+  });
 });

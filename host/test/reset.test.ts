@@ -131,6 +131,21 @@ describe('otw reset', () => {
     expect(asked().filter((line) => !line.includes(today))).toEqual(all(ago(3), ago(2), ['sleep']));
   });
 
+  test('of everything it forgets the pause with what it put off, and what is wanted are gaps at once', async () => {
+    const inFiveHours = `now() + interval '5 hours'`;
+    await made.query(
+      `update app.connection_state set not_before = ${inFiveHours}, next_run_at = ${inFiveHours} where connection = 'garmin'`,
+    );
+    const reset = await api('POST', '/v1/connections/garmin/reset', {});
+    expect(reset.body).toMatchObject({ forgotten: { pauses: 1 } });
+    const state = await made.query(
+      `select not_before, next_run_at <= now() as is_due from app.connection_state where connection = 'garmin'`,
+    );
+    expect(state).toEqual([{ not_before: null, is_due: true }]);
+    const { body } = await api('GET', '/v1/connections/garmin/coverage');
+    expect(body).toMatchObject({ from: ago(4), totals: { gap: 10 } });
+  });
+
   test('of cursors it forgets those alone', async () => {
     await made.query(
       `insert into app.dataset_cursor (connection, dataset, cursor, run_id) values ('garmin', 'log', '7', gen_random_uuid())`,
@@ -172,14 +187,14 @@ describe('days that were asked for ten times in vain', () => {
     readonly replayed_at: string | null;
   }
 
-  /** The tenth try of the day is as bad as the nine before. */
+  /** The tenth answer of the day is as bad as the nine before. */
   async function giveUp(): Promise<Letter> {
     source.answer = (name, window) =>
       name === 'steps' && window.from === bad
         ? { error: { code: 'bad_data', message: 'it is cut off after 12 characters' } }
         : usual(name, window);
     await made.query(
-      `update app.slice_ledger set outcome = 'failed', attempts = 9, error_code = 'bad_data',
+      `update app.slice_ledger set outcome = 'failed', attempts = 9, bad_answers = 9, error_code = 'bad_data',
          last_attempt_at = last_attempt_at - interval '3 days' where dataset = 'steps' and day = '${bad}'`,
     );
     await made.query('delete from app.dataset_frontier');
@@ -242,6 +257,29 @@ describe('days that were asked for ten times in vain', () => {
     source.answer = usual;
     await made.run({ only: { from: bad, to: addDays(bad, 1) } });
     expect((await api('GET', '/v1/dead-letters')).body['items']).toEqual([]);
+  });
+
+  test('have a letter still where some days of it are reset', async () => {
+    const [{ id } = { id: '' }] = await made.query<Letter>(
+      `insert into app.dead_letter (kind, connection, dataset, from_day, to_day, plugin_version, error_code,
+         error_message, attempts)
+       values ('slice', 'garmin', 'steps', '${ago(4)}', '${today}', '1.0.0', 'bad_data', 'cut off', 10)
+       returning dead_letter_id as id`,
+    );
+    await made.query(
+      `update app.slice_ledger set outcome = 'failed', attempts = 10, error_code = 'bad_data', set_aside_at = now()
+       where dataset = 'steps' and day < '${today}'`,
+    );
+    const args = ['--dataset', 'steps', '--from', ago(3), '--to', ago(3), '--yes', '--json'];
+    expect(JSON.parse((await there('reset', 'garmin', ...args)).stdout)).toMatchObject({
+      forgotten: { ledger_days: 1, set_aside: 1, slice_letters: 1 },
+    });
+    const { body } = await api('GET', '/v1/dead-letters');
+    const letters = (body['items'] as { from: Day; to: Day }[]).map(({ from, to }) => `${from}..${to}`);
+    expect(letters.toSorted()).toEqual([`${ago(4)}..${ago(4)}`, `${ago(2)}..${ago(1)}`]);
+    expect((await api('GET', `/v1/dead-letters/${id}`)).body).toMatchObject({
+      dead_letter: { from: ago(4), attempts: 10, error_code: 'bad_data', replayed_at: null },
+    });
   });
 
   test('stay set aside when their letter is dropped, until a reset', async () => {

@@ -5,6 +5,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase, type Database } from '../src/storage/database.ts';
 import { migrate } from '../src/storage/migrate.ts';
+import { startFaultProxy } from './fault-proxy.ts';
 import { startOtw, temporaryFolder, type Finished, type Running } from './otw.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 import { scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
@@ -156,6 +157,40 @@ test('a stop between two tries does not wait for the second', async () => {
   expect(code).toBe(0);
   expect(ms).toBeLessThan(5_000);
   expect(await leftOf(name)).toEqual({ status: 'interrupted', ledger: [], held: false, hosts: 0 });
+});
+
+test('a signal that comes while the daemon is still being loaded ends it with 0', async () => {
+  const { begin } = await sceneOf('early');
+  const hook = join(folder.path, 'early.mjs');
+  writeFileSync(
+    hook,
+    `import { registerHooks } from 'node:module';
+    registerHooks({ load: (url, context, next) => {
+      if (url.endsWith('/cli/command-line.ts')) process.kill(process.pid, 'SIGTERM');
+      return next(url, context);
+    } });`,
+  );
+  const running = begin(['start'], { DATABASE_URL: shared.url, NODE_OPTIONS: `--import=${hook}` });
+  expect(await running.finished).toMatchObject({ code: 0, signal: null });
+});
+
+test('a host that has nothing under way stops with 0 within ten seconds though the database answers no more', async () => {
+  const { name, begin } = await sceneOf('silent');
+  const proxy = await startFaultProxy(Number(new URL(shared.url).port));
+  try {
+    const running = begin(['start'], { DATABASE_URL: proxy.through(shared.url) });
+    await running.said(/"msg":"run finished"/);
+    const free = { status: 'succeeded', held: false };
+    await expect.poll(() => leftOf(name), { timeout: 15_000 }).toMatchObject(free);
+    await proxy.set({ kind: 'black-hole' });
+    // What shows that the host is alive, and a look for what is due.
+    await expect.poll(() => proxy.lossy, { timeout: 15_000 }).toBeGreaterThanOrEqual(2);
+    const { code, ms, stderr } = await stop(running, 'SIGTERM');
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining('Did not stop')]);
+    expect(ms).toBeLessThan(9_000);
+  } finally {
+    await proxy.close();
+  }
 });
 
 /** A database of its own in which nothing can be written to raw.raw_event, and how to wait for who tries. */

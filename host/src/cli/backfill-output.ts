@@ -26,6 +26,8 @@ export interface Backfills {
   add(
     wanted: WantedBackfill,
   ): Promise<{ readonly backfill: ShownBackfill; readonly leftOut: readonly string[] }>;
+  /** Whether a person has paused the connection, so that nothing would come of waiting. */
+  isPaused(): Promise<boolean>;
   list(): Promise<readonly ShownBackfill[]>;
   get(id: string): Promise<ShownBackfill>;
   cancel(id: string): Promise<ShownBackfill>;
@@ -96,6 +98,8 @@ export function showEnd({ backfill, leftOut, error }: BackfillEnd, json: boolean
   }
   if (error) say(`${error.code}: ${error.message}`);
   else if (backfill.days_failed > 0) say('Days that failed are asked for again by the schedule.');
+  if (backfill.state === 'finished' && backfill.days_left !== 0)
+    say('What is left belongs to datasets that the connection does not have.');
 }
 
 /** Prints those of a connection, newest first. */

@@ -4,7 +4,7 @@ import { planWish, progressOfAll, UnusableWish, type WantedBackfill } from '../b
 import type { ConnectionConfig } from '../config/host-config.ts';
 import { exitCodes, HostError } from '../host-error.ts';
 import { shownBackfill } from '../http/backfills.ts';
-import { AlreadyRunning } from '../run-service.ts';
+import { AlreadyRunning, ConnectionPaused } from '../run-service.ts';
 import type { Backfill } from '../storage/backfills.ts';
 import {
   backfillAnswer,
@@ -40,11 +40,27 @@ const chunkMs = 30_000;
 // A host that had to give a due run back looks again within this time.
 const turnOfOthersMs = 6_000;
 const busyMs = 500;
+const heldUpLookMs = 1_000;
 
 /** Other hosts of this database that read sources; what is live on them comes first. */
 async function othersRead({ host }: CommandContext): Promise<boolean> {
   const known = await host.hosts.list();
   return known.some(({ role }) => role === 'all' || role === 'worker');
+}
+
+/** Waits while a source that fails is left alone; says so once. */
+async function waitHeldUp(
+  { host }: CommandContext,
+  connection: string,
+  { isOpen, stopped }: { readonly isOpen: () => Promise<boolean>; readonly stopped: AbortSignal },
+): Promise<void> {
+  let isTold = false;
+  while (!stopped.aborted && (await isOpen())) {
+    if ((await host.backfills.openConnections()).includes(connection)) return;
+    if (!isTold) say('The source fails. It is left alone for some minutes, then this goes on.');
+    isTold = true;
+    await delay(heldUpLookMs, undefined, { signal: stopped }).catch(() => undefined);
+  }
 }
 
 /** Chunk by chunk in this process; a connection that another host has at the moment is waited for. */
@@ -73,13 +89,20 @@ async function workHere(
       });
       if (error && (await isOpen())) return error;
     } catch (error) {
+      if (error instanceof ConnectionPaused) throw keptInPause(error, id);
       if (!(error instanceof AlreadyRunning)) throw error;
       await rest(busyMs);
       continue;
     }
     if ((await isOpen()) && (await othersRead(context))) await rest(turnOfOthersMs);
+    await waitHeldUp(context, connection.name, { isOpen, stopped });
   }
   return undefined;
+}
+
+/** Paused while it was under way. */
+function keptInPause(cause: ConnectionPaused, id: string): HostError {
+  return new HostError(exitCodes.failed, `${cause.message}. ${id} is kept and goes on then`, { cause });
 }
 
 function noBackfill(connection: string, id: string): HostError {
@@ -114,6 +137,7 @@ function backfillsHere(context: CommandContext, connection: ConnectionConfig): B
       await host.hosts.wake();
       return { backfill: (await shown([backfill]))[0]!, leftOut };
     },
+    isPaused: async () => (await host.connections.state(name)).pausedAt !== null,
     list: async () => shown(await host.backfills.list(name, 20)),
     get,
     async cancel(id) {
@@ -158,15 +182,24 @@ async function cancel(backfills: Backfills, id: string, json: boolean): Promise<
     );
   const backfill = await backfills.cancel(id);
   if (json) printJson({ backfill });
-  else print(`${id} is ${backfill.state}: what was read is kept.`);
+  else if (backfill.state === 'cancelled') print(`${id} is cancelled: what was read is kept.`);
+  else print(`${id} was over before: ${backfill.state}. There was nothing to cancel.`);
   return exitCodes.done;
+}
+
+/** Nothing is kept: who waits for an end hears that none will come, and no work begins later unasked. */
+function pausedConnection(name: string): HostError {
+  return new HostError(
+    exitCodes.failed,
+    `Expected ${name} to be running, but it is paused: resume it first (otw resume ${name}), or keep the backfill for then with --detach`,
+  );
 }
 
 /** How a script is told of it. */
 function exitCodeOf({ backfill, error }: BackfillEnd): number {
   if (error)
     return exitCodeOfError(error.code, error.code === 'budget_spent' ? exitCodes.incomplete : undefined);
-  const isComplete = backfill.state === 'finished' && backfill.days_failed === 0;
+  const isComplete = backfill.state === 'finished' && backfill.days_failed === 0 && backfill.days_left === 0;
   return isComplete ? exitCodes.done : exitCodes.incomplete;
 }
 
@@ -174,12 +207,15 @@ async function backfill(backfills: Backfills, name: string, options: BackfillOpt
   const json = options.json === true;
   if (options.list === true) return listBackfills(await backfills.list(), json);
   if (options.cancel !== undefined) return cancel(backfills, options.cancel, json);
-  const added = await backfills.add(wantedOf(options, name));
+  const wanted = wantedOf(options, name);
+  const isPaused = await backfills.isPaused();
+  if (isPaused && options.detach !== true) throw pausedConnection(name);
+  const added = await backfills.add(wanted);
   const { leftOut } = added;
   if (leftOut.length > 0) say(`Left out, since they have no days of the past: ${leftOut.join(', ')}`);
   const { id } = added.backfill;
   if (options.detach === true) {
-    say(backfills.onDetach);
+    say(isPaused ? `It is kept, and begins once ${name} is resumed: otw resume ${name}` : backfills.onDetach);
     showEnd({ backfill: added.backfill, leftOut }, json);
     return exitCodes.done;
   }

@@ -1,8 +1,9 @@
-import { addDays, dayAt, formatInstant, type Window } from '@on-the-way/sdk';
+import { addDays, dayAt, formatInstant } from '@on-the-way/sdk';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import {
   cellJson,
   coverageOf,
+  firstDayKnown,
   missingOf,
   type CellState,
   type Coverage,
@@ -113,10 +114,11 @@ function printGaps(coverage: Coverage): void {
   const rows = [...missing, ...remarks];
   if (rows.length > 0) print(formatTable(['dataset', 'day', 'state', 'tries', 'why'], rows));
   if (missing.length > 0) return say(`${missing.length} days are missing.`);
+  const { from, to } = coverage.window;
   say(
     remarks.length > 0
-      ? 'No gaps beside these: every other day that is wanted has an answer.'
-      : 'No gaps: every day that is wanted has an answer.',
+      ? `No gaps beside these: every other day that is wanted has an answer, from ${from} to ${addDays(to, -1)}.`
+      : `No gaps: every day that is wanted has an answer, from ${from} to ${addDays(to, -1)}.`,
   );
 }
 
@@ -126,7 +128,7 @@ function coverageJson({ connection, window, datasets, totals }: Coverage, simula
     connection,
     simulated,
     from: window.from,
-    to: window.to,
+    to: addDays(window.to, -1),
     datasets: datasets.map(({ dataset, cells }) => ({ dataset, cells: cells.map(cellJson) })),
     totals,
   };
@@ -178,8 +180,7 @@ async function revisionsCommand(
   options: CoverageOptions,
 ): Promise<number> {
   const today = dayAt(Date.now(), timeZone);
-  const { backfillFrom } = await host.connections.state(name);
-  const all = { from: backfillFrom ?? today, to: addDays(today, 1) };
+  const all = { from: await firstDayKnown(host, name, today), to: addDays(today, 1) };
   const revisions = await revisionsOf(host.ledger, name, { ...all, ...windowOption(options, today) });
   if (options.json === true) {
     printJson({ simulated: config.demo, ...revisionsJson(revisions, config.timeZone) });
@@ -198,7 +199,9 @@ export function coverageCommand(name: string | undefined, options: CoverageOptio
     if (options.revisions === true) return revisionsCommand(context, chosen, options);
     const { name: connection, timeZone } = chosen;
     const now = Date.now();
-    const window: Window | undefined = windowOption(options, dayAt(now, timeZone));
+    const today = dayAt(now, timeZone);
+    const all = { from: await firstDayKnown(host, connection, today), to: addDays(today, 1) };
+    const window = windowOption(options, today) ?? (options.gaps === true ? all : undefined);
     const coverage = await coverageOf(host, { connection, timeZone, now, ...(window && { window }) });
     show(coverage, options, config.demo);
     return exitCodes.done;

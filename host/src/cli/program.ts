@@ -9,10 +9,10 @@ import type { HealthOptions } from './health.ts';
 import type { KeysOptions } from './keys.ts';
 import type { SecretsOptions } from './secrets.ts';
 
-function wholeNumber(max: number): (text: string) => number {
+function wholeNumber(max: number, min = 0): (text: string) => number {
   return (text) => {
-    if (/^\d{1,9}$/.test(text) && Number(text) <= max) return Number(text);
-    throw new InvalidArgumentError(`expected a whole number up to ${max}`);
+    if (/^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max) return Number(text);
+    throw new InvalidArgumentError(`expected a whole number ${min > 0 ? `from ${min} ` : ''}up to ${max}`);
   };
 }
 
@@ -94,7 +94,7 @@ function addPast(program: Command, done: Done): void {
     .option(
       '--requests <number>',
       'requests it may make (default: what the connection may)',
-      wholeNumber(999_999_999),
+      wholeNumber(999_999_999, 1),
     )
     .option('--detach', 'leave it to the host, and do not wait')
     .option('--list', 'show the backfills of the connection, and how far each has come')

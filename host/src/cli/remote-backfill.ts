@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { ConnectionPaused } from '../run-service.ts';
 import { backfillAnswer, type BackfillEnd, type Backfills, type ShownBackfill } from './backfill-output.ts';
 import { viaRemote, type Remote } from './remote.ts';
 
@@ -38,11 +37,14 @@ export function backfillsByHost({ client }: Remote, connection: string): Backfil
     return items.find(({ trigger }) => trigger === 'backfill');
   }
 
+  async function stateOfConnection() {
+    return (await client.get(`/v1/connections/${connection}`, stateAnswer)).connection;
+  }
+
   /** What keeps the host from beginning it. */
   async function holdUp(): Promise<BackfillEnd['error']> {
-    const { connection: state } = await client.get(`/v1/connections/${connection}`, stateAnswer);
-    const { not_before: notBefore, paused_at: pausedAt } = state;
-    if (pausedAt !== null) throw new ConnectionPaused(connection);
+    const state = await stateOfConnection();
+    const { not_before: notBefore } = state;
     if (notBefore === null || Date.parse(notBefore) <= Date.now()) return undefined;
     const message = `The source asked for a pause until ${notBefore}: the host goes on after it`;
     return { code: 'rate_limited', message };
@@ -70,6 +72,7 @@ export function backfillsByHost({ client }: Remote, connection: string): Backfil
         const added = await client.send({ method: 'POST', path, body: wanted }, answer);
         return { backfill: added.backfill, leftOut: added.left_out };
       }),
+    isPaused: () => viaRemote(client, async () => (await stateOfConnection()).paused_at !== null),
     list: () =>
       viaRemote(
         client,

@@ -1,4 +1,4 @@
-import { dayAt } from '@on-the-way/sdk';
+import { addDays, dayAt } from '@on-the-way/sdk';
 import { z } from 'zod';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import { exitCodes, HostError } from '../host-error.ts';
@@ -48,10 +48,11 @@ function formatCounts(counts: Forgotten): string {
 
 async function here(
   { host }: CommandContext,
-  { name, timeZone }: ConnectionConfig,
+  { name, timeZone, backfillDays }: ConnectionConfig,
   options: ResetOptions,
 ): Promise<Resets> {
-  const window = windowOption(options, dayAt(Date.now(), timeZone));
+  const today = dayAt(Date.now(), timeZone);
+  const window = windowOption(options, today);
   const datasets = datasetsOption(options.dataset);
   const known = (await host.connections.state(name)).datasets?.map((dataset) => dataset.name);
   const strange = known && datasets?.find((dataset) => !known.includes(dataset));
@@ -71,7 +72,12 @@ async function here(
     async reset() {
       const claim = await claimConnection(host, name);
       try {
-        return shownForgotten(await resetConnection(host.database, claim, wish));
+        return shownForgotten(
+          await resetConnection(host.database, claim, {
+            wish,
+            firstWanted: addDays(today, 1 - backfillDays),
+          }),
+        );
       } finally {
         await claim.release();
       }

@@ -1,6 +1,7 @@
 import { exitCodes } from '../host-error.ts';
 import { listen, type ApiServer } from '../http/server.ts';
 import { checkAccess } from '../http/usable-key.ts';
+import { endEarlyStop, stopSignals } from './early-stop.ts';
 import { openContext, type CommandContext, type GlobalOptions } from './context.ts';
 import { say } from './output.ts';
 import { showProgress } from './progress.ts';
@@ -48,7 +49,7 @@ async function stopAll(server: ApiServer, { scheduler, notifier }: CommandContex
   await server.close();
 }
 
-/** However a stop goes: whoever waits for it gets the process ended. */
+/** However a stop goes: whoever waits for it gets the process ended, with a code that says that something was left. */
 function leaveSoon(): void {
   setTimeout(() => {
     say('Did not stop in time; leaving.');
@@ -60,7 +61,7 @@ function leaveSoon(): void {
 function stopSignal(): Promise<'signal'> {
   return new Promise((resolve) => {
     let signalled = false;
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    for (const signal of stopSignals) {
       process.on(signal, () => {
         if (signalled) process.exit(signal === 'SIGTERM' ? exitCodes.terminated : exitCodes.interrupted);
         signalled = true;
@@ -68,6 +69,7 @@ function stopSignal(): Promise<'signal'> {
         resolve('signal');
       });
     }
+    endEarlyStop();
   });
 }
 

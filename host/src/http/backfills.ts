@@ -77,12 +77,13 @@ export function shownBackfill(backfill: Backfill, progress: BackfillProgress, st
 
 const shape = z.strictObject(backfillShape);
 const backfillPath = z.strictObject({ ...connectionPath.shape, id: z.string() });
+const requestsExpected = 'expected a whole number from 1 to 1000000000';
 const backfillBody = z.strictObject({
   from: day,
   to: day.optional(),
   datasets: z.array(plainText(64)).min(1).max(100).optional(),
   refresh: z.boolean().optional(),
-  requests: z.int().min(1).max(1_000_000_000).optional(),
+  requests: z.int(requestsExpected).min(1, requestsExpected).max(1_000_000_000, requestsExpected).optional(),
 });
 
 async function shownAll({ backfills, connections }: AppParts, those: readonly Backfill[], stamp: Stamp) {

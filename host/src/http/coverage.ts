@@ -2,7 +2,7 @@ import { addDays, dayAt, type Window } from '@on-the-way/sdk';
 import { z } from 'zod';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import { revisionsJson, revisionsOf } from '../revisions.ts';
-import { cellJson, coverageOf, missingOf } from '../coverage.ts';
+import { cellJson, coverageOf, firstDayKnown, missingOf } from '../coverage.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
 import { connectionOf, connectionPath } from './connections.ts';
@@ -77,16 +77,25 @@ export function windowOfDays(from: string, to: string, most: number): Window {
   throw new ApiError(422, 'INVALID_ARGUMENT', message);
 }
 
+/** The days asked for; without a first day all that can be missing or have changed, or with `wantedOnly` those wanted. */
 async function windowOf(
-  { connections, clock }: AppParts,
+  parts: AppParts,
   { name, timeZone }: ConnectionConfig,
-  wanted: { readonly from?: string | undefined; readonly to?: string | undefined },
+  wanted: {
+    readonly from?: string | undefined;
+    readonly to?: string | undefined;
+    readonly wantedOnly?: boolean;
+  },
 ): Promise<Window> {
-  const to = wanted.to ?? dayAt(clock.now(), timeZone);
+  const today = dayAt(parts.clock.now(), timeZone);
+  const to = wanted.to ?? today;
   if (wanted.from !== undefined) return windowOfDays(wanted.from, to, mostDays);
-  const { backfillFrom } = await connections.state(name);
+  const first =
+    wanted.wantedOnly === true
+      ? ((await parts.connections.state(name)).backfillFrom ?? today)
+      : await firstDayKnown(parts, name, today);
   const earliest = addDays(to, 1 - mostDays);
-  const from = backfillFrom === null || backfillFrom > to ? to : backfillFrom;
+  const from = first > to ? to : first;
   return windowOfDays(from < earliest ? earliest : from, to, mostDays);
 }
 
@@ -128,7 +137,7 @@ export function coverageRoutes(parts: AppParts): readonly Route[] {
       },
       async handle({ params: { name }, query }) {
         const connection = connectionOf(parts, name);
-        const window = await windowOf(parts, connection, query);
+        const window = await windowOf(parts, connection, { ...query, wantedOnly: query.gaps === 'false' });
         const { timeZone } = connection;
         const now = parts.clock.now();
         const coverage = await coverageOf(parts, { connection: name, timeZone, now, window });

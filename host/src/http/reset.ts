@@ -1,4 +1,4 @@
-import { dayAt } from '@on-the-way/sdk';
+import { addDays, dayAt } from '@on-the-way/sdk';
 import { z } from 'zod';
 import { mostBackfillDays } from '../backfill.ts';
 import type { ConnectionConfig } from '../config/host-config.ts';
@@ -59,11 +59,16 @@ async function wishOf(
   };
 }
 
-async function forget(parts: AppParts, name: string, wish: ResetWish): Promise<Forgotten> {
+async function forget(
+  parts: AppParts,
+  { name, timeZone, backfillDays }: ConnectionConfig,
+  wish: ResetWish,
+): Promise<Forgotten> {
+  const firstWanted = addDays(dayAt(parts.clock.now(), timeZone), 1 - backfillDays);
   try {
     const claim = await claimConnection(parts, name);
     try {
-      return await resetConnection(parts.database, claim, wish);
+      return await resetConnection(parts.database, claim, { wish, firstWanted });
     } finally {
       await claim.release();
     }
@@ -94,7 +99,9 @@ export function resetRoutes(parts: AppParts): readonly Route[] {
         const asked = (await readJsonBody(request, body.optional())) ?? {};
         const wish = await wishOf(parts, connection, asked);
         const dry = asked.dry_run === true;
-        const counts = dry ? await countReset(parts.database, name, wish) : await forget(parts, name, wish);
+        const counts = dry
+          ? await countReset(parts.database, name, wish)
+          : await forget(parts, connection, wish);
         if (!dry) await parts.scheduler.lookAgain();
         return {
           body: { status: 'ok', connection: name, dry_run: dry, forgotten: shownForgotten(counts) },

@@ -1,5 +1,6 @@
 import type { ProcessKind } from './child-process.ts';
-import { ConnectorProcess, stampOf } from './connector-process.ts';
+import { ConnectorProcess } from './connector-process.ts';
+import { createStampReader } from './plugin-stamp.ts';
 
 /** What is wanted of the pool. */
 interface ProcessWish extends ProcessKind {
@@ -59,6 +60,7 @@ class Pool implements ConnectorPool {
   // The one that was used last is at the end; it is taken first, so that the others end.
   readonly #idle = new Map<ConnectorProcess, NodeJS.Timeout>();
   readonly #waiting = new Set<Waiting>();
+  readonly #stampOf = createStampReader();
   #isClosed = false;
 
   constructor({ most, idleMs = 60_000 }: PoolSettings) {
@@ -105,7 +107,7 @@ class Pool implements ConnectorPool {
   }
 
   #tryTake(wish: ProcessWish): ConnectorProcess | undefined {
-    const stamp = stampOf(wish.plugin);
+    const stamp = this.#stampOf(wish.plugin);
     const fit = [...this.#idle.keys()].findLast((process) => isSameKind(process.kind, wish));
     if (fit && (fit.stamp !== stamp || fit.isTainted)) this.#drop(fit);
     else if (fit && wish.fresh !== true && !fit.hasEnded) {
@@ -118,11 +120,11 @@ class Pool implements ConnectorPool {
       if (idlest) this.#drop(idlest);
       return undefined;
     }
-    return this.#spawn(wish);
+    return this.#spawn(wish, stamp);
   }
 
-  #spawn({ plugin, privateFolder, memoryMb }: ProcessWish): ConnectorProcess {
-    const process = new ConnectorProcess({ plugin, privateFolder, memoryMb });
+  #spawn({ plugin, privateFolder, memoryMb }: ProcessWish, stamp: string): ConnectorProcess {
+    const process = new ConnectorProcess({ plugin, privateFolder, memoryMb }, stamp);
     this.#all.add(process);
     void process.exited.then(() => {
       this.#wake(process);

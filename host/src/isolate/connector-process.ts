@@ -1,10 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { PluginBug } from '@on-the-way/core';
 import { spawnChild, type ConnectorChild, type ProcessKind } from './child-process.ts';
 import { createLineSplitter, encode, readFromChild, type FromChild, type ToChild } from './protocol.ts';
-import { packageFolder, type ResolvedPlugin } from './resolve-plugin.ts';
 
 /** Who uses a process: a run, for as long as it lasts. */
 export interface ProcessUser {
@@ -24,17 +22,6 @@ const longestMessage = 256 * 1024 * 1024;
 // More than anybody reads. The pipe fills up then, and who prints waits.
 const printedPerSecond = 1_000_000;
 
-/** What a plugin's files look like from outside; another one after it was changed or replaced. */
-export function stampOf({ path }: ResolvedPlugin): string {
-  const files = [path, join(packageFolder(path), 'package.json')];
-  return files
-    .map((file) => {
-      const found = statSync(file, { throwIfNoEntry: false });
-      return `${found?.mtimeMs} ${found?.size} ${found?.ino}`;
-    })
-    .join('; ');
-}
-
 function isSocket(stream: unknown): stream is Socket {
   return stream instanceof Socket;
 }
@@ -53,9 +40,9 @@ export class ConnectorProcess {
   #toldMb = 0;
   #how: string | undefined;
 
-  constructor(kind: ProcessKind) {
+  constructor(kind: ProcessKind, stamp: string) {
     this.kind = kind;
-    this.stamp = stampOf(kind.plugin);
+    this.stamp = stamp;
     this.#child = spawnChild(kind);
     const { process: child, channel } = this.#child;
     this.#listen();

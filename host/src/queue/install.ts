@@ -27,12 +27,14 @@ export function bossOptions(database: Database): ConstructorOptions {
  * is done: app.run tells what it did.
  */
 const settings = {
-  retryLimit: 1000,
+  // Giving back is no failure, however often: whatever ends hosts is counted apart.
+  retryLimit: 1_000_000_000,
   retryDelay: 0,
   // A run has its own limits.
   expireInSeconds: 86_400,
   heartbeatSeconds: 10,
-  retentionSeconds: 7 * 86_400,
+  // A run that was asked for while no host reads sources; then it is told as failed.
+  retentionSeconds: 30 * 86_400,
   deleteAfterSeconds: 3600,
 };
 
@@ -41,7 +43,13 @@ const settings = {
  * start together one does it.
  */
 export async function installQueue(database: Database): Promise<void> {
-  const boss = new PgBoss({ ...bossOptions(database), supervise: false, migrate: true });
+  // The schema is there: to create one, even where it is, takes a right that not every database user has.
+  const boss = new PgBoss({
+    ...bossOptions(database),
+    supervise: false,
+    migrate: true,
+    createSchema: false,
+  });
   // What goes wrong is thrown as well.
   boss.on('error', () => undefined);
   try {

@@ -1,49 +1,31 @@
-import type { Window } from '@on-the-way/sdk';
 import type { Knex } from 'knex';
 import { fromKnex, PgBoss } from 'pg-boss';
 import { z } from 'zod';
 import type { Database } from '../storage/database.ts';
 import { bossOptions, queueNames, queueSchema, type QueueName } from './install.ts';
-
-/** Who goes first where hosts have less room than there is to do; the higher, the sooner. */
-const priorities = { asked: 30, live: 20, retry: 10, backfill: 0 } as const;
-
-/** A run that a person asked for where no run can begin. */
-export interface AskedRun {
-  readonly runId: string;
-  readonly only?: Window;
-  readonly onlyDatasets?: readonly string[];
-}
-
-/** What is to be done. */
-export interface NewJob {
-  readonly connection: string;
-  readonly reason: keyof typeof priorities;
-  readonly asked?: AskedRun;
-}
-
-/** Something that this host has taken on. */
-export interface Job extends NewJob {
-  readonly queue: QueueName;
-  readonly id: string;
-  /** How often it was given back, or its host died. Whoever has an older one can no longer change it. */
-  readonly retryCount: number;
-}
+import { jobOf, keyOf, priorities, type Fetched, type Job, type NewJob } from './job.ts';
 
 /** Work for all hosts of a database. */
 export interface JobQueue {
+  /**
+   * Resolves once the queue can be used. To be awaited before a transaction for `add` begins: the first use takes
+   * sessions of the pool, and callers that hold one while they wait for another would wait for each other.
+   */
+  ready(): Promise<void>;
   /** Adds those of which there is none yet, waiting or under way, for their connection. Resolves with how many. */
   add(queue: QueueName, jobs: readonly NewJob[], transaction?: Knex.Transaction): Promise<number>;
-  /** Takes up to `limit`, the most urgent first, and none of the connections of `except`. */
+  /** Takes up to `limit` of this host's connections, the most urgent first. What this version cannot read is left to others. */
   take(queue: QueueName, request: TakeRequest): Promise<readonly Job[]>;
   /** Says that they are worked on; to be called each few seconds. */
   touch(jobs: readonly Job[]): Promise<void>;
   /** It is done, or need not be. */
   done(job: Job): Promise<void>;
   /** Another try, so many seconds from now, by whichever host. */
-  giveBack(job: Job, afterSeconds: number): Promise<void>;
-  /** Lets others have the jobs of a host that died. */
+  giveBack(job: Job, afterSeconds: number, transaction?: Knex.Transaction): Promise<void>;
+  /** Lets others have the jobs of a host that died, and counts that it did. */
   handOver(jobIds: readonly string[]): Promise<void>;
+  /** Those of these runs, which a person asked for, of which there is no job any more: nobody will begin them. */
+  withoutJob(runIds: readonly string[]): Promise<readonly string[]>;
   /** How many are waiting and under way, by queue. */
   counts(): Promise<readonly JobCount[]>;
   close(): Promise<void>;
@@ -52,7 +34,8 @@ export interface JobQueue {
 /** How a job is taken. */
 interface TakeRequest {
   readonly limit: number;
-  readonly except: readonly string[];
+  /** Whether this host has the connection in its configuration. */
+  readonly isMine: (connection: string) => boolean;
 }
 
 /** Jobs in one state. */
@@ -71,49 +54,32 @@ export interface JobQueueParts {
   readonly warn: (message: string, error: unknown) => void;
 }
 
-const jobData = z.object({
-  connection: z.string(),
-  reason: z.enum(['asked', 'live', 'retry', 'backfill']),
-  asked: z
-    .object({
-      runId: z.string(),
-      only: z.object({ from: z.string(), to: z.string() }).optional(),
-      onlyDatasets: z.array(z.string()).optional(),
-    })
-    .optional(),
-});
-
 // Of a job that is no longer this host's nothing is affected.
 const commandAnswer = z.object({ affected: z.number() });
 
 const superviseSeconds = 5;
+// Meanwhile a host of the version that added it has its turn.
+const unknownAgainSeconds = 10;
+
+// What a host leaves out when it takes jobs: hosts that share a database may have different configurations.
+const waitingSql = `
+  select distinct group_id as connection from ${queueSchema}.job
+  where name = ? and state < 'active' and not blocked and group_id is not null`;
+
+const hostEndedSql = `
+  update ${queueSchema}.job
+  set data = data || jsonb_build_object('hostsEnded', coalesce((data ->> 'hostsEnded')::int, 0) + 1)
+  where id = any(?::uuid[]) and state <= 'active'`;
+
+const withoutJobSql = `
+  select asked.run_id::text as "runId" from unnest(?::uuid[]) as asked (run_id) where not exists (
+    select from ${queueSchema}.job where name = 'run' and state <= 'active'
+      and data -> 'asked' ->> 'runId' = asked.run_id::text)`;
 
 const countSql = `
   select name as queue, case when state = 'active' then 'active' when start_after > now() then 'later' else 'waiting' end as state,
     count(*)::int as count
   from ${queueSchema}.job where name = any(?) and state <= 'active' group by 1, 2`;
-
-/** Optional members that are not there are left out, as their types want it. */
-function jobOf(
-  queue: QueueName,
-  { id, retryCount, data }: { id: string; retryCount: number; data: unknown },
-): Job {
-  const { connection, reason, asked } = jobData.parse(data);
-  const { runId, only, onlyDatasets } = asked ?? {};
-  return {
-    queue,
-    id,
-    retryCount,
-    connection,
-    reason,
-    ...(runId !== undefined && {
-      asked: { runId, ...(only && { only }), ...(onlyDatasets && { onlyDatasets }) },
-    }),
-  };
-}
-
-/** A person's wish is a job beside the one that is due; which of the two goes first, the claim decides. */
-const keyOf = ({ connection, asked }: NewJob): string => (asked ? `${connection} asked` : connection);
 
 function createBoss({ database, supervises, warn }: JobQueueParts): PgBoss {
   const boss = new PgBoss({
@@ -127,14 +93,19 @@ function createBoss({ database, supervises, warn }: JobQueueParts): PgBoss {
   return boss;
 }
 
-const attemptOf = ({ id, retryCount }: Job) => ({ id, retryCount });
+const attemptOf = ({ id, retryCount }: Pick<Job, 'id' | 'retryCount'>) => ({ id, retryCount });
 
 class BossQueue implements JobQueue {
   readonly #parts: JobQueueParts;
+  readonly #unknown = new Set<string>();
   #starting: Promise<PgBoss> | undefined;
 
   constructor(parts: JobQueueParts) {
     this.#parts = parts;
+  }
+
+  async ready(): Promise<void> {
+    await this.#started();
   }
 
   async add(queue: QueueName, jobs: readonly NewJob[], transaction?: Knex.Transaction): Promise<number> {
@@ -153,11 +124,22 @@ class BossQueue implements JobQueue {
     return added?.length ?? 0;
   }
 
-  async take(queue: QueueName, { limit, except }: TakeRequest): Promise<readonly Job[]> {
-    const boss = await this.#started();
-    const ignoreGroups = except.length > 0 ? [...except] : null;
-    const found = await boss.fetch<unknown>(queue, { batchSize: limit, ignoreGroups });
-    return found.map((job) => jobOf(queue, job));
+  async take(queue: QueueName, { limit, isMine }: TakeRequest): Promise<readonly Job[]> {
+    const taken: Job[] = [];
+    for (;;) {
+      const found = await this.#fetch(queue, limit - taken.length, isMine);
+      const jobs = found.map((each) => ({ each, job: jobOf(queue, each) }));
+      let left = 0;
+      for (const { each, job } of jobs) {
+        if (job && isMine(job.connection)) taken.push(job);
+        else {
+          left += 1;
+          await this.#leave(queue, each, job);
+        }
+      }
+      // They were in the way of others that wait.
+      if (left === 0 || taken.length >= limit) return taken;
+    }
   }
 
   async touch(jobs: readonly Job[]): Promise<void> {
@@ -172,18 +154,25 @@ class BossQueue implements JobQueue {
     await (await this.#started()).deleteJob(job.queue, attemptOf(job));
   }
 
-  async giveBack(job: Job, afterSeconds: number): Promise<void> {
-    const boss = await this.#started();
-    const { affected } = commandAnswer.parse(await boss.fail(job.queue, attemptOf(job)));
-    // Whoever fetches it in between gives it back as well.
-    if (affected > 0 && afterSeconds > 0)
-      await boss.update(job.queue, undefined, { id: job.id, startAfter: afterSeconds });
+  async giveBack(job: Job, afterSeconds: number, transaction?: Knex.Transaction): Promise<void> {
+    await this.#giveBack(job.queue, job, afterSeconds, transaction);
   }
 
   async handOver(jobIds: readonly string[]): Promise<void> {
     if (jobIds.length === 0) return;
     const boss = await this.#started();
-    for (const queue of queueNames) await boss.fail(queue, [...jobIds]);
+    await this.#parts.database.transaction(async (transaction) => {
+      const db = fromKnex(transaction);
+      await transaction.raw(hostEndedSql, [jobIds] as unknown as string[]);
+      for (const queue of queueNames) await boss.fail(queue, [...jobIds], undefined, { db });
+    });
+  }
+
+  async withoutJob(runIds: readonly string[]): Promise<readonly string[]> {
+    if (runIds.length === 0) return [];
+    const values = [runIds] as unknown as string[];
+    const { rows } = await this.#parts.database.raw<{ rows: { runId: string }[] }>(withoutJobSql, values);
+    return rows.map(({ runId }) => runId);
   }
 
   async counts(): Promise<readonly JobCount[]> {
@@ -194,6 +183,38 @@ class BossQueue implements JobQueue {
   async close(): Promise<void> {
     const boss = await this.#starting?.catch(() => undefined);
     await boss?.stop({ graceful: false, close: false });
+  }
+
+  /** Of a connection that this host does not have, only what was added since it looked which ones wait. */
+  async #fetch(queue: QueueName, limit: number, isMine: TakeRequest['isMine']): Promise<readonly Fetched[]> {
+    const boss = await this.#started();
+    const { rows } = await this.#parts.database.raw<{ rows: { connection: string }[] }>(waitingSql, [queue]);
+    const ignoreGroups = rows.map(({ connection }) => connection).filter((name) => !isMine(name));
+    return boss.fetch<unknown>(queue, { batchSize: limit, ignoreGroups });
+  }
+
+  /** Leaves a job to other hosts: to those that have its connection, or to those whose version can read it. */
+  async #leave(queue: QueueName, fetched: Fetched, job: Job | undefined): Promise<void> {
+    await this.#giveBack(queue, fetched, job ? 0 : unknownAgainSeconds);
+    if (job || this.#unknown.has(fetched.id)) return;
+    this.#unknown.add(fetched.id);
+    this.#parts.warn(
+      'a job is left to other hosts',
+      new Error(`Expected a job of this version, found another: ${fetched.id}`),
+    );
+  }
+
+  async #giveBack(
+    queue: QueueName,
+    job: Pick<Job, 'id' | 'retryCount'>,
+    ...[afterSeconds, transaction]: [afterSeconds: number, transaction?: Knex.Transaction | undefined]
+  ): Promise<void> {
+    const boss = await this.#started();
+    const within = transaction && { db: fromKnex(transaction) };
+    const { affected } = commandAnswer.parse(await boss.fail(queue, attemptOf(job), undefined, within));
+    // Whoever fetches it in between gives it back as well.
+    if (affected > 0 && afterSeconds > 0)
+      await boss.update(queue, undefined, { id: job.id, startAfter: afterSeconds });
   }
 
   async #started(): Promise<PgBoss> {

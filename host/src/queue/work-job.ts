@@ -4,16 +4,19 @@ import type { ConnectionConfig } from '../config/host-config.ts';
 import { HostError } from '../host-error.ts';
 import type { HostLog } from '../log.ts';
 import { AlreadyRunning, ConnectionPaused, NotDue, type RunService } from '../run-service.ts';
+import type { BackfillStore } from '../storage/backfills.ts';
 import type { DueRuns } from '../storage/due-runs.ts';
 import { Fenced } from '../storage/fence.ts';
 import type { RunStore } from '../storage/runs.ts';
-import type { AskedRun, Job, JobQueue } from './job-queue.ts';
+import type { JobQueue } from './job-queue.ts';
+import type { AskedRun, Job } from './job.ts';
 
 /** What jobs are worked off with. */
 export interface WorkParts {
   readonly service: RunService;
-  readonly runs: Pick<RunStore, 'refuse'>;
+  readonly runs: Pick<RunStore, 'refuse' | 'askAgain' | 'queued' | 'get'>;
   readonly dueRuns: DueRuns;
+  readonly backfills: Pick<BackfillStore, 'putOff'>;
   readonly queue: JobQueue;
   readonly log: HostLog;
   /** Told of crash points. */
@@ -44,16 +47,17 @@ async function keepOff({ dueRuns }: WorkParts, { connection, error }: RunSummary
   await dueRuns.putOff(connection, error.retryAfterMs ?? 0);
 }
 
+/** Whether hosts end one after another while they have it, without getting any further. */
+async function endsHosts({ dueRuns, log }: WorkParts, { hostsEnded }: Job, name: string): Promise<boolean> {
+  if (hostsEnded < mostHostsEnded || (await dueRuns.gotOn(name, mostHostsEnded))) return false;
+  log.error({ connection: name, hosts: hostsEnded }, 'hosts ended while they ran it; left alone for now');
+  return true;
+}
+
 const workDue: Work = async (parts, job, connection, stop) => {
-  const { service, dueRuns, log } = parts;
+  const { service, dueRuns } = parts;
   const { name, intervalSeconds } = connection;
-  if (job.retryCount >= mostHostsEnded && !(await dueRuns.gotOn(name, mostHostsEnded))) {
-    log.error(
-      { connection: name, hosts: job.retryCount },
-      'hosts ended while they ran it; left alone for an interval',
-    );
-    return dueRuns.putOff(name, intervalSeconds * 1000);
-  }
+  if (await endsHosts(parts, job, name)) return dueRuns.putOff(name, intervalSeconds * 1000);
   try {
     const request = { trigger: 'schedule', onlyIfDue: true, jobId: job.id, ...stop } as const;
     await keepOff(parts, await service.execute(connection, request));
@@ -68,6 +72,8 @@ const workDue: Work = async (parts, job, connection, stop) => {
 };
 
 const workBackfill: Work = async (parts, job, connection, { signal, drain }) => {
+  const { name, intervalSeconds } = connection;
+  if (await endsHosts(parts, job, name)) return parts.backfills.putOff(name, intervalSeconds * 1000);
   const chunk = AbortSignal.any([drain, AbortSignal.timeout(backfillChunkMs)]);
   const request = { trigger: 'backfill', jobId: job.id, signal, drain: chunk } as const;
   await keepOff(parts, await parts.service.execute(connection, request));
@@ -82,20 +88,36 @@ function refusalOf(error: unknown): Failure {
   };
 }
 
+const endedHosts: Failure = {
+  code: 'host_ended',
+  message: 'Hosts ended one after another while they had the run: it is not begun again',
+};
+
+/** False for one that has ended: its job was not ended with it. */
+async function isToBegin({ runs }: WorkParts, runId: string): Promise<boolean> {
+  const run = await runs.get(runId);
+  return run?.status === 'queued' || run?.status === 'running' || run?.errorCode === 'host_ended';
+}
+
 /** A run that a person asked for has its row, and a person looks at it. */
 async function workAsked(
   parts: WorkParts,
   connection: ConnectionConfig,
   { job, asked, stop }: { readonly job: Job; readonly asked: AskedRun; readonly stop: StopSignals },
 ): Promise<void> {
-  const { service, runs } = parts;
+  const { service, runs, queue } = parts;
+  const { runId } = asked;
+  if (!(await isToBegin(parts, runId))) return;
+  if (await endsHosts(parts, job, connection.name)) return runs.refuse(runId, endedHosts);
   try {
     const request = { trigger: 'person', jobId: job.id, ...asked, ...stop } as const;
-    const { error } = await service.execute(connection, request);
-    if (error) await runs.refuse(asked.runId, error);
+    const { status, error } = await service.execute(connection, request);
+    if (status === 'interrupted' && stop.drain.aborted)
+      await runs.askAgain(runId, (transaction) => queue.giveBack(job, 0, transaction));
+    else if (error) await runs.refuse(runId, error);
   } catch (error) {
     if (!(error instanceof AlreadyRunning) && !(error instanceof Fenced))
-      await runs.refuse(asked.runId, refusalOf(error));
+      await runs.refuse(runId, refusalOf(error));
     throw error;
   }
 }
@@ -106,10 +128,12 @@ function logWhy({ log }: WorkParts, connection: string, error: unknown): void {
   log[level]({ connection, error: failureOf(error).message }, 'run could not go on');
 }
 
-async function settle({ queue, log }: WorkParts, job: Job, isBusy: boolean): Promise<void> {
+async function settle({ queue, log }: WorkParts, job: Job, why: unknown): Promise<void> {
   try {
+    // Whoever freed the connection may not have handed the job over yet, and what it is for is not done.
+    if (why instanceof Fenced) await queue.giveBack(job, 0);
     // What a job of the schedule is for stands in the database; of a person's wish the job is all there is.
-    if (isBusy && job.asked) await queue.giveBack(job, whileBusyMs / 1000);
+    else if (why instanceof AlreadyRunning && job.asked) await queue.giveBack(job, whileBusyMs / 1000);
     else await queue.done(job);
   } catch (error) {
     // Nobody touches it any more, and so it is found.
@@ -134,6 +158,6 @@ export async function workJob(
     why = error;
     logWhy(parts, connection.name, error);
   }
-  await settle(parts, job, why instanceof AlreadyRunning);
+  await settle(parts, job, why);
   parts.reach?.('job-done');
 }

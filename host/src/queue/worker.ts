@@ -1,10 +1,10 @@
-import { failureOf } from '@on-the-way/core';
+import { failureOf, type Failure } from '@on-the-way/core';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import type { BackfillStore } from '../storage/backfills.ts';
 import type { ConnectionStore } from '../storage/connections.ts';
 import type { HostRegistry } from '../storage/hosts.ts';
 import type { QueueName } from './install.ts';
-import type { Job, NewJob } from './job-queue.ts';
+import type { Job, NewJob } from './job.ts';
 import { workJob, type StopSignals, type WorkParts } from './work-job.ts';
 
 /** What a host takes jobs with. */
@@ -14,7 +14,7 @@ export interface WorkerParts extends WorkParts {
   readonly runsAtOnce: number;
   readonly hosts: HostRegistry;
   readonly states: ConnectionStore;
-  readonly backfills: Pick<BackfillStore, 'openConnections'>;
+  readonly backfills: Pick<BackfillStore, 'openConnections' | 'putOff'>;
 }
 
 // As many as a host may begin within a second; more only makes others wait for the statement.
@@ -22,6 +22,11 @@ const mostDueAtOnce = 500;
 const touchEveryMs = 3_000;
 const backfillEveryMs = 2_000;
 const reapEveryMs = 900;
+const refuseLostEveryMs = 30_000;
+const notBegun: Failure = {
+  code: 'not_begun',
+  message: 'Expected a host to begin the run, but its place in the queue is gone: ask for it again',
+};
 // A connection whose own run is about to be due is left to that.
 const soonMs = 5_000;
 
@@ -43,11 +48,10 @@ export class Worker {
   readonly #connections: ReadonlyMap<string, ConnectionConfig>;
   readonly #names: readonly string[];
   readonly #working = new Map<Job, Promise<void>>();
-  /** Connections of other configurations, whose jobs are left to hosts that have them. */
-  readonly #strange = new Set<string>();
   readonly #isTimeToTouch = createEvery(touchEveryMs);
   readonly #isTimeForBackfills = createEvery(backfillEveryMs);
   readonly #isTimeToReap = createEvery(reapEveryMs);
+  readonly #isTimeToRefuseLost = createEvery(refuseLostEveryMs);
 
   /** `onRoom` is told when a job is over. */
   constructor(parts: WorkerParts, stop: StopSignals, onRoom: () => void) {
@@ -64,6 +68,7 @@ export class Worker {
     await hosts.join();
     if (this.#isTimeToReap()) await hosts.reap();
     if (this.#working.size > 0 && this.#isTimeToTouch()) await queue.touch([...this.#working.keys()]);
+    if (this.#isTimeToRefuseLost()) await this.#refuseLost();
     if (this.#room() <= 0) return;
     await this.#takeRuns();
     // Room for one due run is kept: chunks of backfills last.
@@ -80,6 +85,12 @@ export class Worker {
 
   #room(): number {
     return this.#parts.runsAtOnce - this.#working.size;
+  }
+
+  /** A run that a person asked for and whose job is gone would wait for ever. */
+  async #refuseLost(): Promise<void> {
+    const { runs, queue } = this.#parts;
+    for (const runId of await queue.withoutJob(await runs.queued())) await runs.refuse(runId, notBegun);
   }
 
   /** Those that were asked for and those that are due; the latter join the queue when it is empty. */
@@ -121,19 +132,13 @@ export class Worker {
   async #take(queueName: QueueName, limit: number): Promise<number> {
     if (this.#stop.drain.aborted) return 0;
     const { queue } = this.#parts;
-    const jobs = await queue.take(queueName, { limit, except: [...this.#strange] });
-    let begun = 0;
+    const isMine = (name: string): boolean => this.#connections.has(name);
+    const jobs = await queue.take(queueName, { limit, isMine });
     for (const job of jobs) {
       const connection = this.#connections.get(job.connection);
-      if (connection) {
-        this.#begin(job, connection);
-        begun += 1;
-      } else {
-        this.#strange.add(job.connection);
-        await queue.giveBack(job, 0);
-      }
+      if (connection) this.#begin(job, connection);
     }
-    return begun;
+    return jobs.length;
   }
 
   #begin(job: Job, connection: ConnectionConfig): void {

@@ -58,6 +58,8 @@ export interface BackfillStore {
    * milliseconds. Throws Fenced once another host has the connection.
    */
   ran(id: string, run: { readonly requests: number; readonly waitMs: number }, fence: Fence): Promise<void>;
+  /** No host goes on with any of the connection for so many milliseconds. */
+  putOff(connection: string, waitMs: number): Promise<void>;
   /** Nothing is left of it. With a fence it throws Fenced once another host has the connection. */
   finish(id: string, fence?: Fence): Promise<void>;
   /** Resolves with false where there is none that is open. */
@@ -121,9 +123,13 @@ const daysSql = `
   select b.backfill_id as id, days.* from app.backfill b cross join lateral (
     select dataset, count(*) filter (where outcome = 'ok')::int as ok,
       count(*) filter (where outcome = 'no_data')::int as "noData",
-      count(*) filter (where outcome = 'not_supported')::int as "notSupported",
+      -- As a plan takes it: what was recorded without asking, or refused to who signed in before, is no answer.
+      count(*) filter (where outcome = 'not_supported' and attempts > 0 and last_attempt_at > signed_in.at)::int
+        as "notSupported",
       count(*) filter (where outcome = 'failed')::int as failed
-    from app.slice_ledger l
+    from app.slice_ledger l cross join (
+      select coalesce((select signed_in_at from app.connection_state s where s.connection = b.connection),
+        '-infinity') as at) as signed_in
     where l.connection = b.connection and day >= b.from_day and day < b.to_day
       and (b.datasets is null or dataset = any(b.datasets))
       and (not b.refresh or last_attempt_at >= b.created_at + (?::timestamptz - now()))
@@ -182,6 +188,12 @@ export function createBackfillStore(database: Database, clock: Clock): BackfillS
         where connection = ? and (backfill_id = ?::uuid or (${isOpen}))`;
       const values = [id, requests, waitMs, waitMs, fence.connection, id];
       await underFence(database, fence, (transaction) => transaction.raw(sql, values));
+    },
+    async putOff(connection, waitMs) {
+      await database.raw(
+        `update app.backfill set next_run_at = now() + ? * interval '1 millisecond' where connection = ? and ${isOpen}`,
+        [waitMs, connection],
+      );
     },
     async finish(id, fence) {
       const sql = `update app.backfill set finished_at = now() where ${isOpen} and backfill_id = ?::uuid`;

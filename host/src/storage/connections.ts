@@ -41,7 +41,7 @@ export interface ConnectionState {
 }
 
 /** What a run writes of its connection. Each throws Fenced, and writes nothing, once another host has the connection. */
-type FencedConnectionStore = Pick<ConnectionStore, 'wantFrom' | 'rememberConnector'>;
+type FencedConnectionStore = Pick<ConnectionStore, 'wantFrom' | 'rememberConnector' | 'pause'>;
 
 /** Health and state of connections, one row each. */
 export interface ConnectionStore {
@@ -252,6 +252,7 @@ export function createConnectionStore(database: Database, clean: (text: string) 
       return {
         wantFrom: (...args) => store((held) => held.wantFrom(...args)),
         rememberConnector: (...args) => store((held) => held.rememberConnector(...args)),
+        pause: (...args) => store((held) => held.pause(...args)),
       };
     },
     ensure: (names) => ensureRows(database, names),

@@ -2,7 +2,8 @@ import { envelopeNotCompared } from '@on-the-way/core';
 import { ConnectorError, type RawEvent, type Window } from '@on-the-way/sdk';
 import { z } from 'zod';
 import type { Database } from './database.ts';
-import { settleSliceLetters, storable } from './slice-letters.ts';
+import { underFence, type Fence } from './fence.ts';
+import { storable } from './slice-letters.ts';
 
 /** Why an event was not stored. */
 export interface Refusal {
@@ -67,19 +68,23 @@ interface ListedDeadLetter extends DeadLetter {
   readonly at: string;
 }
 
-/** Events that were refused, and days that were set aside, in app.dead_letter. */
-export interface DeadLetterStore {
+/** What a run writes of letters. */
+export interface RunLetters {
   /**
    * Resolves when they are durable. An event that was set aside before is counted once more, unless the same run
-   * meets it again.
+   * meets it again. Throws Fenced, and writes nothing, once another host has the connection.
    */
   add(refused: readonly RefusedEvent[]): Promise<void>;
+}
+
+/** Events that were refused, and days that were set aside, in app.dead_letter. */
+export interface DeadLetterStore {
+  /** For a run. */
+  under(fence: Fence): RunLetters;
   list(filter: DeadLetterFilter): Promise<readonly ListedDeadLetter[]>;
   get(id: string): Promise<FullDeadLetter | undefined>;
   /** How many wait, by connection; connections without any are left out. */
   waiting(): Promise<ReadonlyMap<string, number>>;
-  /** Letters of days that have an answer by now wait no more; those of days that failed again say so. After each run. */
-  settleSlices(connection: string): Promise<void>;
   /** The event is stored now. */
   replayed(id: string): Promise<void>;
   /** It was refused once more. */
@@ -149,10 +154,11 @@ function rowOf({ connection, runId, event, why }: RefusedEvent, clean: (text: st
 
 async function add(
   database: Database,
+  fence: Fence,
   refused: readonly RefusedEvent[],
   clean: (text: string) => string,
 ): Promise<void> {
-  await database.transaction(async (transaction) => {
+  await underFence(database, fence, async (transaction) => {
     // The ledger says that the slice failed, and then only this row has the event, whatever the server is set to.
     await transaction.raw('set local synchronous_commit = on');
     for (const each of refused) await transaction.raw(upsert, rowOf(each, clean) as string[]);
@@ -181,7 +187,7 @@ async function comparable(database: Database, payload: string): Promise<string> 
 /** The store over app.dead_letter; `clean` takes secrets out of messages. */
 export function createDeadLetterStore(database: Database, clean: (text: string) => string): DeadLetterStore {
   return {
-    add: (refused) => add(database, refused, clean),
+    under: (fence) => ({ add: (refused) => add(database, fence, refused, clean) }),
     async list({ connection = null, limit, before }) {
       const { at = null, id = null } = before ?? {};
       const { rows } = await database.raw<{ rows: ListedDeadLetter[] }>(
@@ -209,7 +215,6 @@ export function createDeadLetterStore(database: Database, clean: (text: string) 
       );
       return new Map(rows.map(({ connection, count }) => [connection, count]));
     },
-    settleSlices: (connection) => settleSliceLetters(database, connection),
     async replayed(id) {
       await database.raw(
         `update app.dead_letter set replayed_at = now(), last_attempt_at = now(), attempts = attempts + 1

@@ -1,5 +1,6 @@
 import type { Clock } from '@on-the-way/core';
 import type { Day } from '@on-the-way/sdk';
+import { queueSchema } from '../queue/install.ts';
 import type { Database } from './database.ts';
 
 /** A connection that is due. */
@@ -14,15 +15,20 @@ interface PlannedConnection {
   readonly intervalSeconds: number;
   /** The first day that is wanted. */
   readonly backfillFrom: Day;
+  /** A digest of what it signs in with; wanted of those that {@link DueRuns.refused} names. */
+  readonly refusedBasis?: string | undefined;
 }
 
 /** When connections are due, by the database's clock and for all hosts. */
 export interface DueRuns {
   /** Says that these are to be run by schedule. What was planned before stands, unless it is too far off or not enough. */
   plan(connections: readonly PlannedConnection[]): Promise<void>;
+  /** Those of these connections that were refused, or wanted a person, when they last ran. */
+  refused(connections: readonly string[]): Promise<ReadonlySet<string>>;
   /**
    * Takes up to `limit` of those connections that are due; of two hosts that ask, one gets a connection. Each is
-   * due again in a minute unless its run says otherwise, so that a job that is lost does not matter.
+   * due again in a minute unless its run says otherwise, so that a job that is lost does not matter; one that has a job
+   * still, to which none can be added, in three seconds.
    */
   take(connections: readonly string[], limit: number): Promise<readonly DueRun[]>;
   /** Makes a connection due so many milliseconds from now, or when it is due anyway if that is sooner. */
@@ -37,21 +43,25 @@ export interface DueRuns {
 
 /*
  * A run is due at once where none went well yet that a new start may mend, where more days are wanted than were, or
- * where the host that had it ended. Else a start asks no source again before the interval has passed.
+ * where the host that had it ended. Else a start asks no source again before the interval has passed. A sign-in that was
+ * refused is not tried again within the hour with the same plugin, configuration and token files.
  */
 const planSql = `
   with planned as (
     select state.connection, case
+      when last.error_code in ('needs_user', 'auth') and wanted.refused_basis = state.refused_basis
+        then least(state.next_run_at, greatest(now(), state.not_before, last.finished_at + interval '1 hour'))
       when last.status is null or state.backfill_from is null or wanted.backfill_from < state.backfill_from
         or last.status = 'interrupted' or last.error_code in ('needs_user', 'auth', 'config', 'usage')
         then least(state.next_run_at, greatest(now(), state.not_before))
       when state.next_run_at is null and last.status <> 'succeeded' then greatest(now(), state.not_before)
       else least(state.next_run_at, greatest(now(), state.not_before,
         last.started_at + wanted.interval_seconds * interval '1 second')) end as at
-    from unnest(?::text[], ?::date[], ?::int[]) as wanted (connection, backfill_from, interval_seconds)
+    from unnest(?::text[], ?::date[], ?::int[], ?::text[])
+      as wanted (connection, backfill_from, interval_seconds, refused_basis)
     join app.connection_state as state using (connection)
     left join lateral (
-      select status, started_at, error_code from app.run
+      select status, started_at, finished_at, error_code from app.run
       where run.connection = wanted.connection and trigger <> 'backfill' and status not in ('running', 'queued')
       order by started_at desc limit 1) as last on true)
   update app.connection_state as state set next_run_at = planned.at from planned
@@ -71,7 +81,9 @@ const takeSql = `
     select connection, due_reason from app.connection_state
     where next_run_at <= now() and paused_at is null and connection = any(?)
     order by next_run_at, connection limit ? for update skip locked)
-  update app.connection_state as state set next_run_at = now() + interval '1 minute'
+  update app.connection_state as state set next_run_at = now() + case when exists (
+      select from ${queueSchema}.job where name = 'run' and singleton_key = due.connection and job.state <= 'active')
+    then interval '3 seconds' else interval '1 minute' end
   from due where state.connection = due.connection
   returning state.connection, due.due_reason as reason`;
 
@@ -85,8 +97,17 @@ export function createDueRuns(database: Database): DueRuns {
           some.map(({ connection }) => connection),
           some.map(({ backfillFrom }) => backfillFrom),
           some.map(({ intervalSeconds }) => intervalSeconds),
+          some.map(({ refusedBasis }) => refusedBasis ?? null),
         ] as unknown as string[]);
       }
+    },
+    async refused(connections) {
+      const { rows } = await database.raw<{ rows: { connection: string }[] }>(
+        `select connection from app.connection_state join app.connector_health as health using (connection)
+         where connection = any(?) and refused_basis is not null and health.last_error_code in ('needs_user', 'auth')`,
+        [[...connections]],
+      );
+      return new Set(rows.map(({ connection }) => connection));
     },
     async take(connections, limit) {
       const { rows } = await database.raw<{ rows: DueRun[] }>(takeSql, [

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from './database.ts';
 import { beginHostLife, wakeChannel, type HostLife, type HostLifeParts } from './host-life.ts';
-import { reapHosts, type Reaped } from './reap-hosts.ts';
+import { endTokenLocks, reapHosts, type Reaped } from './reap-hosts.ts';
 
 /** A process that may hold connections. */
 export interface KnownHost {
@@ -144,7 +144,14 @@ export function createHostRegistry(parts: HostRegistryParts): HostRegistry {
     async reap() {
       const reaped = await reapHosts(database);
       takeovers += reaped.length;
-      if (reaped.length > 0) for (const listener of reapedListeners) listener(reaped);
+      if (reaped.length === 0) return reaped;
+      for (const listener of reapedListeners) listener(reaped);
+      await endTokenLocks(database).catch((error: unknown) =>
+        parts.warn(
+          'could not end the sessions of a host that ended: its token locks last as long as they do',
+          error,
+        ),
+      );
       return reaped;
     },
     takeovers: () => takeovers,

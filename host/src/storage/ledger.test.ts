@@ -175,10 +175,16 @@ describe('days that fail again and again', () => {
     outcomes('sleep', days, {
       outcome: 'failed',
       attempts,
-      errorCode: 'bad_data',
+      errorCode: setAsideAfter === undefined ? 'transient' : 'bad_data',
       errorMessage: 'a secret that is no number',
       ...(setAsideAfter !== undefined && { setAsideAfter }),
     });
+  type Connection = Awaited<ReturnType<typeof connectionOf>>;
+  const times = async (count: number, { record }: Connection, change = {}) => {
+    for (let run = 0; run < count; run += 1) await record(failed(3, 10), change);
+  };
+  const retries = async ({ plan }: Connection, change: Partial<PlanInput>) =>
+    planSlices(await plan(change)).filter(({ reason }) => reason === 'retry').length;
   const lettersOf = async (name: string) =>
     (
       await database.raw<{ rows: Record<string, unknown>[] }>(
@@ -188,20 +194,21 @@ describe('days that fail again and again', () => {
       )
     ).rows;
 
-  test('are set aside with their letters at the tenth attempt, and left out of plans then', async () => {
-    const { record, plan, name } = await connectionOf();
+  test('are set aside with their letters by the tenth run with a bad answer, and left out of plans then', async () => {
+    const connection = await connectionOf();
+    const { record, name } = connection;
     await record(outcomes('sleep', history));
-    await record(failed(9));
-    await record(failed(0, 10));
+    // Tries count once a run, and a network that is away not at all.
+    await record(failed(70));
+    await times(9, connection);
+    await record(failed(3));
     expect(await lettersOf(name)).toEqual([]);
-    expect(
-      planSlices(await plan({ rereadLive: true })).filter(({ reason }) => reason === 'retry'),
-    ).toHaveLength(3);
+    expect(await retries(connection, { rereadLive: true })).toBe(3);
     await record(failed(1, 10));
     const about = {
       kind: 'slice',
       dataset: 'sleep',
-      attempts: 10,
+      attempts: 101,
       error_code: 'bad_data',
       error_message: 'a *** that is no number',
       plugin_version: '1',
@@ -210,17 +217,37 @@ describe('days that fail again and again', () => {
       { ...about, from_day: '2025-12-01', to_day: '2025-12-03' },
       { ...about, from_day: '2025-12-09', to_day: '2025-12-10' },
     ]);
-    expect(planSlices(await plan({ rereadLive: true })).filter(({ reason }) => reason === 'retry')).toEqual(
-      [],
-    );
-    expect(planSlices(await plan({ version: '2' })).filter(({ reason }) => reason === 'retry')).toHaveLength(
-      3,
-    );
+    expect(await retries(connection, { rereadLive: true })).toBe(0);
+    expect(await retries(connection, { version: '2' })).toBe(3);
+  });
+
+  test('count their bad answers anew once they have had a good one', async () => {
+    const connection = await connectionOf();
+    await times(9, connection);
+    await connection.record(outcomes('sleep', days));
+    await times(9, connection);
+    expect(await lettersOf(connection.name)).toEqual([]);
+    await times(1, connection);
+    expect(await lettersOf(connection.name)).toHaveLength(2);
+  });
+
+  test('are asked for by another version until it has had an answer, also when the network was away meanwhile', async () => {
+    const connection = await connectionOf();
+    await times(10, connection);
+    const next = { version: '2', at: noon(today) };
+    await connection.record(failed(3), next);
+    const later = { now: noon(addDays(today, 3)), version: '2' };
+    expect(await retries(connection, later)).toBe(3);
+    expect(await retries(connection, { ...later, version: '1' })).toBe(0);
+    await times(1, connection, next);
+    expect(await retries(connection, later)).toBe(0);
+    expect(await retries(connection, { ...later, version: '3' })).toBe(3);
   });
 
   test('stay set aside while they fail, with no second letter, and are as any other once they have an answer', async () => {
-    const { record, plan, name } = await connectionOf();
-    await record(failed(12, 10), { at: noon(today) - 1000 });
+    const connection = await connectionOf();
+    const { record, plan, name } = connection;
+    await times(10, connection, { at: noon(today) - 1000 });
     await database.raw('delete from app.dead_letter where connection = ?', [name]);
     await record(failed(1), { version: '2' });
     await record(failed(1, 10), { version: '2' });
@@ -230,6 +257,30 @@ describe('days that fail again and again', () => {
     await record(outcomes('sleep', days));
     expect(await entries()).toEqual([undefined, undefined, undefined]);
   });
+});
+
+test('a failed day of a cursor dataset is answered for by the next run that reads on to the end', async () => {
+  const { name, record } = await connectionOf();
+  const failed = { outcome: 'failed', errorCode: 'transient', errorMessage: 'away', rowsWritten: 0 } as const;
+  await record([
+    ...outcomes('events', ['2026-02-20'], failed),
+    ...outcomes('events', ['2026-02-21'], { ...failed, rowsWritten: 7 }),
+    ...outcomes('sleep', ['2026-02-21'], failed),
+  ]);
+  const shown = async () =>
+    (await store.coverage(name, '2026-02-20', '2026-02-24')).map(
+      ({ dataset: of, day, outcome, errorCode }) => `${of} ${day.slice(8)} ${outcome} ${errorCode}`,
+    );
+  await record(outcomes('events', ['2026-02-22'], { outcome: 'no_data' }));
+  expect((await shown()).filter((line) => line.includes('failed'))).toHaveLength(3);
+  await record(outcomes('events', ['2026-02-23'], { coversEarlier: true }));
+  expect(await shown()).toEqual([
+    'events 20 no_data null',
+    'events 21 ok null',
+    'events 22 no_data null',
+    'events 23 ok null',
+    'sleep 21 failed transient',
+  ]);
 });
 
 test('which days changed after they were first read, how often and how late, is told by dataset', async () => {

@@ -44,6 +44,8 @@ export interface LedgerStore extends Pick<Ledger, 'read'> {
   coverage(connection: string, from: Day, to: Day): Promise<readonly CoverageEntry[]>;
   /** Days whose answer changed, by dataset, then day. */
   revised(connection: string, window: Window): Promise<readonly RevisedDay[]>;
+  /** The oldest day that anything is known of. */
+  firstDay(connection: string): Promise<Day | undefined>;
   /** How many days of each dataset have an answer. */
   answered(
     connection: string,
@@ -51,8 +53,8 @@ export interface LedgerStore extends Pick<Ledger, 'read'> {
   ): Promise<readonly { readonly dataset: string; readonly days: number }[]>;
 }
 
-// attempts count since the last answer, and are 0 for a day that was not asked for since its dataset is
-// absent. The digest of a day stays while asking fails, so that a later answer can still be told from the
+// attempts count tries and bad_answers runs since the last answer; attempts are 0 for a day that was not asked for since
+// its dataset is absent. A day is set aside by bad answers alone, and only one more ties it to another version. The digest of a day stays while asking fails, so that a later answer can still be told from the
 // one before; so do its mark and its note.
 const upsert = `
   with fence as (
@@ -61,16 +63,24 @@ const upsert = `
   recorded as (
     select new.* from jsonb_to_recordset(?::jsonb) as new(dataset text, day date, outcome text, attempts int,
       error_code text, error_message text, digest text, mark text, note text, rows_written bigint,
-      rows_unchanged bigint, conflicts bigint, set_aside_after int), fence),
-  forgotten as (${forgetFrontiersSql})
+      rows_unchanged bigint, conflicts bigint, set_aside_after int, covers_earlier boolean), fence),
+  forgotten as (${forgetFrontiersSql}),
+  covered as (
+    -- A cursor dataset has no days to ask for again: whoever reads on has read what a failed day left out.
+    update app.slice_ledger l set outcome = case when l.rows_written + l.rows_unchanged > 0 then 'ok' else 'no_data' end,
+      error_code = null, error_message = null
+    from recorded r
+    where r.covers_earlier and l.connection = ? and l.dataset = r.dataset and l.day < r.day and l.outcome = 'failed')
   insert into app.slice_ledger as known (connection, dataset, day, outcome, attempts, error_code, error_message,
     digest, mark, note, rows_written, rows_unchanged, conflicts, run_id, plugin_version,
-    first_attempt_at, last_attempt_at, set_aside_at)
+    first_attempt_at, last_attempt_at, bad_answers, bad_answer_version, set_aside_at)
   select ?, new.dataset, new.day, new.outcome, new.attempts, new.error_code, new.error_message,
-    new.digest, new.mark, new.note, new.rows_written, new.rows_unchanged, new.conflicts, ?::uuid, ?, ?::timestamptz, ?::timestamptz,
-    -- Kept only where it has failed so often by now.
-    case when new.attempts >= new.set_aside_after then ?::timestamptz end
+    new.digest, new.mark, new.note, new.rows_written, new.rows_unchanged, new.conflicts, ?::uuid, version, at, at,
+    bad.answers, case when bad.answers > 0 then version end,
+    case when bad.answers >= new.set_aside_after then at end
   from recorded new
+    cross join (select ?::text as version, ?::timestamptz as at) run
+    cross join lateral (select case when new.set_aside_after is null then 0 else 1 end as answers) bad
   order by new.dataset, new.day
   on conflict (connection, day, dataset) do update set
     -- Days with data have a digest, but for those of a cursor dataset: its runs add to the day, and one that brings
@@ -96,10 +106,13 @@ const upsert = `
     run_id = excluded.run_id,
     plugin_version = excluded.plugin_version,
     last_attempt_at = excluded.last_attempt_at,
+    bad_answers = case when excluded.outcome = 'failed' then known.bad_answers + excluded.bad_answers else 0 end,
+    bad_answer_version = case when excluded.outcome = 'failed'
+      then coalesce(excluded.bad_answer_version, known.bad_answer_version) end,
     set_aside_at = case when excluded.outcome = 'failed' then coalesce(known.set_aside_at, case
-      when known.outcome = 'failed' and known.attempts + excluded.attempts >= (
+      when known.bad_answers + excluded.bad_answers >= (
         select r.set_aside_after from recorded r where r.dataset = excluded.dataset and r.day = excluded.day)
-      then excluded.last_attempt_at else excluded.set_aside_at end) end
+      then excluded.last_attempt_at end) end
   returning dataset, day::text as day, attempts, error_code as "errorCode", error_message as "errorMessage",
     set_aside_at is not distinct from ?::timestamptz as "isGivenUp"`;
 
@@ -118,15 +131,17 @@ function rowOf(outcome: SliceOutcome) {
     rows_unchanged: outcome.rowsUnchanged,
     conflicts: outcome.conflicts,
     set_aside_after: outcome.setAsideAfter ?? null,
+    covers_earlier: outcome.coversEarlier ?? false,
   };
 }
 
-interface EntryRow extends Omit<LedgerEntry, 'lastAttemptAt' | 'mark' | 'reason' | 'setAsideBy'> {
+interface EntryRow extends Omit<LedgerEntry, 'lastAttemptAt' | 'mark' | 'reason' | 'setAsideBy' | 'askedBy'> {
   /** Milliseconds since 1970; a number costs less to read than a point in time, and there are many. */
   readonly at: number;
   readonly mark: string | null;
   readonly reason: string | null;
   readonly setAsideBy: string | null;
+  readonly askedBy: string | null;
 }
 
 /** A row as it is once it was recorded. */
@@ -156,17 +171,8 @@ async function upsertRows(
     const row = rowOf(outcome);
     return { ...row, error_message: row.error_message === null ? null : clean(row.error_message) };
   });
-  const values = [fence.connection, fence.epoch, JSON.stringify(rows), connection];
-  const found = await database.raw<{ rows: RecordedRow[] }>(upsert, [
-    ...values,
-    connection,
-    runId,
-    version,
-    when,
-    when,
-    when,
-    when,
-  ]);
+  const values = [fence.connection, fence.epoch, JSON.stringify(rows), connection, connection, connection];
+  const found = await database.raw<{ rows: RecordedRow[] }>(upsert, [...values, runId, version, when, when]);
   if (found.rows.length === 0) throw fenced(fence);
   return found.rows;
 }
@@ -249,10 +255,11 @@ function spansToRead({ from, datasets, frontiers = [] }: LedgerQuestion): Span[]
 const entryColumns = `dataset, day::text as day, outcome, attempts,
   extract(epoch from last_attempt_at)::float8 * 1000 as at, mark,
   case when outcome = 'not_supported' and attempts > 0 then error_message end as reason,
-  case when set_aside_at is not null then plugin_version end as "setAsideBy"`;
+  case when set_aside_at is not null then bad_answer_version end as "setAsideBy",
+  case when set_aside_at is not null then plugin_version end as "askedBy"`;
 
 // Read by their index whatever their day; a version of null asks for all of them.
-const isOpenFailure = `outcome = 'failed' and (set_aside_at is null or plugin_version is distinct from ?::text)`;
+const isOpenFailure = `outcome = 'failed' and (set_aside_at is null or bad_answer_version is distinct from ?::text)`;
 
 async function read(
   database: Database,
@@ -270,12 +277,13 @@ async function read(
     [...spans.map(() => inSpan), failures].join(' union all '),
     [...values, connection, datasets, version] as unknown as string[],
   );
-  return rows.map(({ at, mark, reason, setAsideBy, ...entry }) => ({
+  return rows.map(({ at, mark, reason, setAsideBy, askedBy, ...entry }) => ({
     ...entry,
     lastAttemptAt: Math.round(at),
     ...(mark !== null && { mark }),
     ...(reason !== null && { reason }),
     ...(setAsideBy !== null && { setAsideBy }),
+    ...(askedBy !== null && { askedBy }),
   }));
 }
 
@@ -308,6 +316,13 @@ export function createLedgerStore(database: Database, clean: (text: string) => s
         [connection, from, to],
       );
       return rows;
+    },
+    async firstDay(connection) {
+      const { rows } = await database.raw<{ rows: { day: Day | null }[] }>(
+        `select min(day)::text as day from app.slice_ledger where connection = ?`,
+        [connection],
+      );
+      return rows[0]?.day ?? undefined;
     },
     async answered(connection, { from, to }) {
       const { rows } = await database.raw<{ rows: { dataset: string; days: number }[] }>(

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import knex from 'knex';
 import { expect, test } from 'vitest';
 import { createTestDatabase } from '../../test/postgres.ts';
@@ -26,6 +27,28 @@ test('eight hosts that start at once migrate once', () =>
       { name: '0004-http', n: 1 },
       { name: '0005-queue', n: 1 },
     ]);
+  }));
+
+test('a database user without the right to create schemas is told what to do, and needs none where they are there', () =>
+  withDatabase(async (url, query) => {
+    const user = `limited_${randomBytes(6).toString('hex')}`;
+    const own = Object.assign(new URL(url), { username: user, password: 'p' }).href;
+    await query(`create role ${user} login password 'p'`);
+    try {
+      await expect(migrate(own, 'UTC')).rejects.toMatchObject({
+        exitCode: 78,
+        message: expect.stringMatching(
+          `permission denied for database.*grant create on database test_.* to ${user}`,
+        ),
+      });
+      for (const schema of ['app', 'raw', 'otw_queue'])
+        await query(`create schema ${schema} authorization ${user}`);
+      await migrate(own, 'UTC');
+      await migrate(own, 'UTC');
+    } finally {
+      await query(`drop owned by ${user} cascade`);
+      await query(`drop role ${user}`);
+    }
   }));
 
 test("a lock that a killed host left in knex' own table does not keep the next one out", () =>

@@ -1,4 +1,4 @@
-import type { Window } from '@on-the-way/sdk';
+import type { Day, Window } from '@on-the-way/sdk';
 import type { Knex } from 'knex';
 import type { Database } from './database.ts';
 import { underFence, type Fence } from './fence.ts';
@@ -13,13 +13,22 @@ export interface ResetWish {
   readonly cursorsOnly?: boolean;
 }
 
+/** What is to be forgotten, and the first day that the configuration wants, which is the first one wanted again. */
+interface ResetRequest {
+  readonly wish: ResetWish;
+  readonly firstWanted: Day;
+}
+
 /** How many rows of each kind are forgotten. */
 export interface Forgotten {
   /** Days of datasets in the ledger, with their marks and revisions. */
   readonly ledgerDays: number;
   /** Those of them that were set aside. */
   readonly setAside: number;
-  /** Dead letters of days; those of events hold what is nowhere else, and are kept. */
+  /**
+   * Dead letters of days; those of events hold what is nowhere else, and are kept. Of a letter of several days the days
+   * that are not forgotten keep a letter.
+   */
   readonly sliceLetters: number;
   readonly cursors: number;
   /** Finished ones as well. */
@@ -83,10 +92,38 @@ export async function countReset(
   return counts;
 }
 
-async function forget(transaction: Knex.Transaction, connection: string, wish: ResetWish): Promise<void> {
+/**
+ * Letters of days go, and what lies before and after the days that are forgotten has letters of its own, the first of
+ * them the one there was: else those days would stay set aside, and nothing would tell of them.
+ */
+const splitLettersSql = `
+  with doomed as (delete from ${sliceLetters} returning *),
+  rest as (
+    select doomed.*, part.first, part.last, row_number() over (partition by dead_letter_id order by part.first) as nth
+    from doomed cross join lateral (values
+      (from_day, least(to_day, cast(:from as date))), (greatest(from_day, cast(:to as date)), to_day)
+    ) as part(first, last)
+    where cast(:from as date) is not null and part.first < part.last),
+  -- Of two for the same days the one that waits counts.
+  one_each as (
+    select distinct on (dataset, first, last) * from rest order by dataset, first, last, replayed_at desc nulls first)
+  insert into app.dead_letter (dead_letter_id, kind, connection, dataset, from_day, to_day, run_id, plugin_version,
+    error_code, error_message, attempts, created_at, last_attempt_at, replayed_at)
+  select case nth when 1 then dead_letter_id else gen_random_uuid() end, 'slice', connection, dataset, first, last,
+    run_id, plugin_version, error_code, error_message, attempts, created_at, last_attempt_at, replayed_at
+  from one_each
+  on conflict (connection, dataset, from_day, to_day) where kind = 'slice' do update set
+    replayed_at = case when excluded.replayed_at is null then null else dead_letter.replayed_at end`;
+
+async function forget(
+  transaction: Knex.Transaction,
+  connection: string,
+  { wish, firstWanted }: ResetRequest,
+): Promise<void> {
   const values = valuesOf(connection, wish) as never;
   const doomed = partsOf(wish).filter((part) => part !== 'setAside' && part !== 'pauses');
-  for (const part of doomed) await transaction.raw(`delete from ${rowsOf[part]}`, values);
+  for (const part of doomed)
+    await transaction.raw(part === 'sliceLetters' ? splitLettersSql : `delete from ${rowsOf[part]}`, values);
   if (wish.cursorsOnly === true) return;
   // Worked out from the ledger, and of no use beside another one.
   await transaction.raw(`delete from app.dataset_frontier where ${ofDatasets}`, values);
@@ -96,11 +133,13 @@ async function forget(transaction: Knex.Transaction, connection: string, wish: R
     values,
   );
   if (!doomed.includes('backfills')) return;
-  // The first day wanted is the configured one again.
+  // The pause had put the next run off as well.
   await transaction.raw(
-    `update app.connection_state set not_before = null, pause_ms = null, backfill_from = null
+    `update app.connection_state set not_before = null, pause_ms = null, backfill_from = cast(:firstWanted as date),
+       next_run_at = case when not_before is null or next_run_at is null then next_run_at
+         else least(next_run_at, greatest(now(), login_not_before)) end
      where connection = :connection`,
-    values,
+    { connection, firstWanted },
   );
 }
 
@@ -109,10 +148,14 @@ async function forget(transaction: Knex.Transaction, connection: string, wish: R
  * stored, who is signed in, events that were refused and the history of runs are kept, and reading the days again
  * stores nothing twice. Throws Fenced once another host has the connection.
  */
-export async function resetConnection(database: Database, fence: Fence, wish: ResetWish): Promise<Forgotten> {
+export async function resetConnection(
+  database: Database,
+  fence: Fence,
+  request: ResetRequest,
+): Promise<Forgotten> {
   return underFence(database, fence, async (transaction) => {
-    const counts = await countReset(transaction, fence.connection, wish);
-    await forget(transaction, fence.connection, wish);
+    const counts = await countReset(transaction, fence.connection, request.wish);
+    await forget(transaction, fence.connection, request);
     return counts;
   });
 }

@@ -6,6 +6,8 @@ import { createConnectionStore } from './connections.ts';
 import type { Database } from './database.ts';
 import { underFence, type Fence } from './fence.ts';
 import { finishRun } from './runs.ts';
+import { createSignInPauses } from './sign-in-pauses.ts';
+import { settleSliceLetters } from './slice-letters.ts';
 
 /** What is to be remembered of a run that is over. */
 interface RunEnd {
@@ -16,14 +18,15 @@ interface RunEnd {
   readonly intervalSeconds?: number;
   /** How long the run took, by a clock that nobody sets. */
   readonly elapsedMs: number;
-  /** How long no sign-in is wanted, where one was refused; milliseconds. */
-  readonly signInPauseMs?: number | undefined;
+  /** Of a run that was refused, or wanted a person: a digest of what it signed in with. */
+  readonly refusedBasis?: string | undefined;
 }
 
 /** Where the ends of runs are remembered. */
 export interface RunEndStore {
   /**
-   * Everything that a run's end changes, or nothing: its row, the connection's health and pauses, when it is due.
+   * Everything that a run's end changes, or nothing: its row, the connection's health and pauses, letters of days that
+   * have an answer by now, when it is due.
    * Resolves with how long the source is left alone, in milliseconds, if it is.
    *
    * @throws Fenced when another host has the connection by now.
@@ -79,17 +82,32 @@ async function moveNextRun(
   );
 }
 
+/** A refused sign-in pauses sign-ins alone: what a saved session can read goes on being read. */
+async function pauseSignIns(
+  transaction: Knex.Transaction,
+  { connection, finishedAt, error }: RunSummary,
+): Promise<number | undefined> {
+  if (error?.code !== 'rate_limited' || error.refusedSignIn !== true) return undefined;
+  return createSignInPauses(transaction).refused(connection, finishedAt, error.retryAfterMs);
+}
+
 /** Makes the store. */
 export function createRunEndStore({ database, clean, random, teller }: RunEndParts): RunEndStore {
   return {
     record: (end, claim) =>
       underFence(database, claim, async (transaction) => {
         const { summary, pass } = end;
+        await settleSliceLetters(transaction, summary.connection);
         await finishRun(transaction, summary, clean);
         const connections = createConnectionStore(transaction, clean);
-        const pauseMs = (await connections.finish(summary)) ?? end.signInPauseMs;
+        const pauseMs = (await connections.finish(summary)) ?? (await pauseSignIns(transaction, summary));
         if (pass) await connections.rememberPass(summary.connection, pass);
         await moveNextRun(transaction, { ...end, pauseMs }, random);
+        if (end.refusedBasis !== undefined)
+          await transaction.raw('update app.connection_state set refused_basis = ? where connection = ?', [
+            end.refusedBasis,
+            summary.connection,
+          ]);
         await noteState(transaction, { summary, ofEverything: end.intervalSeconds !== undefined }, teller);
         return pauseMs;
       }),

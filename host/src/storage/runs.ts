@@ -49,6 +49,10 @@ export interface RunStore {
     run: { runId: string; connection: string },
     work: (transaction: Knex.Transaction) => Promise<void>,
   ): Promise<void>;
+  /** Has others go on with a person's run that this host broke off; `work` adds it to the queue, in one transaction. */
+  askAgain(runId: string, work: (transaction: Knex.Transaction) => Promise<void>): Promise<void>;
+  /** Runs that were asked for and that no host has begun yet. */
+  queued(): Promise<readonly string[]>;
   /** Ends a run that was asked for and could not begin. */
   refuse(runId: string, error: Failure): Promise<void>;
   list(filter: RunFilter): Promise<readonly StoredRun[]>;
@@ -65,7 +69,7 @@ const columns = `run_id as "runId", connection, trigger, status, started_at as "
 
 /*
  * One statement is one round trip, and a transaction by itself. Fenced as by underFence. A run that a person asked for,
- * and whose host ended, goes on under its id.
+ * and whose host ended, goes on under its id; so does one whose end could not be written.
  */
 const beginSql = `
   with held as (
@@ -73,12 +77,12 @@ const beginSql = `
   ended as (
     update app.run set status = 'interrupted', finished_at = ?::timestamptz, error_code = 'host_ended',
       error_message = 'The host ended before the run did'
-    where connection = (select connection from held) and status = 'running')
+    where connection = (select connection from held) and status = 'running' and run_id <> ?::uuid)
   insert into app.run (run_id, connection, trigger, status, started_at, host_id, epoch)
   select ?::uuid, connection, ?, 'running', ?::timestamptz, ?::uuid, ?::bigint from held
   on conflict (run_id) do update set status = 'running', started_at = excluded.started_at, host_id = excluded.host_id,
     epoch = excluded.epoch, finished_at = null, error_code = null, error_message = null
-  where app.run.status = 'queued' or app.run.error_code = 'host_ended'`;
+  where app.run.status in ('queued', 'running') or app.run.error_code = 'host_ended'`;
 
 async function beginRun(
   database: Database,
@@ -91,6 +95,7 @@ async function beginRun(
     epoch,
     when,
     runId,
+    runId,
     trigger,
     when,
     hostId,
@@ -99,7 +104,7 @@ async function beginRun(
   if (rowCount !== 1) throw fenced({ connection, epoch });
 }
 
-/** Writes how a run ended, in the transaction of whatever else its end changes. */
+/** Writes how a run ended, in the transaction of whatever else its end changes. One that was gone on with has made more requests. */
 export async function finishRun(
   transaction: Knex.Transaction,
   summary: RunSummary,
@@ -108,7 +113,7 @@ export async function finishRun(
   const { error } = summary;
   await transaction.raw(
     `update app.run set status = ?, finished_at = ?::timestamptz, slices_planned = ?, datasets = ?::json,
-       requests = ?, skipped = ?, error_code = ?, error_message = ? where run_id = ?`,
+       requests = requests + ?, skipped = ?, error_code = ?, error_message = ? where run_id = ?`,
     [
       summary.status,
       new Date(summary.finishedAt).toISOString(),
@@ -159,6 +164,20 @@ export function createRunStore(database: Database, clean: (text: string) => stri
         );
         await work(transaction);
       }),
+    askAgain: (runId, work) =>
+      database.transaction(async (transaction) => {
+        const { rowCount } = await transaction.raw<{ rowCount: number }>(
+          `update app.run set status = 'queued', finished_at = null where run_id = ? and status = 'interrupted'`,
+          [runId],
+        );
+        if (rowCount === 1) await work(transaction);
+      }),
+    async queued() {
+      const { rows } = await database.raw<{ rows: { runId: string }[] }>(
+        `select run_id as "runId" from app.run where status = 'queued'`,
+      );
+      return rows.map(({ runId }) => runId);
+    },
     async refuse(runId, { code, message }) {
       await database.raw(
         `update app.run set status = 'failed', finished_at = now(), error_code = ?, error_message = ?

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import type { Reach } from '@on-the-way/core';
 import { ConnectorError, type JsonValue } from '@on-the-way/sdk';
 import type { Knex } from 'knex';
@@ -37,6 +38,8 @@ export interface SessionStore {
   checkKey(): Promise<void>;
   /** One line about the key for a person; makes and records nothing. Throws as `checkKey`. */
   describeKey(): Promise<string>;
+  /** A text's digest, of which nobody without the key can guess the text. Throws as `checkKey`. */
+  digest(text: string): Promise<string>;
   /** The field's value, or undefined if it is not saved. Throws ConnectorError `config` if it does not decrypt. */
   load(at: SessionField): Promise<JsonValue | undefined>;
   /** Resolves when the value is durable. Throws Fenced, as `remove` does. */
@@ -173,6 +176,15 @@ async function saveSealed(
   });
 }
 
+async function remove(database: Database, { connection, field, fence }: FencedField): Promise<void> {
+  const sql = 'delete from app.connector_session where connection = ? and field = ?';
+  await transactionFor(database, fence, (transaction) => transaction.raw(sql, [connection, field]));
+}
+
+function digestOf({ bytes }: SessionKey, text: string): string {
+  return createHmac('sha256', bytes).update('on the way digest\0').update(text).digest('hex');
+}
+
 /** The key that is there, for a person who may have lost it. */
 function keyIfThere(place: SessionKeyPlace, known: Known): SessionKey | undefined {
   try {
@@ -280,20 +292,14 @@ export function createSessionStore(database: Database, place: SessionKeyPlace, r
       if (known.hasSessions && known.keyId !== key.id) throw wrongKey(known.keyId ?? 'unknown', nameOf(key));
       return `id ${key.id}, from ${key.from}`;
     },
+    digest: (text) => withFreshKey(async () => digestOf(await keyInUse(), text)),
     load: (at) => withFreshKey(() => load(at)),
     save: (at, value) =>
       withFreshKey(async () => {
         const key = await keyInUse();
         await saveSealed({ database, reach }, key, at, seal(key, placeOf(at), JSON.stringify(value)));
       }),
-    async remove({ connection, field, fence }) {
-      await transactionFor(database, fence, (transaction) =>
-        transaction.raw('delete from app.connector_session where connection = ? and field = ?', [
-          connection,
-          field,
-        ]),
-      );
-    },
+    remove: (at) => remove(database, at),
     forget: (connection) => forget(database, place, connection),
   };
 }

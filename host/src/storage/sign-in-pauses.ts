@@ -1,4 +1,5 @@
 import type { Database } from './database.ts';
+import { underFence, type Fence } from './fence.ts';
 
 /** How long a source that refused a sign-in is left alone. */
 interface SignInPause {
@@ -9,6 +10,8 @@ interface SignInPause {
 
 /** What is remembered of sign-ins, in app.connection_state. */
 export interface SignInPauses {
+  /** For a run: throws Fenced, and writes nothing, once another host has the connection. */
+  under(fence: Fence): Pick<SignInPauses, 'refused'>;
   /** The last pause, which may be over; undefined since the last sign-in that went well. */
   read(connection: string): Promise<SignInPause | undefined>;
   /**
@@ -54,6 +57,10 @@ export function createSignInPauses(database: Database): SignInPauses {
   }
 
   return {
+    under: (fence) => ({
+      refused: (...args) =>
+        underFence(database, fence, (transaction) => createSignInPauses(transaction).refused(...args)),
+    }),
     read,
     async refused(connection, at, statedMs) {
       const { until, pauseMs } = nextPause(await read(connection), at, statedMs);

@@ -63,7 +63,7 @@ const settleSql = `
     error_code = coalesce(mine.error_code, d.error_code),
     error_message = coalesce(mine.error_message, d.error_message),
     plugin_version = coalesce(mine.plugin_version, d.plugin_version)
-  from mine where d.dead_letter_id = mine.dead_letter_id and (mine.is_answered or mine.run_id <> d.run_id)`;
+  from mine where d.dead_letter_id = mine.dead_letter_id and (mine.is_answered or (mine.attempts is not null and mine.run_id is distinct from d.run_id))`;
 
 /**
  * Letters of days that have an answer by now wait no more, and those of days that were asked for again in vain say so.

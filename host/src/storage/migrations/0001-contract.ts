@@ -1,11 +1,8 @@
 import type { Knex } from 'knex';
 
-/** The tables other people's SQL reads; names and columns never change (docs/tables.md). */
+/** The tables other people's SQL reads; names and columns never change (docs/tables.md). The schemas are there. */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
-    create schema if not exists raw;
-    create schema if not exists app;
-
     create table if not exists raw.raw_event (
       raw_id uuid primary key default gen_random_uuid(),
       source_id text not null,

@@ -30,6 +30,8 @@ const hosts = `
     add column next_run_at timestamptz,
     -- live: its interval has passed. retry: the last run ended before it could ask.
     add column due_reason text not null default 'live' check (due_reason in ('live', 'retry')),
+    -- Of the last run that was refused, or wanted a person: a digest of what it signed in with.
+    add column refused_basis text,
     -- What was last told to whoever is notified, and since when it is so.
     add column notified_state text not null default 'unknown',
     add column notified_at timestamptz;
@@ -44,6 +46,7 @@ const hosts = `
     add constraint run_trigger_check check (trigger in ('schedule', 'person', 'backfill')),
     add column host_id uuid,
     add column epoch bigint;
+  create index run_queued_idx on app.run (run_id) where status = 'queued';
 `;
 
 /** What plans are made from, and what need not be read for them. */
@@ -100,7 +103,10 @@ const plans = `
 
   alter table app.slice_ledger
     -- Given up by the schedule: a dead letter has it, or a person dropped it.
-    add column set_aside_at timestamptz;
+    add column set_aside_at timestamptz,
+    -- Runs that got a bad answer since it last ended well, and the version of the plugin that got the last one.
+    add column bad_answers smallint not null default 0,
+    add column bad_answer_version text;
 `;
 
 /** What is set aside, told and looked back at. */
