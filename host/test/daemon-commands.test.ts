@@ -161,9 +161,7 @@ describe('with --api a command is done by the host that is named', () => {
     const there = { DATABASE_URL: made.databaseUrl, GARMIN_EMAIL: 'runner@example.com' };
     const [json, table] = [await command(['status', '--json'], there), await command(['status'], there)];
     expect(JSON.parse(json.stdout)).toMatchObject({
-      connections: [
-        { state: 'waiting', login_not_before: expect.stringContaining('+08:00') },
-      ],
+      connections: [{ state: 'waiting', login_not_before: expect.stringContaining('+08:00') }],
     });
     expect(table.stdout).toMatch(/garmin: a sign-in was refused, and none is tried before /);
     expect(table.stdout).toMatch(/^Host [0-9a-f]{8}: all on /m);
