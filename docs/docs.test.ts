@@ -3,6 +3,8 @@ import { dirname, join } from 'node:path';
 import { createBus } from '@on-the-way/core';
 import { connectorErrorCodes } from '@on-the-way/sdk';
 import { describe, expect, test } from 'vitest';
+import { otherTests } from '../host/chaos/other-tests.ts';
+import { suite } from '../host/chaos/suite.ts';
 import { createProgram } from '../host/src/cli/program.ts';
 import { variables } from '../host/src/config/variables.ts';
 import { exitCodes } from '../host/src/host-error.ts';
@@ -248,4 +250,21 @@ test('tables.md has the columns as they are, and queries that run', async () => 
     await database.destroy();
     await drop();
   }
+});
+
+test('chaos.md has the parts of npm run chaos, and the tests of the faults that have their own', () => {
+  const [parts, others] = [readPage('docs/chaos.md')].flatMap(({ text }) => {
+    const tables = text
+      .split('\n\n')
+      .filter((block) => block.startsWith('| part') || block.startsWith('| faults'));
+    return tables.map((table) => table.split('\n').slice(2));
+  });
+  expect(parts?.map((row) => /`(\w+)`/.exec(row)?.[1])).toEqual(
+    suite({ long: true }).map(({ name }) => name),
+  );
+  const shown = others?.map((row) => [...row.matchAll(/`([^`]+)`/g)].map(([, file]) => file));
+  expect(shown).toEqual(otherTests.map(({ files }) => files));
+  expect(otherTests.flatMap(({ files }) => files).filter((file) => !existsSync(join(root, file)))).toEqual(
+    [],
+  );
 });

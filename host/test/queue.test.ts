@@ -33,10 +33,18 @@ async function stopped(host: TestHost): Promise<void> {
   await host.close();
 }
 
-async function createHost(name: string, options: TestHostOptions = {}): Promise<TestHost> {
+async function createHost(
+  name: string,
+  { intervalSeconds, ...options }: TestHostOptions & { readonly intervalSeconds?: number } = {},
+): Promise<TestHost> {
   const config = { origin: source.origin, datasets: { steps: {} } };
   const connection = { name, plugin: scriptedPlugin, config, backfillDays: 1, windowDays: 1 };
-  const made = await createTestHost({ databaseUrl: database.url, connection, ...options });
+  const every = intervalSeconds !== undefined && { intervalSeconds };
+  const made = await createTestHost({
+    databaseUrl: database.url,
+    connection: { ...connection, ...every },
+    ...options,
+  });
   const names = [name, ...(options.otherNames ?? [])];
   await made.host.connections.ensure(names);
   // As if they had run an hour from now less their interval: nothing is due before a test says so.
@@ -130,6 +138,19 @@ test('of two hosts one begins a connection that is due, 20 times in a row, and i
   );
   expect(overlaps).toBe(0);
   expect(makers).toBeGreaterThanOrEqual(1);
+});
+
+test('an interval of thirty days, more than a timer of Node can wait for, makes one run and not one after the other', async () => {
+  const host = await createHost('monthly', { intervalSeconds: 2_592_000, otherNames: ['hourly'] });
+  host.host.scheduler.start();
+  await makeDue(host, 'monthly');
+  await ended(host, 1, 'monthly');
+  for (let count = 1; count <= 3; count += 1) {
+    await makeDue(host, 'hourly');
+    await ended(host, count, 'hourly');
+  }
+  expect(await runsOf(host, 'monthly')).toHaveLength(1);
+  expect(await minutesToNext(host, 'monthly')).toBeGreaterThan(43_000);
 });
 
 test('ticks that were missed are one run, and the next one is an interval later; nobody need wake the host for it', async () => {
