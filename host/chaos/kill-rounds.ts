@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { crashPoints, type CrashPoint } from '@on-the-way/core';
+import type { ChaosHost } from './chaos-host.ts';
 import type { Problem } from './checker.ts';
 import { accountOf } from './host-options.ts';
 import { lastDays, type Lab, type LabServer } from './lab.ts';
@@ -28,8 +29,24 @@ function withRound(round: number, problems: readonly Problem[]): Problem[] {
   return problems.map(({ invariant, message }) => ({ invariant, message: `round ${round}: ${message}` }));
 }
 
-const earliestMs = 600;
-const latestMs = 3_200;
+// What a host that was killed had is free some three seconds later, and is begun again then.
+const slicesWithinMs = 8_000;
+const longestAmidMs = 1_200;
+const longestStartMs = 3_200;
+const shareOfStarts = 0.2;
+
+/** Kills the host at a random moment: amid its slices, or while it starts and takes over what the one before it had. */
+async function killAtSomeMoment(host: ChaosHost, random: Lab['random']): Promise<void> {
+  if (random() < shareOfStarts) await delay(random() * longestStartMs);
+  else {
+    const late = new AbortController();
+    const slice = host.tells(({ op }) => op === 'slice').catch(() => undefined);
+    await Promise.race([slice, delay(slicesWithinMs, undefined, { signal: late.signal })]);
+    late.abort();
+    await delay(random() * longestAmidMs);
+  }
+  await host.kill();
+}
 
 /**
  * Fault 1: a host is ended by kill -9 at a random moment, again and again, over a source that changes its answers, cuts
@@ -43,9 +60,7 @@ export function killAtRandom({ server, seed, rounds }: RoundOptions): Promise<Re
     const problems: Problem[] = [];
     for (let round = 1; round <= rounds && problems.length === 0; round += 1) {
       changeSomething(lab);
-      const host = lab.start();
-      await delay(earliestMs + lab.random() * (latestMs - earliestMs));
-      await host.kill();
+      await killAtSomeMoment(lab.start(), lab.random);
       problems.push(...withRound(round, await lab.problemsNow()));
     }
     source.calm();
@@ -54,8 +69,12 @@ export function killAtRandom({ server, seed, rounds }: RoundOptions): Promise<Re
     const working = new Set(
       lab.history.operations.filter(({ op }) => op === 'slice').map(({ proc }) => proc),
     );
-    note(`looked at ${rounds} databases right after a kill; ${working.size} of the hosts were amid slices`);
-    return lab.settled(lab.goal());
+    note(`looked at ${rounds} databases right after a kill; ${working.size} of the hosts had done slices`);
+    if (working.size < rounds / 3) {
+      const message = `expected a third of ${rounds} hosts at least to get to slices, found ${working.size}`;
+      problems.push({ invariant: 'work', message });
+    }
+    return [...problems, ...(await lab.settled(lab.goal()))];
   });
 }
 
