@@ -47,7 +47,10 @@ async function emptyRun({ runs, runEnds, claims, states }: Stores, name: string)
   await states.state(name);
   const claim = await claims.take(name, { waitMs: 0, runId });
   if (!claim) throw new AlreadyRunning(name);
-  await runs.begin({ runId, connection: name, trigger: 'schedule', startedAt }, claim);
+  await runs.begin(
+    { runId, connection: name, trigger: 'schedule', startedAt, dayStartedAt: startedAt },
+    claim,
+  );
   const counts = { slicesPlanned: 0, datasets: {}, requests: 0, finishedAt: Date.now() };
   const summary: RunSummary = { runId, connection: name, status: 'succeeded', startedAt, ...counts };
   await runEnds.record({ summary, elapsedMs: performance.now() - began, intervalSeconds: 3600 }, claim);

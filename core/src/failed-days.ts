@@ -10,6 +10,8 @@ export const failedDays = {
   firstDelayMs: 30 * minuteMs,
   /** The longest delay: a day, with slack so that a daily schedule does not miss it by minutes. */
   longestDelayMs: 20 * 60 * minuteMs,
+  /** Another version of the plugin lets so long pass before it asks for a day that was set aside, milliseconds. */
+  otherVersionMs: 60 * minuteMs,
   /** A day is set aside after so many runs in which its answer was bad; tries within a run are one. */
   setAsideAfter: 10,
 } as const;
@@ -32,8 +34,9 @@ function restMs(attempts: number): number {
 
 /**
  * Whether a day that failed is to be asked for again. A person who waits is never told to wait; a day that was set
- * aside is left out until a person asks for it or the plugin is another version. That version asks at once, and again
- * like any other until it has had an answer, good or bad: a network that is away is none.
+ * aside is left out until a person asks for it or the plugin is another version. That version asks once an hour has passed
+ * since anyone did, so that two versions side by side do not ask by turns in each run, and again like any other until it has
+ * had an answer, good or bad: a network that is away is none.
  */
 export function isDue(
   { now, rereadLive, version }: Asking,
@@ -41,14 +44,14 @@ export function isDue(
 ): boolean {
   if (setAsideBy !== undefined) {
     if (version === undefined || version === setAsideBy) return false;
-    if (version !== askedBy) return true;
+    if (version !== askedBy && now - lastAttemptAt >= failedDays.otherVersionMs) return true;
   }
   return rereadLive === true || now - lastAttemptAt >= restMs(attempts);
 }
 
 // These say that this day cannot be read as things are; all others (no network, no session, no quota, a sink that is
 // away, a process that another dataset took down) may be over by the next run.
-const ofTheDay: readonly string[] = [
+export const badAnswerCodes: readonly string[] = [
   'bad_data',
   'source',
   'plugin_bug',
@@ -63,5 +66,5 @@ const ofTheDay: readonly string[] = [
  */
 export function setAsideAfterOf(reason: string, code: string): number | undefined {
   const isScheduled = reason !== 'live' && reason !== 'asked' && reason !== 'absent';
-  return isScheduled && ofTheDay.includes(code) ? failedDays.setAsideAfter : undefined;
+  return isScheduled && badAnswerCodes.includes(code) ? failedDays.setAsideAfter : undefined;
 }

@@ -33,7 +33,8 @@ function thrown(error: unknown): Failure {
   }
   if (error instanceof Error) {
     const code = 'code' in error && typeof error.code === 'string' ? error.code : 'internal';
-    return { code, message: error.message };
+    // What could not connect to any of several addresses has a code alone.
+    return { code, message: error.message === '' ? code : error.message };
   }
   return { code: 'internal', message: String(error) };
 }

@@ -114,7 +114,8 @@ function outcomesOf(
     const code = chance % 3 === 0 ? 'transient' : 'bad_data';
     const after = outcome === 'failed' ? setAsideAfterOf(slice.reason, code) : undefined;
     const mark = marks[day];
-    const coversEarlier = slice.dataset === 'feed' && (outcome === 'ok' || outcome === 'no_data');
+    const coversEarlier =
+      ['device', 'feed'].includes(slice.dataset) && (outcome === 'ok' || outcome === 'no_data');
     return {
       dataset: slice.dataset,
       day,
@@ -122,6 +123,7 @@ function outcomesOf(
       attempts: slice.reason === 'absent' ? 0 : 1 + (chance % 3),
       ...(mark !== undefined && { mark }),
       ...(coversEarlier && { coversEarlier }),
+      ...(outcome === 'failed' && { errorCode: code }),
       ...(outcome === 'not_supported' && { errorMessage: slice.why ?? `refused ${chance % 2}` }),
       // Sooner than in life: there are few runs.
       ...(after !== undefined && { setAsideAfter: 2 }),

@@ -13,7 +13,7 @@ export { createBus } from './events.ts';
 export type { Bus, EngineEvents } from './events.ts';
 export { envelopeNotCompared, envelopeOf } from './envelope.ts';
 export type { EnvelopeIdentity } from './envelope.ts';
-export { failedDays } from './failed-days.ts';
+export { badAnswerCodes, failedDays } from './failed-days.ts';
 export { failureOf } from './failure.ts';
 export type { Failure } from './failure.ts';
 export { nextFrontiers } from './frontier.ts';
@@ -43,6 +43,7 @@ export type {
 export { readForPlan } from './read-plan.ts';
 export { BudgetSpent, createRequestMeter } from './request-meter.ts';
 export type { RequestMeter } from './request-meter.ts';
+export { isUnasked } from './run-slice.ts';
 export { runConnection } from './run-connection.ts';
 export type { RunInput } from './run-connection.ts';
 export type { RunParts } from './run-slices.ts';

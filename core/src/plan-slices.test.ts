@@ -137,7 +137,7 @@ describe('days that failed', () => {
     expect(told(next).slice(3)).toEqual(['retry 2026-02-20', 'retry 2025-11-03']);
   });
 
-  test('come after live days and before gaps, those that failed often behind them; the one that failed least often first, then the newest', () => {
+  test('come after live days, by turns with gaps; the one that failed least often first, then the newest', () => {
     const entries = [
       failed('2026-02-20', 7),
       failed('2026-02-18', 2),
@@ -148,14 +148,33 @@ describe('days that failed', () => {
       'live 2026-02-26',
       'live 2026-02-25',
       'live 2026-02-24',
-      'retry 2026-02-21',
-      'retry 2026-02-18',
       'gap 2026-02-23',
+      'retry 2026-02-21',
       'gap 2026-02-22',
+      'retry 2026-02-18',
       'gap 2026-02-19',
-      'gap 2026-02-17',
       'retry 2026-02-20',
+      'gap 2026-02-17',
     ]);
+  });
+
+  test('and what was never asked for or may have changed keep one another waiting for one slice at most', () => {
+    const at = { lastAttemptAt: noon('2026-02-22') };
+    const reasons = (change: Partial<PlanInput>) =>
+      plan({ datasets: [dataset('sleep', { settleDays: 14 })], windowDays: 4, ...change })
+        .slice(4)
+        .map(({ reason }) => reason);
+    const entries = [
+      ...days('2025-01-01', '2025-10-28').map((day, index) => ({ ...failed(day, 1 + (index % 9)), ...at })),
+      ...['2026-02-20', '2026-02-21'].map((day) => entry(day, at)),
+    ];
+    const [retries, fresh] = [Array<string>(300).fill('retry'), ['gap', 'gap', 'unsettled', 'unsettled']];
+    expect(reasons({ entries, backfillFrom: '2026-02-19' })).toEqual([
+      ...fresh.flatMap((reason, turn) => [reason, retries[turn]]),
+      ...retries.slice(4),
+    ]);
+    const history = { entries: [{ ...failed('2026-02-20', 9), ...at }], backfillFrom: '2023-02-26' };
+    expect(reasons(history).slice(0, 3)).toEqual(['gap', 'retry', 'gap']);
   });
 
   test('rest twice as long after each attempt, a day at most, unless a person waits', () => {
@@ -187,14 +206,15 @@ describe('days that failed', () => {
     ]);
   });
 
-  test('and were set aside are asked for at once by another version, and by it as any other until it had an answer', () => {
+  test('and were set aside are asked for by another version once an hour has passed, and by it as any other until it had an answer', () => {
     const at = noon('2026-02-26');
     const met = (change: Partial<LedgerEntry>): LedgerEntry[] => [
       entry('2026-02-20', { outcome: 'failed', attempts: 12, lastAttemptAt: at, setAsideBy: '1', ...change }),
     ];
     const isAsked = (entries: LedgerEntry[], hours = 0): boolean =>
       told(plan({ entries, version: '2', now: at + hours * hourMs })).includes('retry 2026-02-20');
-    expect(isAsked(met({ askedBy: '1' }))).toBe(true);
+    expect(isAsked(met({ askedBy: '1' }), 0.9)).toBe(false);
+    expect(isAsked(met({ askedBy: '1' }), 1)).toBe(true);
     expect(isAsked(met({ askedBy: '2' }), 19)).toBe(false);
     expect(isAsked(met({ askedBy: '2' }), 20)).toBe(true);
     expect(isAsked(met({ askedBy: '2', setAsideBy: '2' }), 20)).toBe(false);
@@ -366,10 +386,25 @@ describe('what a person wants of the past', () => {
     expect(plan({ entries, backfills: [{ ...past, datasets: ['naps'] }], scope })).toEqual([]);
   });
 
+  test('is still wanted where it failed for the network, behind what has not failed; a bad answer counts as asked', () => {
+    const failed = (day: Day, change: Partial<LedgerEntry>): LedgerEntry =>
+      entry(day, { outcome: 'failed', attempts: 1, lastAttemptAt: noon('2026-02-25'), ...change });
+    const met = [
+      failed('2026-01-13', { errorCode: 'transient' }),
+      failed('2026-01-12', { errorCode: 'bad_data' }),
+      failed('2026-01-11', { errorCode: 'transient', setAsideBy: '1' }),
+    ];
+    const scope = 'backfill';
+    const left = ['backfill 2026-01-10', 'backfill 2026-01-13'];
+    expect(told(plan({ entries: met, backfills: [past], scope }))).toEqual(left);
+    const hidden = { dataset: 'sleep', from: '2026-01-11', to: '2026-01-14', basis: '', row: [] };
+    expect(told(plan({ entries: met, frontiers: [hidden], backfills: [past], scope }))).toEqual(left);
+  });
+
   test('is asked for again where it was last asked for before the wish, if the wish says so', () => {
     const since = noon('2026-02-26') - 1;
     const again = plan({ entries, backfills: [{ ...past, since }], scope: 'backfill' });
-    expect(told(again)).toEqual(['backfill 2026-01-13', 'backfill 2026-01-12', 'backfill 2026-01-10']);
+    expect(told(again)).toEqual(['backfill 2026-01-13', 'backfill 2026-01-10', 'backfill 2026-01-12']);
     const all = plan({ entries, backfills: [{ ...past, since: since + 2 }], scope: 'backfill' });
     expect(daysIn(all)).toEqual(days('2026-01-10', '2026-01-14'));
   });

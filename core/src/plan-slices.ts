@@ -1,6 +1,5 @@
 import { daysOf, spansOf, type DatasetInfo, type Day, type Window } from '@on-the-way/sdk';
 import { absenceOf, okDaysOf, type Absence, type AbsenceContext } from './absence.ts';
-import { failedDays } from './failed-days.ts';
 import type { LedgerEntry } from './ports.ts';
 import { urgency, wantedDays, type PlanInput, type SliceReason, type WantedDay } from './wanted-days.ts';
 
@@ -80,10 +79,44 @@ function slicesFor(
   return [...slicesOf(dataset, asked), ...absentSlices(dataset, rest, entries, words)];
 }
 
-/** Lower comes first. A day that failed often is behind those never asked for, so that it cannot keep them waiting. */
-function urgencyOf({ slice: { reason }, attempts }: RankedSlice): number {
-  const isStubborn = reason === 'retry' && attempts > failedDays.eachRun;
-  return isStubborn ? urgency.gap + 0.5 : urgency[reason];
+// Days that failed before are among these.
+const failing: readonly SliceReason[] = ['retry', 'backfill'];
+
+/** By reason; among what failed what failed least often first; then the newest day. */
+function byReason(a: RankedSlice, b: RankedSlice): number {
+  return (
+    urgency[a.slice.reason] - urgency[b.slice.reason] ||
+    (failing.includes(a.slice.reason) ? a.attempts - b.attempts : 0) ||
+    (a.slice.window.to < b.slice.window.to ? 1 : a.slice.window.to > b.slice.window.to ? -1 : 0)
+  );
+}
+
+// These take turns with what failed.
+const fresh: readonly SliceReason[] = ['gap', 'unsettled'];
+
+/**
+ * Which turn a slice has: what is fresh and what failed are told one by one within their dataset, so that many days
+ * that fail, each of which brings its breaker nearer, and a long history keep one another waiting for one slice at most.
+ */
+function turnsOf(sorted: readonly RankedSlice[]): ReadonlyMap<RankedSlice, number> {
+  const own = [...Map.groupBy(sorted, ({ slice }) => slice.dataset).values()];
+  const queues = own.flatMap((some) => [
+    some.filter(({ slice }) => slice.reason === 'retry'),
+    some.filter(({ slice }) => fresh.includes(slice.reason)),
+  ]);
+  return new Map(queues.flatMap((queue) => queue.map((one, turn) => [one, turn] as const)));
+}
+
+/** All slices in the order in which they are worked off. */
+function inOrder(ranked: readonly RankedSlice[]): readonly RankedSlice[] {
+  const sorted = ranked.toSorted(byReason);
+  const turns = turnsOf(sorted);
+  const groupOf = (one: RankedSlice): number => (turns.has(one) ? urgency.retry : urgency[one.slice.reason]);
+  // Of one turn what is fresh comes first: it may be answered, which tells the breaker that the source is there.
+  const lateOf = ({ slice }: RankedSlice): number => (slice.reason === 'retry' ? 1 : 0);
+  return sorted.toSorted(
+    (a, b) => groupOf(a) - groupOf(b) || (turns.get(a) ?? 0) - (turns.get(b) ?? 0) || lateOf(a) - lateOf(b),
+  );
 }
 
 /** The most urgent ones, dataset by dataset in turn: one that lags behind the others does not keep them waiting. */
@@ -104,9 +137,9 @@ function mostUrgent(ranked: readonly RankedSlice[], limit = Infinity): readonly 
  * when they were last asked for are left out; a dataset that is lastingly absent is asked for once a week, and for the
  * past that `backfills` want.
  *
- * What is absent comes first, since it costs nothing, then live work. Within a reason, what failed least
- * often comes first, so that a day that always fails cannot keep others waiting; then the newest day. What failed
- * more than three times comes behind the gaps for the same reason.
+ * What is absent comes first, since it costs nothing, then live work. Within a reason the newest day comes first. What
+ * failed takes turns with what was never asked for and what may have changed, and among what failed the day that failed
+ * least often comes first: so days that always fail cannot keep others waiting.
  */
 export function planSlices(input: PlanInput): Slice[] {
   const known = Map.groupBy(input.entries, (entry) => entry.dataset);
@@ -120,11 +153,7 @@ export function planSlices(input: PlanInput): Slice[] {
   const ranked = input.datasets
     .filter((dataset) => !chosen || chosen.includes(dataset.name))
     .flatMap((dataset) => slicesFor(input, dataset, known.get(dataset.name) ?? [], contextOf(dataset)));
-  const order = (a: RankedSlice, b: RankedSlice): number =>
-    urgencyOf(a) - urgencyOf(b) ||
-    (a.slice.reason === 'retry' ? a.attempts - b.attempts : 0) ||
-    (a.slice.window.to < b.slice.window.to ? 1 : a.slice.window.to > b.slice.window.to ? -1 : 0);
-  return mostUrgent(ranked.toSorted(order), sliceLimit).map(({ slice }) => slice);
+  return mostUrgent(inOrder(ranked), sliceLimit).map(({ slice }) => slice);
 }
 
 /** False while a plan holds a day that never had an answer, or failed; what is absent aside. */

@@ -99,6 +99,8 @@ export interface LedgerEntry {
   readonly mark?: string;
   /** Of a day that was not supported: the words it was refused with. */
   readonly reason?: string;
+  /** Of a day that failed: why, the last time. */
+  readonly errorCode?: string;
   /** Of a day that was set aside: the version of the plugin that got a bad answer last. */
   readonly setAsideBy?: string;
   /** Of a day that was set aside: the version of the plugin that asked for it last, whatever it met. */
@@ -111,8 +113,8 @@ export interface SliceOutcome {
   readonly day: Day;
   readonly outcome: Outcome;
   /**
-   * Tries this run made, retries included; 0 when it was not asked for. A failure of 0 tries is told of and counted, but
-   * says nothing of the day: the ledger is not told of it.
+   * Tries this run made, retries included; 0 when it was not asked for. A failure of 0 tries is told of and counted as not
+   * asked for, but says nothing of the day: the ledger is not told of it.
    */
   readonly attempts: number;
   /** The day's mark when it was asked for. */
@@ -123,7 +125,7 @@ export interface SliceOutcome {
   readonly errorMessage?: string;
   /** Of an answer that asking again does not mend: after so many runs with such an answer the day is set aside. */
   readonly setAsideAfter?: number;
-  /** Of a cursor dataset that was read to its end: earlier days that failed are read with it. */
+  /** Of a snapshot, or a cursor dataset that was read to its end: earlier days that failed are answered with it. */
   readonly coversEarlier?: true;
   /** Says what the day holds; unequal digests of two runs mean the source changed its answer. */
   readonly digest?: string;

@@ -349,7 +349,11 @@ describe('a dataset that fails', () => {
       '2026-02-25': 'breaker_open',
       '2026-02-24': 'breaker_open',
     });
-    expect(summary).toMatchObject({ status: 'partial', datasets: { steps: { failed: 3 } }, heldUp: true });
+    expect(summary).toMatchObject({
+      status: 'partial',
+      datasets: { steps: { failed: 1, notAsked: 2 } },
+      heldUp: true,
+    });
     expect(host.recorded).toMatchObject([
       { outcome: 'failed', errorCode: 'transient', errorMessage: 'no answer', attempts: 3, rowsWritten: 0 },
     ]);
@@ -360,6 +364,21 @@ describe('a dataset that fails', () => {
       status: 'succeeded',
       datasets: { steps: { ok: 3, failed: 0 } },
     });
+  });
+
+  test('of a snapshot is answered for by the next one that can be read, as its past cannot be asked for', async () => {
+    const about = { settleDays: 2, description: 'Data.', fetch: answers };
+    const connector = defineConnector({
+      ...connectorOf({}),
+      account: () => 'north',
+      config: z.object({}),
+      login: async () => ({}),
+      datasets: { device: { ...about, granularity: 'snapshot' }, steps: { ...about, granularity: 'day' } },
+    });
+    const host = createHost(connector);
+    await host.run({ plan: { windowDays: 1, backfillFrom: today } });
+    const told = host.recorded.map(({ dataset, coversEarlier }) => [dataset, coversEarlier]);
+    expect(Object.fromEntries(told)).toEqual({ device: true, steps: undefined });
   });
 
   test('for a reason that lies in its answer holds nothing up', async () => {
@@ -830,7 +849,7 @@ describe('a span that is refused', () => {
   test('on every day is given up by the breaker', async () => {
     const asked: string[] = [];
     const host = createHost(spanConnector(month, refusal, asked));
-    expect((await host.run({ plan })).datasets['weight']).toMatchObject({ ok: 0, failed: 28 });
+    expect((await host.run({ plan })).datasets['weight']).toMatchObject({ ok: 0, failed: 5, notAsked: 23 });
     expect(asked.length).toBeLessThan(20);
     // Only days that were asked for by themselves are known to have failed.
     expect(host.recorded).toHaveLength(5);

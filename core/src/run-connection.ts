@@ -155,7 +155,9 @@ function statusOf(
   left: boolean,
 ): RunStatus {
   if (error) return left || error.code === 'budget_spent' ? 'partial' : 'failed';
-  return Object.values(counts).some(({ failed, conflicts, setAside }) => failed + conflicts + setAside > 0)
+  return Object.values(counts).some(
+    ({ failed, notAsked, conflicts, setAside }) => failed + notAsked + conflicts + setAside > 0,
+  )
     ? 'partial'
     : 'succeeded';
 }

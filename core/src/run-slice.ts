@@ -114,6 +114,11 @@ export function outcomesOfAbsence(slice: Slice): SliceOutcome[] {
   return outcomesOfFailure(slice, { code: 'not_supported', message }, 0, () => 0);
 }
 
+/** It was refused before it was asked for, so that what is known of the day stands. */
+export function isUnasked({ outcome, attempts }: Pick<SliceOutcome, 'outcome' | 'attempts'>): boolean {
+  return outcome === 'failed' && attempts === 0;
+}
+
 const absent: readonly string[] = ['not_supported', 'out_of_range'];
 
 /**

@@ -17,9 +17,11 @@ import {
   outcomesOf,
   outcomesOfAbsence,
   outcomesOfFailure,
+  isUnasked,
   type Tallies,
 } from './run-slice.ts';
 import { emptyCounts, type DatasetCounts } from './run-summary.ts';
+import { isOfNow } from './wanted-days.ts';
 
 /** What the slices of a run need of the host. */
 export interface RunParts {
@@ -150,7 +152,8 @@ interface Answer {
   readonly tallies: Tallies;
   /** Of a cursor dataset: its turn ended before the source did. */
   readonly more: boolean;
-  readonly isCursor: boolean;
+  /** The dataset is read as it is now, so that this is all there is to be had for days that failed before. */
+  readonly coversEarlier: boolean;
 }
 
 async function askOnce(
@@ -159,17 +162,15 @@ async function askOnce(
   { requestId, connector, soFar }: { requestId: string; connector: OpenConnector; soFar: SoFar },
   signal: AbortSignal,
 ): Promise<Answer> {
-  const isCursor = connector.datasets.some(
-    ({ name, granularity }) => name === slice.dataset && granularity === 'cursor',
-  );
+  const info = connector.datasets.find(({ name }) => name === slice.dataset);
   const { written, tally } = soFar;
-  if (!isCursor) {
+  if (info?.granularity !== 'cursor') {
     const tallies = await fetchSlice(slice, requestId, { connector, accounts, written, reach }, signal);
-    return { tallies, more: false, isCursor };
+    return { tallies, more: false, coversEarlier: info !== undefined && isOfNow(info) };
   }
   const parts = { connector, accounts, cursors, tally, clock, drain, reach };
   const { more } = await fetchCursor(slice, requestId, parts, signal);
-  return { tallies: new Map([[slice.window.from, tally]]), more, isCursor };
+  return { tallies: new Map([[slice.window.from, tally]]), more, coversEarlier: !more };
 }
 
 /** Asks once. What ends the run is told at once: when this rejects, the next slice begins. */
@@ -235,11 +236,11 @@ async function resultOf(work: Work, slice: Slice, soFar: SoFar): Promise<SliceRe
     let answer = await turn();
     while (answer.more && work.drain?.aborted !== true) answer = await turn();
     if (answer.more) work.leave();
-    const { tallies, more, isCursor } = answer;
+    const { tallies, coversEarlier } = answer;
     const marks = work.watched.has(slice.dataset) ? work.marks : {};
     const outcomes = outcomesOf(slice, tallies, attempts, marks);
-    if (!isCursor || more) return { outcomes };
-    return { outcomes: outcomes.map((outcome) => ({ ...outcome, coversEarlier: true })) };
+    if (!coversEarlier) return { outcomes };
+    return { outcomes: outcomes.map((outcome) => ({ ...outcome, coversEarlier })) };
   } catch (error) {
     if (work.signal.aborted && !ending) return undefined;
     if (error instanceof Drained) {
@@ -290,11 +291,6 @@ function halvesOf(slice: Slice): Slice[] {
   return windows.map((window) => ({ ...slice, window }));
 }
 
-/** It was refused before it was asked for, so that what is known of the day stands. */
-function isUnasked({ outcome, attempts }: SliceOutcome): boolean {
-  return outcome === 'failed' && attempts === 0;
-}
-
 /** Counts outcomes and tells of them, once the ledger has those that say something of their days. */
 async function recordSlice(
   work: Work,
@@ -309,6 +305,6 @@ async function recordSlice(
   if (learned.length > 0) await ledger.record({ connection, runId, version, at: clock.now() }, learned);
   work.reach?.('after-ledger');
   const counts = (work.counts[slice.dataset] ??= emptyCounts());
-  for (const { outcome } of outcomes) counts[outcome] += 1;
+  for (const outcome of outcomes) counts[isUnasked(outcome) ? 'notAsked' : outcome.outcome] += 1;
   bus.emit('slice:finished', { runId, connection, slice, outcomes, ...(status !== undefined && { status }) });
 }

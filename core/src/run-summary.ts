@@ -17,11 +17,14 @@ export interface EventCounts {
   readonly givenUp: number;
 }
 
-/** How many days of a dataset ended how, and what became of its events. */
-export type DatasetCounts = { -readonly [Key in Outcome | keyof EventCounts]: number };
+/**
+ * How many days of a dataset ended how, and what became of its events. `notAsked` are days that were planned and not
+ * asked for, since others of the dataset had failed: what was known of them stands.
+ */
+export type DatasetCounts = { -readonly [Key in Outcome | 'notAsked' | keyof EventCounts]: number };
 
 /**
- * How a run ended. `succeeded`: every slice has an answer. `partial`: it went through, but slices failed
+ * How a run ended. `succeeded`: every slice has an answer. `partial`: it went through, but slices failed, were not asked for,
  * or events were conflicts or set aside, or it has spent its budget of requests. `failed`: it ended early by an error.
  * `interrupted`: it was told to stop.
  */
@@ -59,6 +62,7 @@ export function emptyCounts(): DatasetCounts {
     no_data: 0,
     not_supported: 0,
     failed: 0,
+    notAsked: 0,
     read: 0,
     written: 0,
     unchanged: 0,

@@ -9,7 +9,7 @@ import {
   type Window,
 } from '@on-the-way/sdk';
 import { isAnswer } from './absence.ts';
-import { isDue } from './failed-days.ts';
+import { badAnswerCodes, isDue } from './failed-days.ts';
 import type { Frontier, LedgerEntry } from './ports.ts';
 
 /**
@@ -168,6 +168,12 @@ function hiddenOf({ frontiers = [] }: PlanInput, { name }: DatasetInfo): Frontie
   return frontiers.find(({ dataset }) => dataset === name);
 }
 
+/** It failed, and not for what the source says of the day: whoever asks again may well get an answer. */
+function isOpenFailure({ outcome, errorCode, setAsideBy }: LedgerEntry): boolean {
+  if (outcome !== 'failed' || errorCode === undefined || setAsideBy !== undefined) return false;
+  return !badAnswerCodes.includes(errorCode);
+}
+
 /** Days of the past that a person wants, and that were never answered, or not since the wish. */
 function pastDays(input: PlanInput, dataset: DatasetInfo, entries: Entries): WantedDay[] {
   const today = dayAt(input.now, input.timeZone);
@@ -175,11 +181,18 @@ function pastDays(input: PlanInput, dataset: DatasetInfo, entries: Entries): Wan
   return wishes.flatMap(({ window: { from, to }, since }) => {
     const last = to <= today ? addDays(to, -1) : today;
     if (last < from) return [];
-    return daysBeside(input, dataset, { first: from, last }).flatMap((day): WantedDay[] => {
+    const beside = daysBeside(input, dataset, { first: from, last });
+    const planned = new Set(beside);
+    // A frontier leaves failures out as well, and they are read for all that.
+    const failed = [...entries.values()].filter(
+      ({ day, outcome }) => outcome === 'failed' && from <= day && day <= last && !planned.has(day),
+    );
+    return [...beside, ...failed.map(({ day }) => day)].flatMap((day): WantedDay[] => {
       const known = entries.get(day);
-      const answer = known && isAnswer(known, input.signedInAt) ? known : undefined;
+      const attempts = known?.outcome === 'failed' ? known.attempts : 0;
+      const answer = known && isAnswer(known, input.signedInAt) && !isOpenFailure(known) ? known : undefined;
       const isWanted = !answer || (since !== undefined && answer.lastAttemptAt < since);
-      return isWanted ? [{ day, reason: 'backfill', attempts: answer?.attempts ?? 0 }] : [];
+      return isWanted ? [{ day, reason: 'backfill', attempts }] : [];
     });
   });
 }

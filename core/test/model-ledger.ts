@@ -48,11 +48,12 @@ function entryOf(
     badAnswers,
     ...(mark !== undefined && { mark }),
     ...(outcome.outcome === 'not_supported' && attempts > 0 && reason !== undefined && { reason }),
+    ...(hasFailed && outcome.errorCode !== undefined && { errorCode: outcome.errorCode }),
     ...(isSetAside && { setAsideBy: isBad ? version : known!.setAsideBy!, askedBy: version }),
   };
 }
 
-/** A cursor dataset that was read to its end has read what a failed day left out. */
+/** What is read as it is now has no past: this is all there is to be had for a day that failed. */
 function cover(entries: Map<string, KnownEntry>, { dataset, day }: SliceOutcome): void {
   for (const [key, entry] of entries) {
     const isCovered = entry.dataset === dataset && entry.day < day && entry.outcome === 'failed';

@@ -67,6 +67,8 @@ describe('how far a backfill has come', () => {
     createdAt: new Date(0),
     since: 0,
     requestsMade: 5,
+    nextRunAt: null,
+    stalled: 0,
     finishedAt: null,
     cancelledAt: null,
   };

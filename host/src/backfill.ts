@@ -4,6 +4,9 @@ import type { Backfill, BackfillStore, BackfillWish, DaysOfDataset } from './sto
 /** As many days as a connection may be configured to read back. */
 export const mostBackfillDays = 7300;
 
+/** As many requests as a backfill may be allowed. */
+export const mostRequests = 999_999_999;
+
 /** A wish that cannot be met; the message says what was expected, for whoever made it. */
 export class UnusableWish extends Error {
   override readonly name = 'UnusableWish';

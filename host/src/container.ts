@@ -185,8 +185,8 @@ function registerStores(
       timeZone: config.timeZone,
       role: processKind,
       version: hostVersion(),
-      warn: (message, error) =>
-        log.warn(error === undefined ? {} : { error: failureOf(error).message }, message),
+      // A command that loses its database ends with a sentence of its own.
+      warn: warnInto(log, processKind === config.role ? 'warn' : 'debug'),
     }),
   );
   provide(tokens.claims, () => createClaimStore(get(tokens.database), get(tokens.hosts)));
@@ -214,6 +214,11 @@ function registerStores(
       onGroup: (events) => get(tokens.metrics).ingest.group(events),
     }),
   );
+}
+
+function warnInto(log: HostLog, level: 'warn' | 'debug') {
+  return (message: string, error?: unknown): void =>
+    log[level](error === undefined ? {} : { error: failureOf(error).message }, message);
 }
 
 /** Who says in a notification that it was so. */

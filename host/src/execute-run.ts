@@ -19,7 +19,8 @@ import {
   type SinkWriter,
   type Window,
 } from '@on-the-way/sdk';
-import { afterBackfill, backfillOfRun, planOfBackfill, requestsLeftOf } from './backfill-run.ts';
+import type { Knex } from 'knex';
+import { afterBackfill, backfillOfRun, planOfBackfill, progressNow, requestsLeftOf } from './backfill-run.ts';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { openConnection, type OpenParts } from './open-connection.ts';
 import { refusedBasisOf } from './refused-basis.ts';
@@ -59,6 +60,10 @@ export interface RunRequest {
   readonly onlyIfDue?: boolean;
   /** Called once the run has its row. */
   readonly onBegun?: () => void;
+  /** Done in the transaction that gives the run its row. */
+  readonly beginsWith?: (transaction: Knex.Transaction) => Promise<void>;
+  /** Done in the transaction that records the run's end. */
+  readonly endsWith?: (summary: RunSummary, transaction: Knex.Transaction) => Promise<void>;
 }
 
 /** What runs are executed with. */
@@ -119,7 +124,9 @@ export async function executeRun(
   const { name } = connection;
   const startedAt = parts.clock.now();
   const began = performance.now();
-  await parts.runs.begin({ runId, connection: name, trigger: request.trigger, startedAt }, claim);
+  const dayStartedAt = startOfDay(dayAt(startedAt, connection.timeZone), connection.timeZone);
+  const begins = { runId, connection: name, trigger: request.trigger, startedAt, dayStartedAt };
+  await parts.runs.begin(begins, claim, request.beginsWith);
   parts.reach?.('run-begun');
   request.onBegun?.();
   const signal = AbortSignal.any([request.signal, claim.lost]);
@@ -130,10 +137,16 @@ export async function executeRun(
   let requests = 0;
   try {
     const backfill = isBackfill ? await backfillOfRun(parts, name, request) : undefined;
+    const before = backfill && (await progressNow(parts, backfill));
     const summary = await runWithin(parts, { ...run, backfill }).finally(wall.clear);
     ({ requests } = summary);
-    if (backfill)
-      await afterBackfill(parts, backfill, { summary, claim, intervalSeconds: connection.intervalSeconds });
+    if (backfill && before) {
+      const { intervalSeconds } = connection;
+      const elapsedMs = performance.now() - began;
+      const dayEndsInMs = midnightAfter(startedAt, connection) - startedAt;
+      const chunk = { summary, before, claim, intervalSeconds, elapsedMs, dayEndsInMs };
+      await afterBackfill(parts, backfill, chunk);
+    }
     parts.reach?.('before-finish');
     const ended = await rememberEnd(
       parts,
@@ -183,6 +196,7 @@ async function rememberEnd(
     {
       summary,
       elapsedMs,
+      beside: request.endsWith,
       ...(isRefused && { refusedBasis: await refusedBasisOf(parts, connection) }),
       ...(passed && { pass: { change: summary.lastChange ?? null, at: startedAt } }),
       ...(moves && { intervalSeconds: connection.intervalSeconds }),
@@ -226,25 +240,40 @@ async function runWithin(parts: ExecuteParts, run: Run): Promise<RunSummary> {
   });
 }
 
+/** Requests of a day after which no more of a kind is asked; half of them are kept from backfills for what is live. */
+function mostOfDay({
+  connection: { requestsPerDay = Infinity },
+  backfill,
+}: Pick<Run, 'connection' | 'backfill'>) {
+  return backfill ? Math.ceil(requestsPerDay / 2) : requestsPerDay;
+}
+
 /** Requests a run that begins now may make; none are left at 0 and below. */
 export async function budgetOf(
   { runs, connections }: ExecuteParts,
-  { connection, startedAt }: Pick<Run, 'connection' | 'startedAt'>,
+  { connection, startedAt, backfill }: Pick<Run, 'connection' | 'startedAt' | 'backfill'>,
 ): Promise<number> {
   const { name, timeZone, requestsPerRun = Infinity, requestsPerDay = Infinity } = connection;
   if (requestsPerDay === Infinity) return requestsPerRun;
   const today = dayAt(startedAt, timeZone);
   const inRuns = await runs.requestsSince(name, startOfDay(today, timeZone));
   const beside = await connections.requestsBesideRuns(name, today);
-  return Math.min(requestsPerRun, requestsPerDay - inRuns - beside);
+  return Math.min(requestsPerRun, mostOfDay({ connection, backfill }) - inRuns - beside);
 }
 
-function daySpent({ connection: { requestsPerDay, timeZone }, startedAt }: Run): Failure {
-  const midnight = startOfDay(addDays(dayAt(startedAt, timeZone), 1), timeZone);
+function midnightAfter(at: number, { timeZone }: ConnectionConfig): number {
+  return startOfDay(addDays(dayAt(at, timeZone), 1), timeZone);
+}
+
+function daySpent({ connection, startedAt, backfill }: Run): Failure {
+  const { requestsPerDay, timeZone } = connection;
+  const midnight = midnightAfter(startedAt, connection);
   const until = formatInstant(midnight, timeZone);
   return {
     code: 'budget_spent',
-    message: `The day's ${requestsPerDay} requests are made: nothing is asked before ${until}`,
+    message: backfill
+      ? `A backfill leaves half of the day's ${requestsPerDay} requests to what is live: it goes on after ${until}`
+      : `The day's ${requestsPerDay} requests are made: nothing is asked before ${until}`,
     retryAfterMs: midnight - startedAt,
   };
 }

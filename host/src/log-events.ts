@@ -1,8 +1,8 @@
-import type { Bus } from '@on-the-way/core';
+import { isUnasked, type Bus } from '@on-the-way/core';
 import { addDays } from '@on-the-way/sdk';
 import type { HostLog } from './log.ts';
 
-/** Writes what the engine tells into the log: a line a slice that failed, a line a run. */
+/** Writes what the engine tells into the log: a line a slice that failed, a line a dataset that is left alone, a line a run. */
 export function logEvents(bus: Bus, log: HostLog): void {
   bus.on('run:started', ({ runId, connection, slices }) => {
     log.info({ connection, run: runId, slices }, 'run started');
@@ -12,8 +12,14 @@ export function logEvents(bus: Bus, log: HostLog): void {
     const last = addDays(slice.window.to, -1);
     const date = slice.window.from === last ? last : `${slice.window.from}..${last}`;
     const about = { connection, run: runId, metric_type: slice.dataset, date };
-    if (failed)
-      log.warn({ ...about, status: status ?? failed.errorCode, error: failed.errorMessage }, 'slice failed');
+    if (failed) {
+      // Of a dataset that is left alone one line tells.
+      const level = isUnasked(failed) ? 'debug' : 'warn';
+      log[level](
+        { ...about, status: status ?? failed.errorCode, error: failed.errorMessage },
+        'slice failed',
+      );
+    }
     const conflicts = outcomes.reduce((sum, outcome) => sum + outcome.conflicts, 0);
     if (conflicts > 0) log.warn({ ...about, conflicts }, 'events not stored: their keys hold something else');
   });

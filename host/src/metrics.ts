@@ -1,4 +1,4 @@
-import type { Bus, EventCounts, RunSummary, SliceOutcome } from '@on-the-way/core';
+import { isUnasked, type Bus, type EventCounts, type RunSummary, type SliceOutcome } from '@on-the-way/core';
 import type { NotificationOutcome } from './notify/deliver.ts';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { registerQueueMetrics, type QueueMetricSources } from './queue/queue-metrics.ts';
@@ -123,6 +123,7 @@ const eventOutcomes: Record<Exclude<keyof EventCounts, 'read'>, string> = {
 function followRuns(bus: Bus, metrics: RunMetrics): void {
   const { slices, read, events, breakers } = metrics;
   bus.on('slice:finished', ({ connection, outcomes }) => {
+    if (outcomes.every(isUnasked)) return;
     slices.inc({ connection, outcome: outcomeOf(outcomes) });
   });
   bus.on('events:counted', ({ connection, counts }) => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { HostError } from './host-error.ts';
@@ -23,10 +23,10 @@ function contentOf(path: string): string {
 
 function tokenFilesIn(folder: string): readonly string[] {
   try {
-    return readdirSync(folder).map((name) => {
-      const { mtimeMs, size } = statSync(join(folder, name));
-      return `${name} ${mtimeMs} ${size}`;
-    });
+    // Not when they were written: a copy on another machine says the same.
+    const files = readdirSync(folder, { withFileTypes: true }).filter((item) => item.isFile());
+    const names = files.map(({ name }) => name).filter((name) => name.endsWith('.json'));
+    return names.toSorted().map((name) => `${name} ${contentOf(join(folder, name))}`);
   } catch {
     // There is none, which is the usual case.
     return [];
@@ -39,7 +39,7 @@ function tokenFilesIn(folder: string): readonly string[] {
  */
 export async function refusedBasisOf(
   { baseDir, sessions }: BasisParts,
-  { plugin, config, tokenDir }: ConnectionConfig,
+  { plugin, config, tokenDir }: Pick<ConnectionConfig, 'plugin' | 'config' | 'tokenDir'>,
 ): Promise<string | undefined> {
   try {
     const { path } = resolvePlugin(plugin, baseDir);

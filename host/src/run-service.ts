@@ -157,9 +157,10 @@ async function begin(
   const state = await parts.connections.state(connection.name);
   if (request.onlyIfDue === true && state.isPutOff) throw new NotDue('Another run has read what was due');
   refuseToBegin(state, parts, connection);
-  const { jobId } = request;
+  const { jobId, beginsWith } = request;
+  // A job that waits in the queue can go on waiting there.
   const held = {
-    waitMs: jobId === undefined ? endsWithinMs : 0,
+    waitMs: jobId === undefined || beginsWith ? endsWithinMs : 0,
     runId,
     ...(jobId !== undefined && { jobId }),
   };

@@ -4,8 +4,9 @@ import { addDays, dayAt } from '@on-the-way/sdk';
 import type { Knex } from 'knex';
 import { atMost } from './at-most.ts';
 import type { ConnectionConfig } from './config/host-config.ts';
+import { endUnheldRuns } from './queue/end-unheld-runs.ts';
 import type { AskedRun } from './queue/job.ts';
-import { Worker, type WorkerParts } from './queue/worker.ts';
+import { createEvery, Worker, type WorkerParts } from './queue/worker.ts';
 import { alreadyRunning, type RunRequest } from './run-service.ts';
 import type { RunStore } from './storage/runs.ts';
 
@@ -46,6 +47,7 @@ const lookMs = 2_000;
 const drainMs = 7_000;
 const endMs = 1_000;
 const checkClockMs = 60_000;
+const endUnheldMs = 5_000;
 const mostSkewMs = 60_000;
 
 /** Sleeps that a wake ends; what wakes while nobody sleeps ends the next one. */
@@ -72,6 +74,7 @@ class HostScheduler implements Scheduler {
   readonly #worker: Worker;
   readonly #asked = new Set<Promise<unknown>>();
   #loop: Promise<void> = Promise.resolve();
+  readonly #isTimeToEndUnheld = createEvery(endUnheldMs);
   #clockCheckedAt = -Infinity;
 
   constructor(parts: SchedulerParts) {
@@ -134,7 +137,7 @@ class HostScheduler implements Scheduler {
   }
 
   async #go(): Promise<void> {
-    const { readsSources, hosts, log } = this.#parts;
+    const { readsSources, hosts, log, runs, queue } = this.#parts;
     const { signal } = this.#draining;
     let isPlanned = !readsSources;
     while (!signal.aborted) {
@@ -143,6 +146,7 @@ class HostScheduler implements Scheduler {
         isPlanned = true;
         await this.#checkClock();
         await (readsSources ? this.#worker.look() : hosts.join());
+        if (this.#isTimeToEndUnheld()) await endUnheldRuns(runs, queue);
       } catch (error) {
         log.warn({ error: failureOf(error).message }, 'could not look for what is due');
         await this.#alarm.sleep(lookEveryMs);
@@ -180,19 +184,9 @@ class HostScheduler implements Scheduler {
   }
 
   async #begin(connection: ConnectionConfig, wanted: WantedRun): Promise<string> {
-    const { service, log } = this.#parts;
-    const request: RunRequest = { trigger: 'person', ...this.#stopSignals(), ...wanted };
-    const { runId, finished } = await service.begin(connection, request);
-    const { name } = connection;
-    const followed = finished
-      .then(({ status }) => {
-        const isBrokenOff = status === 'interrupted' && this.#draining.signal.aborted;
-        return isBrokenOff ? this.#leave(name, { runId, ...wanted }) : undefined;
-      })
-      .catch((error: unknown) =>
-        log.error({ connection: name, error: failureOf(error).message }, 'run was given up'),
-      );
-    void this.#track(followed);
+    const runId = randomUUID();
+    const { over } = await this.#worker.beginAsked(connection, { runId, ...wanted });
+    void this.#track(over);
     return runId;
   }
 
@@ -208,13 +202,6 @@ class HostScheduler implements Scheduler {
     );
     await hosts.wake();
     return runId;
-  }
-
-  /** Others go on with a run that this host broke off, or this one does when it starts again. */
-  async #leave(name: string, asked: AskedRun): Promise<void> {
-    const { runs, queue } = this.#parts;
-    await queue.ready();
-    await runs.askAgain(asked.runId, (transaction) => this.#add(name, asked, transaction));
   }
 
   async #add(connection: string, asked: AskedRun, transaction: Knex.Transaction): Promise<void> {

@@ -2,12 +2,12 @@ import type { DatasetCounts, RunSummary } from '@on-the-way/core';
 import { formatInstant } from '@on-the-way/sdk';
 
 /** The counts of a dataset in the API's spelling. Runs of earlier versions counted less. */
-function countsJson({ setAside = 0, givenUp = 0, ...counts }: StoredCounts) {
+function countsJson({ notAsked = 0, setAside = 0, givenUp = 0, ...counts }: StoredCounts) {
   const { read = counts.written + counts.unchanged + counts.conflicts, ...others } = counts;
-  return { ...others, read, set_aside: setAside, given_up: givenUp };
+  return { ...others, not_asked: notAsked, read, set_aside: setAside, given_up: givenUp };
 }
 
-type Added = 'read' | 'setAside' | 'givenUp';
+type Added = 'notAsked' | 'read' | 'setAside' | 'givenUp';
 type StoredCounts = Omit<DatasetCounts, Added> & Partial<Pick<DatasetCounts, Added>>;
 
 /** Those of each dataset. */

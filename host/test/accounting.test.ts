@@ -303,7 +303,14 @@ test('the API and the runs of earlier versions tell the same accounts', async ()
     return run.datasets['steps'];
   };
   const counts = { read: 3, written: 3, unchanged: 0, conflicts: 0, set_aside: 0, given_up: 0 };
-  expect(await told()).toEqual({ ok: 1, no_data: 0, not_supported: 0, failed: 0, ...counts });
+  expect(await told()).toEqual({
+    ok: 1,
+    no_data: 0,
+    not_supported: 0,
+    failed: 0,
+    not_asked: 0,
+    ...counts,
+  });
   const earlier = { ok: 1, no_data: 0, not_supported: 0, failed: 0, written: 3, unchanged: 0, conflicts: 0 };
   await made.query(
     `update app.run set datasets = '${JSON.stringify({ steps: earlier })}' where run_id = '${runId}'`,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addDays, dayAt, daysOf, type Day } from '@on-the-way/sdk';
@@ -12,6 +13,7 @@ let source: ScriptedSource;
 let made: TestHost;
 let server: ApiServer;
 let folder: ReturnType<typeof temporaryFolder>;
+const sessionKey = randomBytes(32).toString('base64');
 const today = dayAt(Date.now(), 'Asia/Shanghai');
 const ago = (days: number): Day => addDays(today, -days);
 const usual: ScriptedSource['answer'] = (name, window) =>
@@ -26,6 +28,7 @@ beforeAll(async () => {
   folder = temporaryFolder();
   source = await startScriptedSource();
   made = await createTestHost({
+    sessionKey: { value: sessionKey },
     connection: {
       plugin: scriptedPlugin,
       config: { origin: source.origin, datasets },
@@ -64,7 +67,11 @@ afterAll(async () => {
 
 function options() {
   return {
-    env: { DATABASE_URL: made.databaseUrl, OTW_DATA_DIR: join(folder.path, 'data') },
+    env: {
+      DATABASE_URL: made.databaseUrl,
+      OTW_DATA_DIR: join(folder.path, 'data'),
+      OTW_SESSION_KEY: sessionKey,
+    },
     cwd: folder.path,
   };
 }
@@ -210,7 +217,7 @@ describe('otw backfill without a host', () => {
     expect(JSON.parse(gaps.stdout)).toMatchObject({ from: ago(42), to: today, totals: { failed: 1 } });
   });
 
-  test('a source that fails is left alone for a while; what was not asked for stays as it was, and is asked for then', async () => {
+  test('a source that fails is left alone for a while; what has no answer is left, and is asked for then', async () => {
     const window = ['--from', ago(30), '--to', ago(20), '--dataset', 'steps'];
     const known = () =>
       made.query(
@@ -223,7 +230,7 @@ describe('otw backfill without a host', () => {
         ? { error: { code: 'transient', message: 'it does not answer' } }
         : usual(name, days);
     const going = start('backfill', 'garmin', ...window, '--refresh', '--json');
-    await going.said(/left alone for some minutes/);
+    await going.said(/left alone until \d{4}-/);
     expect(await known()).toEqual([
       { outcome: 'failed', code: 'transient', days: 5 },
       { outcome: 'ok', code: null, days: 6 },
@@ -232,15 +239,13 @@ describe('otw backfill without a host', () => {
     isAway = false;
     await made.query('update app.backfill set next_run_at = now() where finished_at is null');
     const ended = await going.finished;
-    expect(ended).toMatchObject({ code: 3 });
+    expect(ended).toMatchObject({ code: 0 });
     expect(shown(ended).backfill).toMatchObject({
       state: 'finished',
-      days_done: 6,
-      days_failed: 5,
+      days_done: 11,
+      days_failed: 0,
       days_left: 0,
     });
-    // The schedule has the rest.
-    await made.run();
     expect(await known()).toEqual([{ outcome: 'ok', code: null, days: 11 }]);
   });
 
@@ -351,6 +356,97 @@ describe('otw backfill without a host', () => {
   });
 });
 
+describe('runs of backfills', () => {
+  const chunk = (changed?: Parameters<TestHost['run']>[1]) => made.run({ trigger: 'backfill' }, changed);
+  const want = async (from: Day, to: Day, dataset: string): Promise<string> => {
+    const window = { from, to: addDays(to, 1) };
+    return (await made.host.backfills.add('garmin', { window, datasets: [dataset], refresh: false })).id;
+  };
+  const failing = (dataset: string, code: 'transient' | 'bad_data' | 'not_supported' | 'auth'): void => {
+    source.answer = (name, window) =>
+      name === dataset ? { error: { code, message: 'not now' } } : usual(name, window);
+  };
+  async function waitOf(id: string) {
+    const { nextRunAt, stalled, finishedAt } = (await made.host.backfills.get(id))!;
+    const minutes = nextRunAt && Math.round((nextRunAt.getTime() - Date.now()) / 60_000);
+    return { minutes, stalled, isOver: finishedAt !== null };
+  }
+  const makeDue = (id: string) =>
+    made.query(`update app.backfill set next_run_at = now() where backfill_id = '${id}'`);
+
+  afterEach(() => made.query('delete from app.backfill where finished_at is null'));
+
+  test('that bring no day wait longer each time, each backfill for itself; then none of its days is given up', async () => {
+    failing('steps', 'transient');
+    const poor = await want(ago(203), ago(200), 'steps');
+    const rich = await want(ago(203), ago(200), 'sleep');
+    await chunk();
+    expect(await waitOf(poor)).toEqual({ minutes: 5, stalled: 1, isOver: false });
+    expect(await made.host.backfills.openConnections()).toEqual(['garmin']);
+    await chunk();
+    expect(await waitOf(rich)).toMatchObject({ isOver: true });
+    expect(await made.host.backfills.openConnections()).toEqual([]);
+    await makeDue(poor);
+    await chunk();
+    const waiting = { minutes: 10, stalled: 2, isOver: false };
+    expect(await waitOf(poor)).toEqual(waiting);
+    await want(ago(205), ago(205), 'sleep');
+    expect(await waitOf(poor)).toEqual(waiting);
+    source.answer = usual;
+    await makeDue(poor);
+    await chunk();
+    expect(await waitOf(poor)).toMatchObject({ stalled: 0, isOver: true });
+    const failed = `select 1 from app.slice_ledger where outcome = 'failed' and day >= '${ago(203)}' and day <= '${ago(200)}'`;
+    expect(await made.query(failed)).toEqual([]);
+  });
+
+  test('that bring days go on at once, whatever one dataset does; of days that were not asked one line tells', async () => {
+    failing('steps', 'bad_data');
+    const window = { from: ago(217), to: ago(209) };
+    const { id } = await made.host.backfills.add('garmin', { window, refresh: false });
+    const told = made.lines.length;
+    await chunk();
+    expect(await waitOf(id)).toEqual({ minutes: null, stalled: 0, isOver: false });
+    const lines = made.lines.slice(told).filter((line) => line.includes('"metric_type":"steps"'));
+    const warned = lines.filter((line) => line.includes('"level":40'));
+    expect(warned.filter((line) => line.includes('slice failed'))).toHaveLength(5);
+    expect(warned.filter((line) => line.includes('left alone'))).toHaveLength(1);
+    await chunk();
+    expect(await waitOf(id)).toMatchObject({ isOver: true });
+    // Where there is nothing else, as long as the dataset is left alone.
+    const alone = await want(ago(246), ago(240), 'steps');
+    await chunk();
+    expect(await waitOf(alone)).toEqual({ minutes: 1, stalled: 0, isOver: false });
+  });
+
+  test('wait where no answer counts, since the sign-in lies ahead of the clock', async () => {
+    await made.query(`update app.connection_state set signed_in_at = now() + interval '1 hour'`);
+    failing('sleep', 'not_supported');
+    const id = await want(ago(221), ago(220), 'sleep');
+    await chunk();
+    expect(await waitOf(id)).toEqual({ minutes: 5, stalled: 1, isOver: false });
+    await made.query('update app.connection_state set signed_in_at = null');
+  });
+
+  test('that are refused wait as the schedule does, and so do all others while it waits with that', async () => {
+    await made.run();
+    failing('login', 'auth');
+    await made.query(`update app.connection_state set next_run_at = now() + interval '40 minutes'`);
+    const first = await want(ago(231), ago(230), 'sleep');
+    await chunk({ intervalSeconds: 10 });
+    expect(await waitOf(first)).toEqual({ minutes: 60, stalled: 1, isOver: false });
+    const second = await want(ago(233), ago(232), 'sleep');
+    expect(await made.host.backfills.openConnections()).toEqual([]);
+    expect(await waitOf(second)).toMatchObject({ minutes: 40 });
+    source.requests();
+    await chunk();
+    expect(source.requests()).toEqual([]);
+    source.answer = usual;
+    await made.run();
+    expect(await made.host.backfills.openConnections()).toEqual(['garmin']);
+  });
+});
+
 describe('otw backfill with a host', () => {
   beforeAll(() => made.host.scheduler.start());
 
@@ -419,6 +515,20 @@ describe('otw backfill with a host', () => {
     expect(backfills.slice(0, 2).map(({ id }) => id)).toEqual(ids.toReversed());
   });
 
+  test('the command says until when the source is left alone, and goes on then', async () => {
+    let isAway = true;
+    source.answer = (name, window) =>
+      isAway && name === 'steps'
+        ? { error: { code: 'transient', message: 'it does not answer' } }
+        : usual(name, window);
+    const range = ['--from', ago(99), '--to', ago(98), '--dataset', 'steps'];
+    const going = startOtw(['backfill', 'garmin', ...range, '--api', server.url], options());
+    await going.said(/left alone until \d{4}-/);
+    isAway = false;
+    await made.query('update app.backfill set next_run_at = now() where finished_at is null');
+    expect(await going.finished).toMatchObject({ code: 0 });
+  });
+
   test('of a connection that is paused it is refused and not kept, with --detach kept; cancelled it is over', async () => {
     await made.host.connections.setPaused('garmin', true);
     const args = ['backfill', 'garmin', '--from', ago(105), '--to', ago(104)];
@@ -449,7 +559,7 @@ describe('otw backfill with a host', () => {
       api('POST', '', { from: ago(3), force: true }),
     ]);
     expect(refusals.map(({ status }) => status)).toEqual([422, 422, 422, 422, 422, 422]);
-    expect(refusals[4]?.body['message']).toBe('requests: expected a whole number from 1 to 1000000000');
+    expect(refusals[4]?.body['message']).toBe('requests: expected a whole number from 1 to 999999999');
     const strange = await Promise.all([
       api('GET', '/7b0c2f6e-3f53-4a3e-9d0c-2f6e3f534a3e'),
       api('POST', '/not-an-id/cancel'),

@@ -50,7 +50,7 @@ interface Found {
   readonly held: number;
 }
 
-interface Wanted extends Partial<Pick<ProcessConnectorOptions, 'fresh' | 'limits' | 'signal'>> {
+interface Wanted extends Partial<Pick<ProcessConnectorOptions, 'fresh' | 'limits' | 'signal' | 'tokens'>> {
   readonly account?: string;
   readonly file?: string;
   readonly leaves?: string;
@@ -155,6 +155,28 @@ test('what a run has left behind can neither talk in the name of the next one no
   expect(saved.get('bert')).toBe('"bert"');
   expect(saved.get('anna')).toBe('"anna"');
   expect(lines.filter((line) => line.includes('still here'))).toEqual([]);
+});
+
+test('an answer that comes after the run that asked for it is not taken for one of the next run', async () => {
+  poolOf();
+  const late = Promise.withResolvers<string>();
+  const annas = tokensOf('anna');
+  const load = async (field: string) => (field === 'late' ? late.promise : annas.load(field));
+  const { pid } = await run({ account: 'anna', leaves: 'asks', tokens: { ...annas, load } });
+  const berts = tokensOf('bert');
+  saved.set('bert', 'of bert');
+  const found = await run({
+    account: 'bert',
+    tokens: {
+      ...berts,
+      async load(field) {
+        late.resolve('of anna');
+        await new Promise((resolve) => setImmediate(resolve));
+        return berts.load(field);
+      },
+    },
+  });
+  expect(found).toMatchObject({ pid, found: 'of bert' });
 });
 
 test('a plugin that wants it has a process for each run', async () => {

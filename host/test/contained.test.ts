@@ -134,10 +134,12 @@ test.each(cases)('a connector that in its %s %s costs %s', async (at = '', how =
   if (costs === 'run') return expect({ status, code: error?.code }).toEqual({ status: 'failed', code });
   expect(error).toBeUndefined();
   expect(datasets).toMatchObject({ good: { ok: 1 }, bad: costs === 'slice' ? { failed: 1 } : { ok: 1 } });
-  const ledger = await made.query<{ code: string | null }>(
-    `select error_code as code from app.slice_ledger where connection = '${nameOf(at, how)}' and dataset = 'bad'`,
+  const ledger = await made.query<{ code: string | null; message: string | null }>(
+    `select error_code as code, error_message as message from app.slice_ledger
+     where connection = '${nameOf(at, how)}' and dataset = 'bad'`,
   );
-  expect(ledger).toEqual([{ code: code ?? null }]);
+  expect(ledger).toMatchObject([{ code: code ?? null }]);
+  if (code === 'memory_limit') expect(ledger[0]?.message).toContain('Raise limits.memoryMb');
 });
 
 test('another connection of the same plugin succeeded all the while', async () => {

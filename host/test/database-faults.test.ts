@@ -1,14 +1,19 @@
 import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { ConnectorError } from '@on-the-way/sdk';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { translateError } from '../../plugins/postgres/src/translate-error.ts';
 import { isUnreachable, openDatabase, type Database } from '../src/storage/database.ts';
+import { beginHostLife } from '../src/storage/host-life.ts';
 import { migrate } from '../src/storage/migrate.ts';
 import { startContractApi, type ContractApi } from './contract-api.ts';
 import { startFaultProxy, type FaultProxy } from './fault-proxy.ts';
+import { otw, temporaryFolder } from './otw.ts';
 import { startOwnPostgres, type OwnPostgres } from './own-postgres.ts';
+import { scriptedPlugin, startScriptedSource } from './scripted-source.ts';
 
 // What a request may wait here; the defaults are for networks, not for tests.
 const waitMs = 800;
@@ -223,6 +228,56 @@ describe('what a network or a database does to a request', () => {
     expect(refused).toMatchObject({ status: 422 });
     expect(await query(`select 1 from raw.raw_event where external_id = '${id}'`)).toEqual([]);
   });
+});
+
+test('a run that loses its database says so in one sentence, without statements', async () => {
+  await recovered();
+  const source = await startScriptedSource();
+  const folder = temporaryFolder();
+  const config = { origin: source.origin, datasets: { steps: {} } };
+  const file = join(folder.path, 'otw.config.json');
+  writeFileSync(file, JSON.stringify({ connections: { rv: { plugin: scriptedPlugin, config } } }));
+  source.hold = async (request) => {
+    if (request.startsWith('steps')) await proxy.set({ kind: 'down' });
+  };
+  const { code, stderr } = await otw(['run', 'rv', '--config', file], {
+    env: { DATABASE_URL: proxy.through(server.url), OTW_DATA_DIR: folder.path },
+  });
+  await proxy.set({ kind: 'none' });
+  await source.close();
+  folder.remove();
+  expect(code).toBe(69);
+  expect(stderr).toMatch(/^Expected the database to be reachable, but: .+\. Check that it runs\n$/);
+  expect(stderr).not.toMatch(/select|update|insert/);
+});
+
+test('a host that ends while it says that it lives takes itself off the list, however slow the network', async () => {
+  const hostId = randomUUID();
+  const warnings: string[] = [];
+  const life = await beginHostLife(
+    { hostId, isNew: true },
+    {
+      databaseUrl: proxy.through(server.url),
+      timeZone: 'Asia/Shanghai',
+      role: 'all',
+      version: '0.0.0',
+      warn: (message) => warnings.push(message),
+      onWake: () => undefined,
+    },
+  );
+  // Longer than from one sign of life to the next.
+  await proxy.set({ kind: 'latency', ms: 1_200 });
+  await life?.end();
+  await proxy.set({ kind: 'none' });
+  expect(warnings).toEqual([]);
+  expect(await query(`select from app.host where host_id = '${hostId}'`)).toEqual([]);
+});
+
+test('what goes wrong in the database is told without the statement', async () => {
+  const failing = admin.raw('select ?::int from pg_class', ['no number']);
+  await expect(failing).rejects.toThrow(/^invalid input syntax/);
+  const inTransaction = admin.transaction((transaction) => transaction.raw('select 1 / ?::int', [0]));
+  await expect(inTransaction).rejects.toThrow(/^division by zero$/);
 });
 
 test('a host whose last commit was never answered ends in less time than a stop may take', async () => {

@@ -301,6 +301,20 @@ describe('GET /metrics', () => {
     expect(text).not.toContain('secret-word');
   });
 
+  test('a slice that was not asked for is none of those that failed', async () => {
+    const slice = {
+      dataset: 'steps',
+      window: { from: '2026-02-01', to: '2026-02-02' },
+      reason: 'gap',
+    } as const;
+    const none = { rowsWritten: 0, rowsUnchanged: 0, conflicts: 0 };
+    for (const attempts of [0, 1]) {
+      const outcome = { dataset: 'steps', day: '2026-02-01', outcome: 'failed', attempts, ...none } as const;
+      made.host.bus.emit('slice:finished', { runId: 'r', connection: 'told', slice, outcomes: [outcome] });
+    }
+    expect(value(await scrape(), 'otw_slices_total{connection="told",outcome="failed"}')).toBe(1);
+  });
+
   test('a breaker is open until its run is over', async () => {
     made.host.bus.emit('breaker:opened', { connection: 'garmin', dataset: 'steps' });
     const line = 'otw_breaker_open{connection="garmin",dataset="steps"}';

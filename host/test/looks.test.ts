@@ -89,4 +89,16 @@ test('otw run, runs, datasets and coverage say what was asked and what was not',
     expect.stringMatching(/^closed .*not supported .*No credential covers it/),
   ]);
   expect(gaps.stderr).toMatch(/No gaps beside these: every other day/);
+  const shown = JSON.parse((await run('coverage', 'mine', '--gaps', '--json')).stdout) as object;
+  expect(shown).toMatchObject({ gaps: [] });
+  expect(shown).not.toHaveProperty('datasets');
+  const both = [
+    'coverage',
+    'mine',
+    '--gaps',
+    '--revisions',
+    '--config',
+    join(folder.path, 'otw.config.json'),
+  ];
+  expect(await otw(both, { cwd: folder.path })).toMatchObject({ code: 2 });
 });

@@ -198,6 +198,19 @@ describe('delivery', () => {
     expect(receiver.received.map(({ body }) => body['to'])).toEqual(['failing', 'failing', 'ok']);
   });
 
+  test('that is not answered keeps none of another connection waiting', async () => {
+    receiver.answer = 'nothing';
+    const outcomes: NotificationOutcome[] = [];
+    const notifier = notifierOf(outcomes, 60_000);
+    notifier.start();
+    await expect.poll(() => receiver.received.length, { timeout: 15_000 }).toBe(1);
+    receiver.answer = 204;
+    await made.query(`insert into app.notification (notification_id, connection, body)
+      select gen_random_uuid(), 'another', body from app.notification`);
+    await expect.poll(() => outcomes, { timeout: 15_000 }).toEqual(['delivered']);
+    notifier.stop();
+  });
+
   test('is given up after a day, with a line in the log', async () => {
     receiver.answer = 503;
     const outcomes: NotificationOutcome[] = [];

@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
+import { utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { QueueName } from '../src/queue/install.ts';
 import type { Job, NewJob } from '../src/queue/job.ts';
+import { refusedBasisOf } from '../src/refused-basis.ts';
 import { createSignInPauses } from '../src/storage/sign-in-pauses.ts';
 import { createOtherHost } from './other-host.ts';
+import { temporaryFolder } from './otw.ts';
 import { createTestDatabase, type TestDatabase } from './postgres.ts';
 import { everyDay, scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
 import { createTestHost, type TestHost, type TestHostOptions } from './test-host.ts';
@@ -105,6 +109,15 @@ function holdSource(): { readonly reached: Promise<void>; letGo(): void } {
       free.resolve();
     },
   };
+}
+
+/** How many days of January have data. */
+async function daysOf(host: TestHost, name: string): Promise<number> {
+  const [row] = await host.query<{ days: number }>(
+    `select count(*)::int as days from app.slice_ledger where connection = '${name}' and outcome = 'ok'
+       and day >= '2026-01-01' and day < '2026-02-01'`,
+  );
+  return row?.days ?? 0;
 }
 
 const add = (host: TestHost, ...jobs: NewJob[]) => host.host.queue.add('run', jobs);
@@ -227,6 +240,22 @@ test('a start does not repeat a sign-in that was refused within the hour, unless
   expect(await minutesToNext(host, 'refused')).toBeLessThan(2);
 });
 
+test('token files say what they say, whenever they were written on a machine', async () => {
+  const [here, there] = [temporaryFolder(), temporaryFolder()];
+  const sessions = { digest: async (text: string) => text };
+  const basisOf = (tokenDir: string) =>
+    refusedBasisOf(
+      { baseDir: import.meta.dirname, sessions },
+      { plugin: scriptedPlugin, config: {}, tokenDir },
+    );
+  for (const { path } of [here, there]) writeFileSync(join(path, 'oauth.json'), '"one"');
+  utimesSync(join(there.path, 'oauth.json'), 0, 0);
+  expect(await basisOf(there.path)).toBe(await basisOf(here.path));
+  writeFileSync(join(there.path, 'oauth.json'), '"two"');
+  expect(await basisOf(there.path)).not.toBe(await basisOf(here.path));
+  for (const { remove } of [here, there]) remove();
+});
+
 test('with room for one, what was asked for goes first, then what is due, then what is tried again', async () => {
   const host = await createHost('live', { otherNames: ['retry', 'asked'], runsAtOnce: 1 });
   await Promise.all(['live', 'retry', 'asked'].map((name) => makeDue(host, name)));
@@ -324,14 +353,20 @@ test('a wish that ended one host after another is not begun again, nor a backfil
   const runId = crypto.randomUUID();
   await host.host.runs.ask({ runId, connection: 'wish' }, async () => undefined);
   await addFatal(host, { connection: 'wish', reason: 'asked', asked: { runId } });
+  // As whoever finds a host dead leaves it.
+  await host.query(
+    `update app.run set status = 'interrupted', error_code = 'host_ended' where run_id = '${runId}'`,
+  );
   const window = { from: '2026-01-01', to: '2026-01-03' };
   await host.host.backfills.add('past', { window, refresh: false });
   await addFatal(host, { connection: 'past', reason: 'backfill' }, 'backfill');
   host.host.scheduler.start();
   await vi.waitFor(async () => expect(await host.host.queue.counts()).toEqual([]), soon);
   expect(await host.host.runs.get(runId)).toMatchObject({ status: 'failed', errorCode: 'host_ended' });
-  expect(await runsOf(host, 'wish', 'past')).toEqual([]);
+  const others = (await runsOf(host, 'wish', 'past')).filter(({ trigger }) => trigger !== 'schedule');
+  expect(others).toEqual([]);
   expect(await host.host.backfills.openConnections()).toEqual([]);
+  expect(host.lines.join('')).toMatch(/not begun again/);
 });
 
 test('a run whose job is gone is told as failed; a job of another version is left, and others go on', async () => {
@@ -351,6 +386,21 @@ test('a run whose job is gone is told as failed; a job of another version is lef
     .toEqual([{ queue: 'run', state: 'later', count: 1 }]);
   expect(host.lines.join('')).toMatch(/a job is left to other hosts/);
   await host.query('delete from otw_queue.job');
+});
+
+test('a host that reads no source tells of runs that no host has and no job is for', async () => {
+  const api = await createHost('lost_here', { role: 'api', otherNames: ['lost_there'] });
+  const [asked, left] = [crypto.randomUUID(), crypto.randomUUID()];
+  await api.host.runs.ask({ runId: asked, connection: 'lost_here' }, async () => undefined);
+  await api.query(`insert into app.run (run_id, connection, trigger, status, started_at, epoch)
+    values ('${left}', 'lost_there', 'person', 'running', now(), 1)`);
+  api.host.scheduler.start();
+  await expect
+    .poll(() => api.host.runs.get(asked), soon)
+    .toMatchObject({ status: 'failed', errorCode: 'not_begun' });
+  await expect
+    .poll(() => api.host.runs.get(left), soon)
+    .toMatchObject({ status: 'interrupted', errorCode: 'host_ended' });
 });
 
 test('a host that was just built takes 40 wishes at once', async () => {
@@ -376,6 +426,9 @@ test.each(['api', 'all'] as const)(
     await stop;
     const run = await asked.host.runs.get(runId);
     expect(run).toMatchObject({ status: 'queued', finishedAt: null });
+    await host.query(
+      `update app.run set started_at = started_at - interval '1 day' where run_id = '${runId}'`,
+    );
     const other = await createHost(name);
     other.host.scheduler.start();
     await ended(other, 1, name);
@@ -383,10 +436,68 @@ test.each(['api', 'all'] as const)(
       status: 'succeeded',
       requests: expect.toSatisfy((made: number) => made > (run?.requests ?? 0)),
     });
-    const [{ days } = { days: 0 }] = await host.query<{ days: number }>(
-      `select count(*)::int as days from app.slice_ledger where connection = '${name}' and outcome = 'ok'`,
+    // What it asked yesterday is not of today's budget.
+    const all = (await asked.host.runs.get(runId))?.requests ?? 0;
+    const today = await asked.host.runs.requestsSince(name, Date.now() - 3_600_000);
+    expect(today).toBe(all - (run?.requests ?? 0));
+    expect(await daysOf(host, name)).toBe(31);
+  },
+);
+
+test("a person's run goes on elsewhere under its id, with its days, when the host that was asked and began it is held to be dead", async () => {
+  const name = 'asked_of_the_dead';
+  const host = await createHost(name);
+  const other = await createHost(name);
+  const held = holdSource();
+  host.host.scheduler.start();
+  const only = { from: '2026-01-01', to: '2026-02-01' };
+  const runId = await host.host.scheduler.run(name, { only });
+  await held.reached;
+  source.hold = undefined;
+  other.host.scheduler.start();
+  const [{ id } = { id: '' }] = await host.query<{ id: string }>(
+    `select host_id as id from app.run where run_id = '${runId}'`,
+  );
+  await vi.waitFor(async () => {
+    // With its session open it says that it is there in between.
+    await host.query(`update app.host set seen_at = now() - interval '1 minute' where host_id = '${id}'`);
+    await other.host.hosts.reap();
+    expect(await host.query(`select from app.host where host_id = '${id}'`)).toEqual([]);
+  }, soon);
+  await vi.waitFor(
+    async () => expect(await host.host.runs.get(runId)).toMatchObject({ status: 'succeeded' }),
+    soon,
+  );
+  held.letGo();
+  expect(await daysOf(host, name)).toBe(31);
+});
+
+test.each(['succeeded', 'queued'] as const)(
+  "a person's run whose end (%s) the database does not take goes on under its id",
+  async (end) => {
+    const name = `not_written_${end}`;
+    const host = await createHost(name);
+    const held = holdSource();
+    const only = { from: '2026-01-01', to: '2026-02-01' };
+    host.host.scheduler.start();
+    const runId = await host.host.scheduler.run(name, { only });
+    await held.reached;
+    await host.query(`create function app.refuse_end() returns trigger language plpgsql as $$ begin
+      raise exception 'going down' using errcode = '57P01'; end $$`);
+    await host.query(`create trigger refuse_end before update on app.run for each row
+      when (new.run_id = '${runId}' and new.status = '${end}') execute function app.refuse_end()`);
+    const stopping = end === 'queued' ? host.host.scheduler.stop() : undefined;
+    held.letGo();
+    await stopping;
+    await vi.waitFor(() => expect(host.lines.join('')).toMatch(/going down/), soon);
+    await host.query('drop function app.refuse_end cascade');
+    const other = await createHost(name);
+    other.host.scheduler.start();
+    await vi.waitFor(
+      async () => expect(await host.host.runs.get(runId)).toMatchObject({ status: 'succeeded' }),
+      soon,
     );
-    expect(days).toBe(31);
+    expect(await daysOf(host, name)).toBe(31);
   },
 );
 

@@ -266,6 +266,24 @@ describe('a budget of requests', () => {
     expect((await made.run()).status).toBe('succeeded');
   });
 
+  test('of a day is half for backfills, so that what is live gets its part', async () => {
+    const made = await setUp({ steps: {} }, { requestsPerDay: 40 });
+    expect(await made.run()).toMatchObject({ status: 'succeeded', requests: 12 });
+    const window = { from: '2025-01-01', to: '2025-03-01' };
+    const { id } = await made.host.backfills.add('garmin', { window, refresh: false });
+    const request = { trigger: 'backfill', backfillId: id } as const;
+    expect(await made.run(request)).toMatchObject({ requests: 8, error: { code: 'budget_spent' } });
+    const error = { code: 'budget_spent', retryAfterMs: 12 * 3_600_000 };
+    expect(await made.run(request)).toMatchObject({ requests: 0, error });
+    const [{ hours }] = (await made.query(
+      `select round(extract(epoch from next_run_at - now()) / 3600)::int as hours from app.backfill`,
+    )) as [{ hours: number }];
+    expect(hours).toBe(12);
+    expect(await made.run()).toMatchObject({ status: 'succeeded' });
+    made.clock.set('2026-03-19T00:00:00+08:00');
+    expect(await made.run(request)).toMatchObject({ requests: 20 });
+  });
+
   test('of a day has the requests of sign-in, check and recording counted in', async () => {
     const made = await setUp({ steps: {} }, { requestsPerDay: 15 });
     const { service, signIns } = made.host;

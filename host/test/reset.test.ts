@@ -106,7 +106,7 @@ describe('otw reset', () => {
     expect(await count('app.slice_ledger')).toBe(10);
     const done = await here('reset', 'garmin', '--yes', '--json');
     expect(done).toMatchObject({ code: 0 });
-    expect(JSON.parse(done.stdout)).toEqual({
+    expect(JSON.parse(done.stdout)).toMatchObject({
       connection: 'garmin',
       forgotten: { ledger_days: 10, set_aside: 0, slice_letters: 0, cursors: 1, backfills: 1, pauses: 0 },
     });
@@ -129,6 +129,11 @@ describe('otw reset', () => {
     expect(JSON.parse(done.stdout)).toMatchObject({ forgotten: { ledger_days: 2, backfills: 0 } });
     await made.run({ trigger: 'schedule' });
     expect(asked().filter((line) => !line.includes(today))).toEqual(all(ago(3), ago(2), ['sleep']));
+    const older = ['--dataset', 'sleep', '--from', ago(30), '--to', ago(3), '--yes'];
+    const command = `otw backfill garmin --from ${ago(30)} --to ${ago(5)} --dataset sleep`;
+    expect(await there('reset', 'garmin', ...older)).toMatchObject({
+      stdout: expect.stringContaining(command),
+    });
   });
 
   test('of everything it forgets the pause with what it put off, and what is wanted are gaps at once', async () => {
@@ -137,7 +142,7 @@ describe('otw reset', () => {
       `update app.connection_state set not_before = ${inFiveHours}, next_run_at = ${inFiveHours} where connection = 'garmin'`,
     );
     const reset = await api('POST', '/v1/connections/garmin/reset', {});
-    expect(reset.body).toMatchObject({ forgotten: { pauses: 1 } });
+    expect(reset.body).toMatchObject({ forgotten: { pauses: 1 }, left_to_backfill: null });
     const state = await made.query(
       `select not_before, next_run_at <= now() as is_due from app.connection_state where connection = 'garmin'`,
     );
@@ -173,9 +178,8 @@ describe('otw reset', () => {
     expect(await api('POST', '/v1/connections/garmin/reset', { datasets: ['step'] })).toMatchObject({
       status: 422,
     });
-    expect(await api('POST', '/v1/connections/garmin/reset', { from: today, to: ago(1) })).toMatchObject({
-      status: 422,
-    });
+    for (const wish of [{ from: today, to: ago(1) }, { to: ago(-1) }, { from: ago(-1) }])
+      expect(await api('POST', '/v1/connections/garmin/reset', wish)).toMatchObject({ status: 422 });
   });
 });
 

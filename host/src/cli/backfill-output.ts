@@ -39,6 +39,15 @@ export interface Backfills {
   readonly onDetach: string;
 }
 
+/** Says why nothing happens and until when, once for each time. */
+export function createWaitTeller(): (until: string) => void {
+  let told: string | undefined;
+  return (until) => {
+    if (until !== told) say(`The source brought no day: it is left alone until ${until}, then this goes on.`);
+    told = until;
+  };
+}
+
 const lookEveryMs = 1_000;
 
 /** Shows how far it has come until `work` settles, whichever way. */

@@ -8,6 +8,7 @@ import { AlreadyRunning, ConnectionPaused } from '../run-service.ts';
 import type { Backfill } from '../storage/backfills.ts';
 import {
   backfillAnswer,
+  createWaitTeller,
   listBackfills,
   showEnd,
   watchDays,
@@ -40,7 +41,7 @@ const chunkMs = 30_000;
 // A host that had to give a due run back looks again within this time.
 const turnOfOthersMs = 6_000;
 const busyMs = 500;
-const heldUpLookMs = 1_000;
+const waitingLookMs = 1_000;
 
 /** Other hosts of this database that read sources; what is live on them comes first. */
 async function othersRead({ host }: CommandContext): Promise<boolean> {
@@ -48,18 +49,18 @@ async function othersRead({ host }: CommandContext): Promise<boolean> {
   return known.some(({ role }) => role === 'all' || role === 'worker');
 }
 
-/** Waits while a source that fails is left alone; says so once. */
-async function waitHeldUp(
-  { host }: CommandContext,
-  connection: string,
-  { isOpen, stopped }: { readonly isOpen: () => Promise<boolean>; readonly stopped: AbortSignal },
+/** Waits while the source is left alone; says so, and until when. */
+async function waitItsTurn(
+  { host, config }: CommandContext,
+  id: string,
+  stopped: AbortSignal,
 ): Promise<void> {
-  let isTold = false;
-  while (!stopped.aborted && (await isOpen())) {
-    if ((await host.backfills.openConnections()).includes(connection)) return;
-    if (!isTold) say('The source fails. It is left alone for some minutes, then this goes on.');
-    isTold = true;
-    await delay(heldUpLookMs, undefined, { signal: stopped }).catch(() => undefined);
+  const tellWait = createWaitTeller();
+  while (!stopped.aborted) {
+    const nextRunAt = (await host.backfills.get(id))?.nextRunAt ?? null;
+    if (nextRunAt === null) return;
+    tellWait(formatInstant(nextRunAt.getTime(), config.timeZone));
+    await delay(waitingLookMs, undefined, { signal: stopped }).catch(() => undefined);
   }
 }
 
@@ -95,7 +96,7 @@ async function workHere(
       continue;
     }
     if ((await isOpen()) && (await othersRead(context))) await rest(turnOfOthersMs);
-    await waitHeldUp(context, connection.name, { isOpen, stopped });
+    await waitItsTurn(context, id, stopped);
   }
   return undefined;
 }

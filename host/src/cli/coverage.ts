@@ -9,7 +9,7 @@ import {
   type Coverage,
   type CoverageCell,
 } from '../coverage.ts';
-import { exitCodes } from '../host-error.ts';
+import { exitCodes, HostError } from '../host-error.ts';
 import { revisionsJson, revisionsOf, type Revisions } from '../revisions.ts';
 import { chosenConnection, withContext, type CommandContext, type GlobalOptions } from './context.ts';
 import { formatTable, paint, print, printJson, say, simulatedNote } from './output.ts';
@@ -122,20 +122,23 @@ function printGaps(coverage: Coverage): void {
   );
 }
 
-/** The grid in the API's spelling. */
-function coverageJson({ connection, window, datasets, totals }: Coverage, simulated: boolean) {
+/** The grid in the API's spelling, or with `--gaps` what is missing alone. */
+function coverageJson(coverage: Coverage, { gaps }: CoverageOptions, simulated: boolean) {
+  const { connection, window, datasets, totals } = coverage;
+  const grid = datasets.map(({ dataset, cells }) => ({ dataset, cells: cells.map(cellJson) }));
   return {
     connection,
     simulated,
     from: window.from,
     to: addDays(window.to, -1),
-    datasets: datasets.map(({ dataset, cells }) => ({ dataset, cells: cells.map(cellJson) })),
+    ...(gaps !== true && { datasets: grid }),
+    gaps: missingOf(coverage).map(({ dataset, ...missing }) => ({ dataset, ...cellJson(missing) })),
     totals,
   };
 }
 
 function show(coverage: Coverage, options: CoverageOptions, simulated: boolean): void {
-  if (options.json === true) return printJson(coverageJson(coverage, simulated));
+  if (options.json === true) return printJson(coverageJson(coverage, options, simulated));
   if (simulated) say(simulatedNote);
   if (coverage.datasets.length === 0) {
     return say(
@@ -192,7 +195,12 @@ async function revisionsCommand(
 }
 
 /** `otw coverage`: the ledger as a grid, day by dataset. */
-export function coverageCommand(name: string | undefined, options: CoverageOptions): Promise<number> {
+export async function coverageCommand(name: string | undefined, options: CoverageOptions): Promise<number> {
+  if (options.gaps === true && options.revisions === true)
+    throw new HostError(
+      exitCodes.usage,
+      '--revisions: expected no --gaps, which lists other days; ask for one of them',
+    );
   return withContext(options, { role: 'coverage' }, async (context) => {
     const { config, host } = context;
     const chosen = chosenConnection(config, name);

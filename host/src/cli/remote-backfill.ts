@@ -1,9 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { backfillAnswer, type BackfillEnd, type Backfills, type ShownBackfill } from './backfill-output.ts';
+import {
+  backfillAnswer,
+  createWaitTeller,
+  type BackfillEnd,
+  type Backfills,
+  type ShownBackfill,
+} from './backfill-output.ts';
 import { viaRemote, type Remote } from './remote.ts';
 
 const oneAnswer = z.object({ backfill: backfillAnswer });
+
+const failure = z.object({ code: z.string(), message: z.string().nullable() }).nullable();
 
 const runsAnswer = z.object({
   items: z.array(
@@ -11,26 +19,23 @@ const runsAnswer = z.object({
       run_id: z.string(),
       trigger: z.string(),
       status: z.string(),
-      error: z.object({ code: z.string(), message: z.string().nullable() }).nullable(),
+      error: failure,
     }),
   ),
 });
 
 const stateAnswer = z.object({
-  connection: z.object({ not_before: z.string().nullable(), paused_at: z.string().nullable() }),
+  connection: z.object({
+    not_before: z.string().nullable(),
+    paused_at: z.string().nullable(),
+    last_error: failure.optional(),
+  }),
 });
 
 const lookEveryMs = 500;
 
-/** Through a host's API. */
-export function backfillsByHost({ client }: Remote, connection: string): Backfills {
-  const path = `/v1/connections/${connection}/backfills`;
-  const get = (id: string): Promise<ShownBackfill> =>
-    viaRemote(client, async () => (await client.get(`${path}/${id}`, oneAnswer)).backfill);
-
-  // The last run before it was wanted, of which nothing is to be told.
-  let before: string | undefined;
-
+/** What a host says of a connection and its runs. */
+function lookingAt({ client }: Remote, connection: string) {
   /** The newest run of a backfill of the connection. */
   async function newestRun() {
     const { items } = await client.get(`/v1/runs?connection=${connection}&limit=20`, runsAnswer);
@@ -50,15 +55,38 @@ export function backfillsByHost({ client }: Remote, connection: string): Backfil
     return { code: 'rate_limited', message };
   }
 
+  return { newestRun, stateOfConnection, holdUp };
+}
+
+/** Through a host's API. */
+export function backfillsByHost(remote: Remote, connection: string): Backfills {
+  const { client } = remote;
+  const { newestRun, stateOfConnection, holdUp } = lookingAt(remote, connection);
+  const path = `/v1/connections/${connection}/backfills`;
+  const get = (id: string): Promise<ShownBackfill> =>
+    viaRemote(client, async () => (await client.get(`${path}/${id}`, oneAnswer)).backfill);
+
+  // The last run before it was wanted, of which nothing is to be told.
+  let before: string | undefined;
+
+  /** Why one that has to wait does not go on by itself any time soon. */
+  async function endOfWaiting(): Promise<BackfillEnd['error']> {
+    const run = await newestRun();
+    const isNew = run !== undefined && run.run_id !== before && run.status !== 'running';
+    const { last_error: last } = await stateOfConnection();
+    const refused = last?.code === 'auth' || last?.code === 'needs_user' ? last : null;
+    const error = (isNew ? run.error : null) ?? refused;
+    return error ? { code: error.code, message: error.message ?? '' } : undefined;
+  }
+
   async function follow(id: string, stop: AbortSignal): Promise<BackfillEnd['error']> {
-    const held = await holdUp();
-    if (held) return held;
+    const tellWait = createWaitTeller();
     while (!stop.aborted) {
-      if ((await get(id)).state !== 'open') return undefined;
-      const run = await newestRun();
-      // It is open still, so what ended its run keeps it from going on.
-      if (run?.error && run.run_id !== before && run.status !== 'running' && (await get(id)).state === 'open')
-        return { code: run.error.code, message: run.error.message ?? '' };
+      const { state, next_run_at: until } = await get(id);
+      if (state !== 'open') return undefined;
+      const error = (await holdUp()) ?? (until === null ? undefined : await endOfWaiting());
+      if (error && (await get(id)).state === 'open') return error;
+      if (until !== null) tellWait(until);
       await delay(lookEveryMs, undefined, { signal: stop }).catch(() => undefined);
     }
     return undefined;

@@ -26,6 +26,7 @@ const runAnswer = z.object({
           no_data: count,
           not_supported: count,
           failed: count,
+          not_asked: count,
           read: count,
           written: count,
           unchanged: count,
@@ -33,8 +34,9 @@ const runAnswer = z.object({
           set_aside: count,
           given_up: count,
         })
-        .transform(({ set_aside: setAside, given_up: givenUp, ...counts }) => ({
+        .transform(({ not_asked: notAsked, set_aside: setAside, given_up: givenUp, ...counts }) => ({
           ...counts,
+          notAsked,
           setAside,
           givenUp,
         })),

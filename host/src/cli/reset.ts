@@ -2,9 +2,9 @@ import { addDays, dayAt } from '@on-the-way/sdk';
 import { z } from 'zod';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import { exitCodes, HostError } from '../host-error.ts';
-import { forgottenShape, shownForgotten } from '../http/reset.ts';
+import { resetShape, shownReset } from '../http/reset.ts';
 import { AlreadyRunning, claimConnection } from '../run-service.ts';
-import { countReset, resetConnection, type ResetWish } from '../storage/reset.ts';
+import { resetConnection, wouldReset, type ResetWish } from '../storage/reset.ts';
 import { isAgreed } from './agreed.ts';
 import { chosenConnection, withContext, type CommandContext } from './context.ts';
 import { formatTable, print, printJson, say } from './output.ts';
@@ -20,13 +20,14 @@ export interface ResetOptions extends RemoteOptions {
   readonly yes?: boolean;
 }
 
-type Forgotten = z.output<typeof forgottenShape>;
+type Shown = z.output<typeof resetShape>;
+type Forgotten = Shown['forgotten'];
 
 /** Resets a connection, here or at a host. */
 interface Resets {
   readonly name: string;
-  count(): Promise<Forgotten>;
-  reset(): Promise<Forgotten>;
+  count(): Promise<Shown>;
+  reset(): Promise<Shown>;
 }
 
 const words: Readonly<Record<keyof Forgotten, string>> = {
@@ -66,18 +67,14 @@ async function here(
     ...(datasets && { datasets }),
     ...(options.cursors === true && { cursorsOnly: true }),
   };
+  const request = { wish, firstWanted: addDays(today, 1 - backfillDays) };
   return {
     name,
-    count: async () => shownForgotten(await countReset(host.database, name, wish)),
+    count: async () => shownReset(await wouldReset(host.database, name, request)),
     async reset() {
       const claim = await claimConnection(host, name);
       try {
-        return shownForgotten(
-          await resetConnection(host.database, claim, {
-            wish,
-            firstWanted: addDays(today, 1 - backfillDays),
-          }),
-        );
+        return shownReset(await resetConnection(host.database, claim, request));
       } finally {
         await claim.release();
       }
@@ -90,27 +87,36 @@ function byHost({ client }: Remote, name: string, options: ResetOptions): Resets
   if (from !== undefined) dayOption('--from', from);
   if (to !== undefined) dayOption('--to', to);
   const wish = { from, to, cursors, datasets: datasetsOption(options.dataset) };
-  const send = (dryRun: boolean): Promise<Forgotten> =>
+  const send = (dryRun: boolean): Promise<Shown> =>
     viaRemote(client, async () => {
       const request = { method: 'POST', path: `/v1/connections/${name}/reset` } as const;
       const body = { ...wish, dry_run: dryRun };
-      return (await client.send({ ...request, body }, z.object({ forgotten: forgottenShape }))).forgotten;
+      return client.send({ ...request, body }, z.object(resetShape.shape));
     });
   return { name, count: () => send(true), reset: () => send(false) };
 }
 
+/** What becomes of the days: those that are older than the first one wanted need a command of their own. */
+function outlook(name: string, left: Shown['left_to_backfill'], { dataset }: ResetOptions): string {
+  const usual = `${name} is reset: its next run asks for what is missing. What is stored is kept.`;
+  if (left === null) return usual;
+  const { from, to } = left;
+  const command = `otw backfill ${name} --from ${from} --to ${to}${dataset === undefined ? '' : ` --dataset ${dataset}`}`;
+  return `${usual}\nDays up to ${to} are older than the first one wanted, and only this asks for them: ${command}`;
+}
+
 async function ask({ name, count, reset }: Resets, options: ResetOptions): Promise<number> {
-  if (options.yes !== true) say(formatCounts(await count()));
+  if (options.yes !== true) say(formatCounts((await count()).forgotten));
   const question = `Forget this of ${name}? What is stored is kept, and so is who is signed in; the days are asked for again.`;
   if (!(await isAgreed({ question, example: `otw reset ${name} --yes`, yes: options.yes }))) {
     say('Nothing was changed.');
     return exitCodes.done;
   }
-  const forgotten = await reset();
-  if (options.json === true) printJson({ connection: name, forgotten });
+  const shown = await reset();
+  if (options.json === true) printJson({ connection: name, ...shown });
   else {
-    print(formatCounts(forgotten));
-    print(`${name} is reset: its next run asks for what is missing. What is stored is kept.`);
+    print(formatCounts(shown.forgotten));
+    print(outlook(name, shown.left_to_backfill, options));
   }
   return exitCodes.done;
 }

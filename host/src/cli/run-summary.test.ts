@@ -12,11 +12,11 @@ const summary: RunSummary = {
   requests: 2,
   datasets: {
     sleep: { ...emptyCounts(), ok: 2, read: 3, written: 2, unchanged: 1 },
-    steps: { ...emptyCounts(), failed: 1, read: 9, written: 4, setAside: 1, givenUp: 4 },
+    steps: { ...emptyCounts(), failed: 1, notAsked: 3, read: 9, written: 4, setAside: 1, givenUp: 4 },
   },
 };
 
-test('a table has columns for what was set aside or given up only where there is any', () => {
+test('a table has columns for what was not asked for, set aside or given up only where there is any', () => {
   const [head, , steps] = formatSummary(summary, 'UTC').split('\n');
   expect(head?.split(/\s+/)).toEqual([
     'dataset',
@@ -26,16 +26,17 @@ test('a table has columns for what was set aside or given up only where there is
     'failed',
     'written',
     'unchanged',
+    'not_asked',
     'set_aside',
     'given_up',
   ]);
-  expect(steps?.split(/\s+/)).toEqual(['steps', '0', '0', '0', '1', '4', '0', '1', '4']);
+  expect(steps?.split(/\s+/)).toEqual(['steps', '0', '0', '0', '1', '4', '0', '3', '1', '4']);
   expect(formatSummary(summary, 'UTC')).toContain(
-    '6 new, 1 unchanged, 1 set aside, 4 given up, 1 failed days',
+    '6 new, 1 unchanged, 1 set aside, 4 given up, 1 failed days, 3 not asked for',
   );
   const { sleep } = summary.datasets;
   const plain = formatSummary({ ...summary, datasets: { sleep: sleep! } }, 'UTC');
-  expect(plain).not.toMatch(/set_aside|given|conflict/);
+  expect(plain).not.toMatch(/not_asked|set_aside|given|conflict/);
 });
 
 test('the JSON of a run spells its counts as the API does', () => {
@@ -44,6 +45,7 @@ test('the JSON of a run spells its counts as the API does', () => {
     no_data: 0,
     not_supported: 0,
     failed: 1,
+    not_asked: 3,
     read: 9,
     written: 4,
     unchanged: 0,

@@ -28,6 +28,7 @@ function totals(summary: RunSummary): string {
     ...few('setAside', 'set aside'),
     ...few('givenUp', 'given up'),
     `${sum('failed')} failed days`,
+    ...few('notAsked', 'not asked for'),
     `${summary.requests} requests`,
     `${seconds} s`,
   ];
@@ -35,12 +36,17 @@ function totals(summary: RunSummary): string {
 }
 
 const usual = ['ok', 'no_data', 'not_supported', 'failed', 'written', 'unchanged'] as const;
-const rare = { conflicts: 'conflicts', setAside: 'set_aside', givenUp: 'given_up' } as const;
+const rare = {
+  notAsked: 'not_asked',
+  conflicts: 'conflicts',
+  setAside: 'set_aside',
+  givenUp: 'given_up',
+} as const;
 
-/** A line a dataset; events that were neither written nor unchanged have columns where there are any. */
+/** A line a dataset; days that were not asked for, and events that were neither written nor unchanged, have columns where there are any. */
 function tableOf({ datasets }: RunSummary): string {
   const all = Object.values(datasets);
-  const extra = (['conflicts', 'setAside', 'givenUp'] as const).filter((key) =>
+  const extra = (['notAsked', 'conflicts', 'setAside', 'givenUp'] as const).filter((key) =>
     all.some((counts) => counts[key] > 0),
   );
   const head = ['dataset', ...usual, ...extra.map((key) => rare[key])];

@@ -1,6 +1,7 @@
 import { addDays, dayAt } from '@on-the-way/sdk';
 import { z } from 'zod';
 import {
+  mostRequests,
   planWish,
   progressOfAll,
   stateOf,
@@ -35,6 +36,7 @@ export const backfillShape = {
   refresh: z.boolean(),
   request_budget: z.int().nullable(),
   requests_made: z.int(),
+  next_run_at: timestamp.nullable(),
   created_at: timestamp,
   finished_at: timestamp.nullable(),
   cancelled_at: timestamp.nullable(),
@@ -57,6 +59,7 @@ export function shownBackfill(backfill: Backfill, progress: BackfillProgress, st
     refresh,
     request_budget: requestBudget,
     requests_made: requestsMade,
+    next_run_at: stamp(backfill.nextRunAt),
     created_at: stamp(backfill.createdAt),
     finished_at: stamp(backfill.finishedAt),
     cancelled_at: stamp(backfill.cancelledAt),
@@ -77,13 +80,13 @@ export function shownBackfill(backfill: Backfill, progress: BackfillProgress, st
 
 const shape = z.strictObject(backfillShape);
 const backfillPath = z.strictObject({ ...connectionPath.shape, id: z.string() });
-const requestsExpected = 'expected a whole number from 1 to 1000000000';
+const requestsExpected = `expected a whole number from 1 to ${mostRequests}`;
 const backfillBody = z.strictObject({
   from: day,
   to: day.optional(),
   datasets: z.array(plainText(64)).min(1).max(100).optional(),
   refresh: z.boolean().optional(),
-  requests: z.int(requestsExpected).min(1, requestsExpected).max(1_000_000_000, requestsExpected).optional(),
+  requests: z.int(requestsExpected).min(1, requestsExpected).max(mostRequests, requestsExpected).optional(),
 });
 
 async function shownAll({ backfills, connections }: AppParts, those: readonly Backfill[], stamp: Stamp) {

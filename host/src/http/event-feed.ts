@@ -1,4 +1,4 @@
-import type { Bus, EngineEvents, SliceOutcome } from '@on-the-way/core';
+import { isUnasked, type Bus, type EngineEvents, type SliceOutcome } from '@on-the-way/core';
 import { addDays, formatInstant } from '@on-the-way/sdk';
 import { summaryJson } from '../summary-json.ts';
 
@@ -36,12 +36,13 @@ const remembered = 1000;
 const idsPerMillisecond = 1000;
 
 function countsOf(outcomes: readonly SliceOutcome[]) {
-  const counts = { ok: 0, no_data: 0, not_supported: 0, failed: 0, written: 0, unchanged: 0, conflicts: 0 };
-  for (const { outcome, rowsWritten, rowsUnchanged, conflicts } of outcomes) {
-    counts[outcome] += 1;
-    counts.written += rowsWritten;
-    counts.unchanged += rowsUnchanged;
-    counts.conflicts += conflicts;
+  const days = { ok: 0, no_data: 0, not_supported: 0, failed: 0, not_asked: 0 };
+  const counts = { ...days, written: 0, unchanged: 0, conflicts: 0 };
+  for (const one of outcomes) {
+    counts[isUnasked(one) ? 'not_asked' : one.outcome] += 1;
+    counts.written += one.rowsWritten;
+    counts.unchanged += one.rowsUnchanged;
+    counts.conflicts += one.conflicts;
   }
   return counts;
 }

@@ -3,7 +3,13 @@ import { z } from 'zod';
 import { mostBackfillDays } from '../backfill.ts';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import { AlreadyRunning, claimConnection } from '../run-service.ts';
-import { countReset, resetConnection, type Forgotten, type ResetWish } from '../storage/reset.ts';
+import {
+  resetConnection,
+  wouldReset,
+  type Reset,
+  type ResetRequest,
+  type ResetWish,
+} from '../storage/reset.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
 import { readJsonBody } from './body.ts';
@@ -20,8 +26,7 @@ const body = z.strictObject({
   dry_run: z.boolean().optional(),
 });
 
-/** What was forgotten, in an answer. */
-export const forgottenShape = z.strictObject({
+const forgottenShape = z.strictObject({
   ledger_days: z.int(),
   set_aside: z.int(),
   slice_letters: z.int(),
@@ -30,9 +35,19 @@ export const forgottenShape = z.strictObject({
   pauses: z.int(),
 });
 
+/** What was forgotten, and the days of it that only a backfill asks for again, both included. */
+export const resetShape = z.strictObject({
+  forgotten: forgottenShape,
+  left_to_backfill: z.strictObject({ from: day, to: day }).nullable(),
+});
+
 /** The same as the API and `otw reset --json` show it. */
-export function shownForgotten({ ledgerDays, setAside, sliceLetters, ...counts }: Forgotten) {
-  return { ledger_days: ledgerDays, set_aside: setAside, slice_letters: sliceLetters, ...counts };
+export function shownReset({ forgotten, leftToBackfill: left }: Reset): z.output<typeof resetShape> {
+  const { ledgerDays, setAside, sliceLetters, ...counts } = forgotten;
+  return {
+    forgotten: { ledger_days: ledgerDays, set_aside: setAside, slice_letters: sliceLetters, ...counts },
+    left_to_backfill: left ? { from: left.from, to: addDays(left.to, -1) } : null,
+  };
 }
 
 async function wishOf(
@@ -44,7 +59,9 @@ async function wishOf(
   const strange = known && datasets?.find((dataset) => !known.includes(dataset));
   if (known && strange !== undefined)
     throw new ApiError(422, 'INVALID_ARGUMENT', `datasets: expected names out of ${known.join(', ')}`);
-  const last = to ?? dayAt(clock.now(), timeZone);
+  const today = dayAt(clock.now(), timeZone);
+  const last = to ?? today;
+  const first = from ?? last;
   const isOfDays = from !== undefined || to !== undefined;
   if (isOfDays && cursors === true)
     throw new ApiError(
@@ -52,23 +69,22 @@ async function wishOf(
       'INVALID_ARGUMENT',
       'cursors: expected no from and to, since a cursor has no days',
     );
+  if (first > today) {
+    const message = `${from === undefined ? 'to' : 'from'}: expected a day up to today (${today}), found ${first}`;
+    throw new ApiError(422, 'INVALID_ARGUMENT', message);
+  }
   return {
-    ...(isOfDays && { window: windowOfDays(from ?? last, last, mostBackfillDays) }),
+    ...(isOfDays && { window: windowOfDays(first, last, mostBackfillDays) }),
     ...(datasets && { datasets }),
     ...(cursors === true && { cursorsOnly: true }),
   };
 }
 
-async function forget(
-  parts: AppParts,
-  { name, timeZone, backfillDays }: ConnectionConfig,
-  wish: ResetWish,
-): Promise<Forgotten> {
-  const firstWanted = addDays(dayAt(parts.clock.now(), timeZone), 1 - backfillDays);
+async function forget(parts: AppParts, name: string, request: ResetRequest): Promise<Reset> {
   try {
     const claim = await claimConnection(parts, name);
     try {
-      return await resetConnection(parts.database, claim, { wish, firstWanted });
+      return await resetConnection(parts.database, claim, request);
     } finally {
       await claim.release();
     }
@@ -91,21 +107,21 @@ export function resetRoutes(parts: AppParts): readonly Route[] {
       answers: {
         200: {
           description: 'What was forgotten; with dry_run what would be',
-          schema: ok({ connection: z.string(), dry_run: z.boolean(), forgotten: forgottenShape }),
+          schema: ok({ connection: z.string(), dry_run: z.boolean(), ...resetShape.shape }),
         },
       },
       async handle({ params: { name }, request }) {
         const connection = connectionOf(parts, name);
         const asked = (await readJsonBody(request, body.optional())) ?? {};
         const wish = await wishOf(parts, connection, asked);
+        const today = dayAt(parts.clock.now(), connection.timeZone);
+        const wanted = { wish, firstWanted: addDays(today, 1 - connection.backfillDays) };
         const dry = asked.dry_run === true;
-        const counts = dry
-          ? await countReset(parts.database, name, wish)
-          : await forget(parts, connection, wish);
+        const reset = dry
+          ? await wouldReset(parts.database, name, wanted)
+          : await forget(parts, name, wanted);
         if (!dry) await parts.scheduler.lookAgain();
-        return {
-          body: { status: 'ok', connection: name, dry_run: dry, forgotten: shownForgotten(counts) },
-        };
+        return { body: { status: 'ok', connection: name, dry_run: dry, ...shownReset(reset) } };
       },
     }),
   ];

@@ -21,6 +21,7 @@ const counts = z.strictObject({
   no_data: z.int(),
   not_supported: z.int(),
   failed: z.int(),
+  not_asked: z.int(),
   read: z.int(),
   written: z.int(),
   unchanged: z.int(),

@@ -60,6 +60,12 @@ function batchOf({ events, checkpoint }: Extract<FromChild, { type: 'batch' }>):
   return { events, ...(checkpoint !== undefined && { checkpoint }) };
 }
 
+// What the process says of it itself are addresses in its code.
+function outOfHeap({ memoryMb }: Pick<RunLimits, 'memoryMb'>): ProcessEnded {
+  const message = `Expected the connector's process to stay within its JavaScript heap, half of ${memoryMb} MB, but it ran out of it and ended. Raise limits.memoryMb if the plugin needs more`;
+  return new ProcessEnded('memory_limit', message);
+}
+
 /** The host's end of the channel to a process, for one run: routes messages to whoever waits for them. */
 export class Channel implements ProcessUser {
   readonly #pending = new Map<number, Pending>();
@@ -70,6 +76,7 @@ export class Channel implements ProcessUser {
   #nextId = 1;
   #failure: Error | undefined;
   #closing = false;
+  #isOver = false;
   #isUp = false;
   #isOpen = false;
   #heardAt = performance.now();
@@ -99,7 +106,8 @@ export class Channel implements ProcessUser {
   }
 
   send(message: ToChild): void {
-    this.#process.send(message);
+    // The process may be another run's by now, and what was asked for here is not for that one to hear.
+    if (!this.#isOver) this.#process.send(message);
   }
 
   /** Registers for the answers to a new id; throws when the child has ended. */
@@ -113,7 +121,7 @@ export class Channel implements ProcessUser {
 
   /** Nobody waits for this any more. A child that does not even react to that is stuck, and ended. */
   forget(id: number): void {
-    if (!this.#pending.delete(id)) return;
+    if (!this.#pending.delete(id) || this.#isOver) return;
     this.send({ type: 'abort', id });
     this.send({ type: 'ping' });
     if (this.#reaction || this.#failure) return;
@@ -186,13 +194,15 @@ export class Channel implements ProcessUser {
 
   ended(how: string): void {
     this.#options.log[this.#closing ? 'debug' : 'warn']({ how }, 'connector process ended');
+    if (this.#isOutOfHeap) return this.#fail(outOfHeap(this.#options.limits));
     const words = this.#lastWords.join(' | ').slice(0, keptCharacters);
     const said = words === '' ? '' : `; it said: ${words}`;
     const message = `Expected the connector's process to stay up, but it ended: ${how}${said}`;
-    this.#fail(new ProcessEnded(this.#isOutOfHeap ? 'memory_limit' : 'process_died', message));
+    this.#fail(new ProcessEnded('process_died', message));
   }
 
   #end(isReusable: boolean): boolean {
+    this.#isOver = true;
     this.#unwatch();
     void this.#unlockTokens();
     return isReusable;
@@ -295,7 +305,7 @@ export class Channel implements ProcessUser {
         this.send({ type: 'reply', id });
       } else if (method === 'tokens.lock') {
         const release = await tokens.lock();
-        if (this.#failure) return await release();
+        if (this.#failure || this.#isOver) return await release();
         this.#releaseTokens = release;
         this.send({ type: 'reply', id });
       } else if (method === 'tokens.unlock') {

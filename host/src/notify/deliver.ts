@@ -30,6 +30,8 @@ export interface NotifierParts {
   readonly answerWithinMs?: number;
 }
 
+// Some that nobody answers leave room for others.
+const mostUnderWay = 32;
 const lookEachMs = 1_000;
 const afterFailureMs = 15_000;
 const defaultAnswerWithinMs = 10_000;
@@ -81,16 +83,26 @@ async function deliver(
 export function createNotifier(parts: NotifierParts): Notifier {
   const stop = new AbortController();
   const { signal } = stop;
-  const deliverDue = async (): Promise<void> => {
-    if (!parts.receiver || signal.aborted) return;
-    const due = await parts.store.take();
-    await Promise.all(due.map((notification) => deliver(parts, notification, signal)));
+  const underWay = new Set<Promise<void>>();
+  const begin = async (): Promise<readonly Promise<void>[]> => {
+    const room = mostUnderWay - underWay.size;
+    if (!parts.receiver || signal.aborted || room <= 0) return [];
+    const due = await parts.store.take(room);
+    return due.map((notification) => {
+      const delivery = deliver(parts, notification, signal).finally(() => underWay.delete(delivery));
+      underWay.add(delivery);
+      return delivery;
+    });
   };
   const loop = async (): Promise<void> => {
     while (!signal.aborted) {
       // With the database away there is nothing to be had; a receiver that is away is no failure here.
-      const wait = await deliverDue().then(
-        () => lookEachMs,
+      const wait = await begin().then(
+        (begun) => {
+          // What the table was not told is sent again, as after a crash.
+          for (const delivery of begun) delivery.catch(() => undefined);
+          return lookEachMs;
+        },
         () => afterFailureMs,
       );
       await delay(wait, undefined, { signal, ref: false }).catch(() => undefined);
@@ -98,7 +110,7 @@ export function createNotifier(parts: NotifierParts): Notifier {
   };
   return {
     start: () => void (parts.receiver && loop()),
-    deliverDue,
+    deliverDue: async () => void (await Promise.all(await begin())),
     stop: () => stop.abort(),
   };
 }

@@ -13,10 +13,10 @@ export interface DueNotification {
 /** What is still to be told, in app.notification. */
 export interface NotificationStore {
   /**
-   * Takes some of those that are due, of each connection the oldest alone, so that they arrive in order. Of two
+   * Takes up to `limit` of those that are due, of each connection the oldest alone, so that they arrive in order. Of two
    * hosts that ask, one gets a notification; it is due again by itself, later each time, unless it was taken.
    */
-  take(): Promise<readonly DueNotification[]>;
+  take(limit: number): Promise<readonly DueNotification[]>;
   /** Forgets one: it was taken, or tried often enough. */
   done(id: string): Promise<void>;
   /** How many wait. */
@@ -34,15 +34,13 @@ export const retrySeconds: readonly number[] = [
 /** Tries a notification gets. */
 export const mostAttempts: number = retrySeconds.length + 1;
 
-const atOnce = 8;
-
 const takeSql = `
   with due as (
     select notification_id from app.notification as one
     where next_attempt_at <= now() and not exists (
       select from app.notification as older where older.connection = one.connection
         and (older.created_at, older.notification_id) < (one.created_at, one.notification_id))
-    order by next_attempt_at limit ${atOnce} for update skip locked)
+    order by next_attempt_at limit ? for update skip locked)
   update app.notification as told set attempts = attempts + 1,
     next_attempt_at = now() + coalesce((?::int[])[attempts + 1], 3600) * interval '1 second'
   from due where told.notification_id = due.notification_id and next_attempt_at <= now()
@@ -51,8 +49,8 @@ const takeSql = `
 /** The store. */
 export function createNotificationStore(database: Database): NotificationStore {
   return {
-    async take() {
-      const values = [[...retrySeconds]] as unknown as string[];
+    async take(limit) {
+      const values = [limit, [...retrySeconds]] as unknown as string[];
       return (await database.raw<{ rows: DueNotification[] }>(takeSql, values)).rows;
     },
     async done(id) {

@@ -14,12 +14,17 @@ export interface JobQueue {
   ready(): Promise<void>;
   /** Adds those of which there is none yet, waiting or under way, for their connection. Resolves with how many. */
   add(queue: QueueName, jobs: readonly NewJob[], transaction?: Knex.Transaction): Promise<number>;
+  /**
+   * Adds a job that this host has from the beginning; its `retryCount` is 0. Resolves with false where there is one for
+   * the same already.
+   */
+  addTaken(job: NewJob & { readonly id: string }, transaction: Knex.Transaction): Promise<boolean>;
   /** Takes up to `limit` of this host's connections, the most urgent first. What this version cannot read is left to others. */
   take(queue: QueueName, request: TakeRequest): Promise<readonly Job[]>;
   /** Says that they are worked on; to be called each few seconds. */
   touch(jobs: readonly Job[]): Promise<void>;
   /** It is done, or need not be. */
-  done(job: Job): Promise<void>;
+  done(job: Job, transaction?: Knex.Transaction): Promise<void>;
   /** Another try, so many seconds from now, by whichever host. */
   giveBack(job: Job, afterSeconds: number, transaction?: Knex.Transaction): Promise<void>;
   /** Lets others have the jobs of a host that died, and counts that it did. */
@@ -66,6 +71,10 @@ const waitingSql = `
   select distinct group_id as connection from ${queueSchema}.job
   where name = ? and state < 'active' and not blocked and group_id is not null`;
 
+// As pg-boss takes one.
+const takenSql = `
+  update ${queueSchema}.job set state = 'active', started_on = now(), heartbeat_on = now() where id = ?`;
+
 const hostEndedSql = `
   update ${queueSchema}.job
   set data = data || jsonb_build_object('hostsEnded', coalesce((data ->> 'hostsEnded')::int, 0) + 1)
@@ -93,6 +102,13 @@ function createBoss({ database, supervises, warn }: JobQueueParts): PgBoss {
   return boss;
 }
 
+const insertOf = (job: NewJob) => ({
+  data: job,
+  singletonKey: keyOf(job),
+  priority: priorities[job.reason],
+  group: { id: job.connection },
+});
+
 const attemptOf = ({ id, retryCount }: Pick<Job, 'id' | 'retryCount'>) => ({ id, retryCount });
 
 class BossQueue implements JobQueue {
@@ -111,17 +127,20 @@ class BossQueue implements JobQueue {
   async add(queue: QueueName, jobs: readonly NewJob[], transaction?: Knex.Transaction): Promise<number> {
     if (jobs.length === 0) return 0;
     const boss = await this.#started();
-    const added = await boss.insert(
-      queue,
-      jobs.map((job) => ({
-        data: job,
-        singletonKey: keyOf(job),
-        priority: priorities[job.reason],
-        group: { id: job.connection },
-      })),
-      { returnId: true, ...(transaction && { db: fromKnex(transaction) }) },
-    );
+    const added = await boss.insert(queue, jobs.map(insertOf), {
+      returnId: true,
+      ...(transaction && { db: fromKnex(transaction) }),
+    });
     return added?.length ?? 0;
+  }
+
+  async addTaken({ id, ...wish }: NewJob & { readonly id: string }, transaction: Knex.Transaction) {
+    const boss = await this.#started();
+    const within = { returnId: true, db: fromKnex(transaction) } as const;
+    const added = await boss.insert('run', [{ ...insertOf(wish), id }], within);
+    if (added?.length !== 1) return false;
+    await transaction.raw(takenSql, [id]);
+    return true;
   }
 
   async take(queue: QueueName, { limit, isMine }: TakeRequest): Promise<readonly Job[]> {
@@ -150,8 +169,9 @@ class BossQueue implements JobQueue {
     }
   }
 
-  async done(job: Job): Promise<void> {
-    await (await this.#started()).deleteJob(job.queue, attemptOf(job));
+  async done(job: Job, transaction?: Knex.Transaction): Promise<void> {
+    const within = transaction && { db: fromKnex(transaction) };
+    await (await this.#started()).deleteJob(job.queue, attemptOf(job), within);
   }
 
   async giveBack(job: Job, afterSeconds: number, transaction?: Knex.Transaction): Promise<void> {

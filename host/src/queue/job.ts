@@ -5,7 +5,7 @@ import type { QueueName } from './install.ts';
 /** Who goes first where hosts have less room than there is to do; the higher, the sooner. */
 export const priorities = { asked: 30, live: 20, retry: 10, backfill: 0 } as const;
 
-/** A run that a person asked for where no run can begin. */
+/** A run that a person asked a host for. */
 export interface AskedRun {
   readonly runId: string;
   readonly only?: Window;

@@ -1,10 +1,19 @@
+import { randomUUID } from 'node:crypto';
 import { failureOf, type Failure, type Reach, type RunSummary } from '@on-the-way/core';
 import { ConnectorError } from '@on-the-way/sdk';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import { HostError } from '../host-error.ts';
 import type { HostLog } from '../log.ts';
-import { AlreadyRunning, ConnectionPaused, NotDue, type RunService } from '../run-service.ts';
+import {
+  alreadyRunning,
+  AlreadyRunning,
+  ConnectionPaused,
+  NotDue,
+  type RunRequest,
+  type RunService,
+} from '../run-service.ts';
 import type { BackfillStore } from '../storage/backfills.ts';
+import { isUnreachable } from '../storage/database.ts';
 import type { DueRuns } from '../storage/due-runs.ts';
 import { Fenced } from '../storage/fence.ts';
 import type { RunStore } from '../storage/runs.ts';
@@ -14,7 +23,7 @@ import type { AskedRun, Job } from './job.ts';
 /** What jobs are worked off with. */
 export interface WorkParts {
   readonly service: RunService;
-  readonly runs: Pick<RunStore, 'refuse' | 'askAgain' | 'queued' | 'get'>;
+  readonly runs: Pick<RunStore, 'refuse' | 'askAgain' | 'interrupt' | 'unheld' | 'get'>;
   readonly dueRuns: DueRuns;
   readonly backfills: Pick<BackfillStore, 'putOff'>;
   readonly queue: JobQueue;
@@ -48,9 +57,14 @@ async function keepOff({ dueRuns }: WorkParts, { connection, error }: RunSummary
 }
 
 /** Whether hosts end one after another while they have it, without getting any further. */
-async function endsHosts({ dueRuns, log }: WorkParts, { hostsEnded }: Job, name: string): Promise<boolean> {
+async function endsHosts(
+  { dueRuns, log }: WorkParts,
+  { hostsEnded, asked }: Job,
+  name: string,
+): Promise<boolean> {
   if (hostsEnded < mostHostsEnded || (await dueRuns.gotOn(name, mostHostsEnded))) return false;
-  log.error({ connection: name, hosts: hostsEnded }, 'hosts ended while they ran it; left alone for now');
+  const what = { connection: name, hosts: hostsEnded, ...(asked && { runId: asked.runId }) };
+  log.error(what, `hosts ended while they ran it; ${asked ? 'not begun again' : 'left alone for now'}`);
   return true;
 }
 
@@ -96,30 +110,87 @@ const endedHosts: Failure = {
 /** False for one that has ended: its job was not ended with it. */
 async function isToBegin({ runs }: WorkParts, runId: string): Promise<boolean> {
   const run = await runs.get(runId);
-  return run?.status === 'queued' || run?.status === 'running' || run?.errorCode === 'host_ended';
+  if (run?.status === 'queued' || run?.status === 'running') return true;
+  return run?.status === 'interrupted' && run.errorCode === 'host_ended';
 }
 
+/** What a person asked for, and the job that it goes on with wherever it is broken off. */
+interface AskedWork {
+  readonly job: Job;
+  readonly asked: AskedRun;
+  readonly stop: StopSignals;
+}
+
+function requestOf({ runs, queue }: WorkParts, { job, asked, stop }: AskedWork) {
+  return {
+    trigger: 'person',
+    jobId: job.id,
+    ...asked,
+    ...stop,
+    // Of the end of the run and that of its job there is never one alone.
+    async endsWith({ status }, transaction) {
+      if (status !== 'interrupted' || !stop.drain.aborted) return queue.done(job, transaction);
+      await runs.askAgain(asked.runId, transaction);
+      await queue.giveBack(job, 0, transaction);
+    },
+  } as const satisfies RunRequest;
+}
+
+/** Whether the job is still what the run goes on with. */
+const isToGoOn = (error: unknown): boolean =>
+  error instanceof AlreadyRunning || error instanceof Fenced || isUnreachable(error);
+
 /** A run that a person asked for has its row, and a person looks at it. */
-async function workAsked(
-  parts: WorkParts,
-  connection: ConnectionConfig,
-  { job, asked, stop }: { readonly job: Job; readonly asked: AskedRun; readonly stop: StopSignals },
-): Promise<void> {
-  const { service, runs, queue } = parts;
-  const { runId } = asked;
+async function workAsked(parts: WorkParts, connection: ConnectionConfig, work: AskedWork): Promise<void> {
+  const { service, runs } = parts;
+  const { runId } = work.asked;
   if (!(await isToBegin(parts, runId))) return;
-  if (await endsHosts(parts, job, connection.name)) return runs.refuse(runId, endedHosts);
+  if (await endsHosts(parts, work.job, connection.name)) return runs.refuse(runId, endedHosts);
   try {
-    const request = { trigger: 'person', jobId: job.id, ...asked, ...stop } as const;
-    const { status, error } = await service.execute(connection, request);
-    if (status === 'interrupted' && stop.drain.aborted)
-      await runs.askAgain(runId, (transaction) => queue.giveBack(job, 0, transaction));
-    else if (error) await runs.refuse(runId, error);
+    const { error } = await service.execute(connection, requestOf(parts, work));
+    if (error) await runs.refuse(runId, error);
   } catch (error) {
-    if (!(error instanceof AlreadyRunning) && !(error instanceof Fenced))
-      await runs.refuse(runId, refusalOf(error));
+    if (!isToGoOn(error)) await runs.refuse(runId, refusalOf(error));
     throw error;
   }
+}
+
+/** A run that has begun, and its job. */
+interface BegunJob {
+  readonly job: Job;
+  /** Resolves when both are over. Never rejects. */
+  readonly over: Promise<void>;
+}
+
+/**
+ * Begins what a person asks for at once, with a job that this host has from the beginning: whatever becomes of the host,
+ * others go on with it. Rejects as RunService.begin does; nothing has begun then.
+ */
+export async function beginAsked(
+  parts: WorkParts,
+  connection: ConnectionConfig,
+  { asked, stop }: Omit<AskedWork, 'job'>,
+): Promise<BegunJob> {
+  const { service, queue, runs } = parts;
+  const { name } = connection;
+  const wish = { id: randomUUID(), connection: name, reason: 'asked', asked } as const;
+  const job: Job = { ...wish, queue: 'run', hostsEnded: 0, retryCount: 0 };
+  await queue.ready();
+  const { finished } = await service.begin(connection, {
+    ...requestOf(parts, { job, asked, stop }),
+    async beginsWith(transaction) {
+      if (!(await queue.addTaken(wish, transaction))) throw alreadyRunning(name);
+    },
+  });
+  const work = async (): Promise<void> => {
+    try {
+      await finished;
+    } catch (error) {
+      if (!isToGoOn(error)) await runs.refuse(asked.runId, refusalOf(error));
+      throw error;
+    }
+  };
+  return { job, over: endJob(parts, job, work()) };
 }
 
 function logWhy({ log }: WorkParts, connection: string, error: unknown): void {
@@ -133,12 +204,25 @@ async function settle({ queue, log }: WorkParts, job: Job, why: unknown): Promis
     // Whoever freed the connection may not have handed the job over yet, and what it is for is not done.
     if (why instanceof Fenced) await queue.giveBack(job, 0);
     // What a job of the schedule is for stands in the database; of a person's wish the job is all there is.
-    else if (why instanceof AlreadyRunning && job.asked) await queue.giveBack(job, whileBusyMs / 1000);
+    else if (job.asked && isToGoOn(why)) await queue.giveBack(job, whileBusyMs / 1000);
     else await queue.done(job);
   } catch (error) {
     // Nobody touches it any more, and so it is found.
     log.warn({ connection: job.connection, error: failureOf(error).message }, 'job could not be ended');
   }
+}
+
+/** Ends the job once what was done with it is over. Never rejects. */
+async function endJob(parts: WorkParts, job: Job, work: Promise<void>): Promise<void> {
+  let why: unknown;
+  try {
+    await work;
+  } catch (error) {
+    why = error;
+    logWhy(parts, job.connection, error);
+  }
+  await settle(parts, job, why);
+  parts.reach?.('job-done');
 }
 
 /** Works one job off and ends it. Never rejects. */
@@ -150,14 +234,8 @@ export async function workJob(
 ): Promise<void> {
   parts.reach?.('job-fetched');
   const { asked } = job;
-  let why: unknown;
-  try {
-    if (asked) await workAsked(parts, connection, { job, asked, stop });
-    else await (job.queue === 'backfill' ? workBackfill : workDue)(parts, job, connection, stop);
-  } catch (error) {
-    why = error;
-    logWhy(parts, connection.name, error);
-  }
-  await settle(parts, job, why);
-  parts.reach?.('job-done');
+  const work = asked
+    ? workAsked(parts, connection, { job, asked, stop })
+    : (job.queue === 'backfill' ? workBackfill : workDue)(parts, job, connection, stop);
+  await endJob(parts, job, work);
 }

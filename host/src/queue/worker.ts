@@ -1,11 +1,11 @@
-import { failureOf, type Failure } from '@on-the-way/core';
+import { failureOf } from '@on-the-way/core';
 import type { ConnectionConfig } from '../config/host-config.ts';
 import type { BackfillStore } from '../storage/backfills.ts';
 import type { ConnectionStore } from '../storage/connections.ts';
 import type { HostRegistry } from '../storage/hosts.ts';
 import type { QueueName } from './install.ts';
-import type { Job, NewJob } from './job.ts';
-import { workJob, type StopSignals, type WorkParts } from './work-job.ts';
+import type { AskedRun, Job, NewJob } from './job.ts';
+import { beginAsked, workJob, type StopSignals, type WorkParts } from './work-job.ts';
 
 /** What a host takes jobs with. */
 export interface WorkerParts extends WorkParts {
@@ -22,16 +22,11 @@ const mostDueAtOnce = 500;
 const touchEveryMs = 3_000;
 const backfillEveryMs = 2_000;
 const reapEveryMs = 900;
-const refuseLostEveryMs = 30_000;
-const notBegun: Failure = {
-  code: 'not_begun',
-  message: 'Expected a host to begin the run, but its place in the queue is gone: ask for it again',
-};
 // A connection whose own run is about to be due is left to that.
 const soonMs = 5_000;
 
 /** Something that is to happen now and then, by a clock that nobody sets. */
-function createEvery(everyMs: number): () => boolean {
+export function createEvery(everyMs: number): () => boolean {
   let last = -Infinity;
   return () => {
     if (performance.now() - last < everyMs) return false;
@@ -48,10 +43,11 @@ export class Worker {
   readonly #connections: ReadonlyMap<string, ConnectionConfig>;
   readonly #names: readonly string[];
   readonly #working = new Map<Job, Promise<void>>();
+  // Begun without waiting for room, so they take none.
+  readonly #besides = new Set<Job>();
   readonly #isTimeToTouch = createEvery(touchEveryMs);
   readonly #isTimeForBackfills = createEvery(backfillEveryMs);
   readonly #isTimeToReap = createEvery(reapEveryMs);
-  readonly #isTimeToRefuseLost = createEvery(refuseLostEveryMs);
 
   /** `onRoom` is told when a job is over. */
   constructor(parts: WorkerParts, stop: StopSignals, onRoom: () => void) {
@@ -68,7 +64,6 @@ export class Worker {
     await hosts.join();
     if (this.#isTimeToReap()) await hosts.reap();
     if (this.#working.size > 0 && this.#isTimeToTouch()) await queue.touch([...this.#working.keys()]);
-    if (this.#isTimeToRefuseLost()) await this.#refuseLost();
     if (this.#room() <= 0) return;
     await this.#takeRuns();
     // Room for one due run is kept: chunks of backfills last.
@@ -78,19 +73,23 @@ export class Worker {
     await this.#take('backfill', room);
   }
 
+  /**
+   * Begins what a person asks for at once, whatever else is worked on. Resolves with when it is over; rejects as
+   * RunService.begin does.
+   */
+  async beginAsked(connection: ConnectionConfig, asked: AskedRun): Promise<{ readonly over: Promise<void> }> {
+    const { job, over } = await beginAsked(this.#parts, connection, { asked, stop: this.#stop });
+    this.#besides.add(job);
+    return { over: this.#hold(job, over) };
+  }
+
   /** Resolves when all that was begun is over. */
   async idle(): Promise<void> {
     await Promise.all(this.#working.values());
   }
 
   #room(): number {
-    return this.#parts.runsAtOnce - this.#working.size;
-  }
-
-  /** A run that a person asked for and whose job is gone would wait for ever. */
-  async #refuseLost(): Promise<void> {
-    const { runs, queue } = this.#parts;
-    for (const runId of await queue.withoutJob(await runs.queued())) await runs.refuse(runId, notBegun);
+    return this.#parts.runsAtOnce - this.#working.size + this.#besides.size;
   }
 
   /** Those that were asked for and those that are due; the latter join the queue when it is empty. */
@@ -142,14 +141,20 @@ export class Worker {
   }
 
   #begin(job: Job, connection: ConnectionConfig): void {
+    void this.#hold(job, workJob(this.#parts, job, connection, this.#stop));
+  }
+
+  #hold(job: Job, work: Promise<void>): Promise<void> {
     const { log } = this.#parts;
-    const work = workJob(this.#parts, job, connection, this.#stop)
+    const held = work
       .catch((error: unknown) => log.error({ error: failureOf(error).message }, 'job was given up'))
       .finally(() => {
         this.#working.delete(job);
+        this.#besides.delete(job);
         this.#onRoom();
       });
-    this.#working.set(job, work);
+    this.#working.set(job, held);
+    return held;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '@on-the-way/core';
+import { badAnswerCodes, type Clock } from '@on-the-way/core';
 import type { Window } from '@on-the-way/sdk';
 import type { Database } from './database.ts';
 import { underFence, type Fence } from './fence.ts';
@@ -22,6 +22,10 @@ export interface Backfill extends BackfillWish {
   /** When that was by the clock of this host, milliseconds since 1970: the ledger's times are of such a clock. */
   readonly since: number;
   readonly requestsMade: number;
+  /** Until when no host goes on with it, while that lies ahead by the clock of the database. */
+  readonly nextRunAt: Date | null;
+  /** Its runs in a row that brought no day. */
+  readonly stalled: number;
   /** Nothing was left of it then, or no request. */
   readonly finishedAt: Date | null;
   /** A person no longer wanted it then. */
@@ -33,15 +37,24 @@ export interface DaysOfDataset {
   readonly ok: number;
   readonly noData: number;
   readonly notSupported: number;
-  /** Were asked for in vain: the schedule asks again. */
+  /** Had a bad answer: the schedule asks again. What failed for another reason is still left. */
   readonly failed: number;
+}
+
+/** What is remembered of a run. */
+interface BackfillRun {
+  readonly requests: number;
+  /** No host goes on with it for so many milliseconds. */
+  readonly waitMs: number;
+  /** Runs in a row that brought no day, this one among them. */
+  readonly stalled: number;
 }
 
 /** Backfills in app.backfill. What is left of one is told from the ledger alone, so that each goes on where it stopped. */
 export interface BackfillStore {
   /** Resolves with the one that is open already where it is the same wish; it may go on at once then. */
   add(connection: string, wish: BackfillWish): Promise<Backfill>;
-  /** Those of a connection that are neither finished nor cancelled, oldest first; runs work on the first one. */
+  /** Those of a connection that are neither finished nor cancelled, oldest first. Runs work on the first one that need not wait. */
   open(connection: string): Promise<readonly Backfill[]>;
   /** The connections that have an open one which may go on now. */
   openConnections(): Promise<readonly string[]>;
@@ -53,11 +66,8 @@ export interface BackfillStore {
    * Datasets without any such day are left out.
    */
   days(backfills: readonly Backfill[]): Promise<ReadonlyMap<string, ReadonlyMap<string, DaysOfDataset>>>;
-  /**
-   * Remembers a run of it: the requests it made, and how long no host is to go on with any of the connection, in
-   * milliseconds. Throws Fenced once another host has the connection.
-   */
-  ran(id: string, run: { readonly requests: number; readonly waitMs: number }, fence: Fence): Promise<void>;
+  /** Throws Fenced once another host has the connection. */
+  ran(id: string, run: BackfillRun, fence: Fence): Promise<void>;
   /** No host goes on with any of the connection for so many milliseconds. */
   putOff(connection: string, waitMs: number): Promise<void>;
   /** Nothing is left of it. With a fence it throws Fenced once another host has the connection. */
@@ -66,12 +76,21 @@ export interface BackfillStore {
   cancel(id: string): Promise<boolean>;
 }
 
+const isOpen = 'finished_at is null and cancelled_at is null';
+
+/*
+ * A backfill waits for itself alone. But while the schedule waits with a sign-in that was refused, so do they all: each
+ * would try it once more.
+ */
+const waitsUntil = `greatest(backfill.next_run_at, (
+  select state.next_run_at from app.connection_state as state join app.connector_health as health using (connection)
+  where state.connection = backfill.connection and health.last_error_code in ('auth', 'needs_user')))`;
+
 const columns = `backfill_id as id, connection, from_day::text as "from", to_day::text as "to", datasets, refresh,
   request_budget as "requestBudget", requests_made as "requestsMade", created_at as "createdAt",
   (extract(epoch from now() - created_at) * 1000)::float8 as "ageMs", finished_at as "finishedAt",
-  cancelled_at as "cancelledAt"`;
-
-const isOpen = 'finished_at is null and cancelled_at is null';
+  cancelled_at as "cancelledAt", stalled,
+  case when ${isOpen} and ${waitsUntil} > now() then ${waitsUntil} end as "nextRunAt"`;
 
 interface Row extends Omit<Backfill, 'window' | 'datasets' | 'requestBudget' | 'since'> {
   readonly from: string;
@@ -104,7 +123,7 @@ async function add(
       connection,
     ]);
     const { rows: known } = await transaction.raw<{ rows: Row[] }>(
-      `update app.backfill set next_run_at = null where ${isOpen} and connection = ? and from_day = ?::date and to_day = ?::date
+      `update app.backfill set next_run_at = null, stalled = 0 where ${isOpen} and connection = ? and from_day = ?::date and to_day = ?::date
          and datasets is not distinct from ?::text[] and refresh = ?::boolean
          and request_budget is not distinct from ?::int returning ${columns}`,
       wish as string[],
@@ -126,7 +145,8 @@ const daysSql = `
       -- As a plan takes it: what was recorded without asking, or refused to who signed in before, is no answer.
       count(*) filter (where outcome = 'not_supported' and attempts > 0 and last_attempt_at > signed_in.at)::int
         as "notSupported",
-      count(*) filter (where outcome = 'failed')::int as failed
+      count(*) filter (where outcome = 'failed' and (error_code = any(?::text[]) or set_aside_at is not null))::int
+        as failed
     from app.slice_ledger l cross join (
       select coalesce((select signed_in_at from app.connection_state s where s.connection = b.connection),
         '-infinity') as at) as signed_in
@@ -144,7 +164,7 @@ async function days(
   const ids = backfills.map(({ id }) => id);
   const { rows } = await database.raw<{ rows: (DaysOfDataset & { id: string; dataset: string })[] }>(
     daysSql,
-    [new Date(clock.now()).toISOString(), ids] as unknown as string[],
+    [[...badAnswerCodes], new Date(clock.now()).toISOString(), ids] as unknown as string[],
   );
   const found = new Map(ids.map((id) => [id, new Map<string, DaysOfDataset>()]));
   for (const { id, dataset, ...counts } of rows) found.get(id)?.set(dataset, counts);
@@ -168,7 +188,7 @@ export function createBackfillStore(database: Database, clock: Clock): BackfillS
       select(`${isOpen} and connection = ? order by created_at, backfill_id`, [connection]),
     async openConnections() {
       const { rows } = await database.raw<{ rows: { connection: string }[] }>(
-        `select distinct connection from app.backfill where ${isOpen} and (next_run_at is null or next_run_at <= now())
+        `select distinct connection from app.backfill where ${isOpen} and coalesce(${waitsUntil} <= now(), true)
          order by connection`,
       );
       return rows.map(({ connection }) => connection);
@@ -180,13 +200,11 @@ export function createBackfillStore(database: Database, clock: Clock): BackfillS
       ]),
     get: async (id) => (await select('backfill_id = ?::uuid', [id]))[0],
     days: (backfills) => days(database, clock, backfills),
-    async ran(id, { requests, waitMs }, fence) {
-      // What kept one from asking keeps the others of the connection from it too.
-      const sql = `update app.backfill set
-          requests_made = requests_made + case when backfill_id = ?::uuid then ?::int else 0 end,
+    async ran(id, { requests, waitMs, stalled }, fence) {
+      const sql = `update app.backfill set requests_made = requests_made + ?, stalled = ?,
           next_run_at = case when ?::float8 > 0 then now() + ?::float8 * interval '1 millisecond' end
-        where connection = ? and (backfill_id = ?::uuid or (${isOpen}))`;
-      const values = [id, requests, waitMs, waitMs, fence.connection, id];
+        where backfill_id = ?::uuid`;
+      const values = [requests, stalled, waitMs, waitMs, id];
       await underFence(database, fence, (transaction) => transaction.raw(sql, values));
     },
     async putOff(connection, waitMs) {

@@ -1,3 +1,4 @@
+import { failureOf } from '@on-the-way/core';
 import knex, { type Knex } from 'knex';
 import { exitCodes, HostError } from '../host-error.ts';
 
@@ -30,13 +31,19 @@ const silent = (): void => undefined;
 
 /** Opens the pool. Nothing is connected before the first query. */
 export function openDatabase(url: string, timeZone: string): Database {
-  return knex({
+  const database = knex({
     client: 'pg',
     connection: clientConfig(url, timeZone),
     pool: { min: 0, max: 10 },
     acquireConnectionTimeout: 10_000,
     // What it would print is thrown as well, and whoever catches that says it in our words.
     log: { warn: silent, error: silent, deprecate: silent, debug: silent },
+    compileSqlOnError: false,
+  });
+  return database.on('query-error', (error: Error, { sql }: { readonly sql: string }) => {
+    // A log is for who runs the host: it says what went wrong, not in which of our statements.
+    const statement = `${sql} - `;
+    if (error.message.startsWith(statement)) error.message = error.message.slice(statement.length);
   });
 }
 
@@ -87,7 +94,7 @@ function shownAddress(url: string): string {
 
 /** What a command ends with when the database is not there (exit 69). */
 export function unreachable(url: string, cause: unknown): HostError {
-  const why = cause instanceof Error ? cause.message || cause.name : String(cause);
+  const why = failureOf(cause).message;
   return new HostError(
     exitCodes.unreachable,
     `Expected a Postgres database at ${shownAddress(url)}, but: ${why}. Check that it runs and that DATABASE_URL is right`,

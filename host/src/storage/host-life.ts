@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
-import { clientConfig } from './database.ts';
+import { clientConfig, isUnreachable } from './database.ts';
 
 /** What a host says of itself, and where. */
 export interface HostLifeParts {
@@ -53,15 +53,14 @@ async function register(
   return rowCount === 1;
 }
 
-async function beat(client: Client, hostId: string, over: AbortSignal): Promise<'declared dead' | 'lost'> {
-  while (!over.aborted) {
-    await delay(seenEveryMs, undefined, { ref: false });
-    if (over.aborted) break;
+/** Resolves when the host is no longer on the list; rejects when the session is lost, or over. */
+async function beat(client: Client, hostId: string, over: AbortSignal): Promise<'declared dead'> {
+  for (;;) {
+    await delay(seenEveryMs, undefined, { ref: false, signal: over });
     const sql = 'update app.host set seen_at = now() where host_id = $1';
     const { rowCount } = await client.query(sql, [hostId]);
     if (rowCount === 0) return 'declared dead';
   }
-  return 'lost';
 }
 
 /** One session's worth of life. Rejects when it cannot begin; undefined when others have declared the host dead. */
@@ -88,7 +87,10 @@ export async function beginHostLife(
     await close();
     return undefined;
   }
-  beat(client, host.hostId, ended.signal).then(over.resolve, () => over.resolve('lost'));
+  beat(client, host.hostId, ended.signal).then(over.resolve, () => {
+    // To be told to end is no loss: the session is still to take the host off the list.
+    if (!ended.signal.aborted) over.resolve('lost');
+  });
   void over.promise.then(() => {
     ended.abort();
     void close();
@@ -97,9 +99,10 @@ export async function beginHostLife(
     over: over.promise,
     async end() {
       ended.abort();
-      await client
-        .query('delete from app.host where host_id = $1', [host.hostId])
-        .catch((error: unknown) => parts.warn('could not take this host off the list', error));
+      await client.query('delete from app.host where host_id = $1', [host.hostId]).catch((error: unknown) => {
+        // With the session lost the others see that the host is gone.
+        if (!isUnreachable(error)) parts.warn('could not take this host off the list', error);
+      });
       over.resolve('lost');
       await close();
     },

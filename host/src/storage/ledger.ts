@@ -66,7 +66,7 @@ const upsert = `
       rows_unchanged bigint, conflicts bigint, set_aside_after int, covers_earlier boolean), fence),
   forgotten as (${forgetFrontiersSql}),
   covered as (
-    -- A cursor dataset has no days to ask for again: whoever reads on has read what a failed day left out.
+    -- What is read as it is now has no days to ask for again: this is all there is to be had for a day that failed.
     update app.slice_ledger l set outcome = case when l.rows_written + l.rows_unchanged > 0 then 'ok' else 'no_data' end,
       error_code = null, error_message = null
     from recorded r
@@ -135,11 +135,15 @@ function rowOf(outcome: SliceOutcome) {
   };
 }
 
-interface EntryRow extends Omit<LedgerEntry, 'lastAttemptAt' | 'mark' | 'reason' | 'setAsideBy' | 'askedBy'> {
+interface EntryRow extends Omit<
+  LedgerEntry,
+  'lastAttemptAt' | 'mark' | 'reason' | 'errorCode' | 'setAsideBy' | 'askedBy'
+> {
   /** Milliseconds since 1970; a number costs less to read than a point in time, and there are many. */
   readonly at: number;
   readonly mark: string | null;
   readonly reason: string | null;
+  readonly errorCode: string | null;
   readonly setAsideBy: string | null;
   readonly askedBy: string | null;
 }
@@ -255,6 +259,7 @@ function spansToRead({ from, datasets, frontiers = [] }: LedgerQuestion): Span[]
 const entryColumns = `dataset, day::text as day, outcome, attempts,
   extract(epoch from last_attempt_at)::float8 * 1000 as at, mark,
   case when outcome = 'not_supported' and attempts > 0 then error_message end as reason,
+  case when outcome = 'failed' then error_code end as "errorCode",
   case when set_aside_at is not null then bad_answer_version end as "setAsideBy",
   case when set_aside_at is not null then plugin_version end as "askedBy"`;
 
@@ -277,11 +282,12 @@ async function read(
     [...spans.map(() => inSpan), failures].join(' union all '),
     [...values, connection, datasets, version] as unknown as string[],
   );
-  return rows.map(({ at, mark, reason, setAsideBy, askedBy, ...entry }) => ({
+  return rows.map(({ at, mark, reason, errorCode, setAsideBy, askedBy, ...entry }) => ({
     ...entry,
     lastAttemptAt: Math.round(at),
     ...(mark !== null && { mark }),
     ...(reason !== null && { reason }),
+    ...(errorCode !== null && { errorCode }),
     ...(setAsideBy !== null && { setAsideBy }),
     ...(askedBy !== null && { askedBy }),
   }));

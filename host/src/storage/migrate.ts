@@ -71,14 +71,12 @@ async function notAllowed(session: Client, cause: Error): Promise<HostError> {
     'select quote_ident(current_user) as "user", quote_ident(current_database()) as database',
   );
   const { user = 'it', database = 'the database' } = rows[0] ?? {};
-  // knex puts the statement before it.
-  const why = cause.message.slice(cause.message.lastIndexOf(' - ') + 1).replace(/^- /, '');
   const grant = ['grant create on database', database, 'to', user].join(' ');
   const made = schemas.map((name) => `create schema ${name} authorization ${user}`).join('; ');
   return new HostError(
     exitCodes.badConfig,
     `Expected the database user ${user} to own the schemas ${schemas.join(', ')} or to be allowed to create them, but: ` +
-      `${why}. Let an administrator run: ${grant}; or, instead: ${made}`,
+      `${cause.message}. Let an administrator run: ${grant}; or, instead: ${made}`,
     { cause },
   );
 }

@@ -1,4 +1,4 @@
-import type { Day, Window } from '@on-the-way/sdk';
+import type { DatasetInfo, Day, Window } from '@on-the-way/sdk';
 import type { Knex } from 'knex';
 import type { Database } from './database.ts';
 import { underFence, type Fence } from './fence.ts';
@@ -14,9 +14,16 @@ export interface ResetWish {
 }
 
 /** What is to be forgotten, and the first day that the configuration wants, which is the first one wanted again. */
-interface ResetRequest {
+export interface ResetRequest {
   readonly wish: ResetWish;
   readonly firstWanted: Day;
+}
+
+/** What a reset forgets. */
+export interface Reset {
+  readonly forgotten: Forgotten;
+  /** Days of the wish that are older than the first one wanted, so that only a backfill asks for them again. */
+  readonly leftToBackfill?: Window;
 }
 
 /** How many rows of each kind are forgotten. */
@@ -75,8 +82,48 @@ const nothing: Forgotten = {
   pauses: 0,
 };
 
+/** Days that no run asks for by itself once they are forgotten; what is read as it is now has none. */
+async function leftToBackfill(
+  database: Pick<Database, 'raw'>,
+  connection: string,
+  { wish, firstWanted }: ResetRequest,
+): Promise<Window | undefined> {
+  const state = await database.raw<{ rows: { backfillFrom: Day | null; datasets: DatasetInfo[] | null }[] }>(
+    'select backfill_from::text as "backfillFrom", datasets from app.connection_state where connection = ?',
+    [connection],
+  );
+  const { backfillFrom = null, datasets } = state.rows[0] ?? {};
+  // A reset of everything sets the first day wanted anew.
+  const isKept = backfillFrom !== null && backfillFrom < firstWanted && !partsOf(wish).includes('backfills');
+  const wanted = isKept ? backfillFrom : firstWanted;
+  const names = (datasets ?? []).flatMap(({ name, granularity }) =>
+    granularity === 'snapshot' || granularity === 'cursor' || wish.datasets?.includes(name) === false
+      ? []
+      : [name],
+  );
+  if (wish.cursorsOnly === true || names.length === 0) return undefined;
+  const { rows } = await database.raw<{ rows: { from: Day | null; to: Day | null }[] }>(
+    `select min(day)::text as from, (max(day) + 1)::text as to from app.slice_ledger
+     where connection = ? and dataset = any(?) and day < ?`,
+    [connection, names, wanted],
+  );
+  const { from = null, to = null } = wish.window ?? rows[0] ?? {};
+  if (from === null || to === null || from >= wanted) return undefined;
+  return { from, to: to < wanted ? to : wanted };
+}
+
 /** What `reset` would forget. */
-export async function countReset(
+export async function wouldReset(
+  database: Pick<Database, 'raw'>,
+  connection: string,
+  request: ResetRequest,
+): Promise<Reset> {
+  const forgotten = await countReset(database, connection, request.wish);
+  const left = await leftToBackfill(database, connection, request);
+  return { forgotten, ...(left && { leftToBackfill: left }) };
+}
+
+async function countReset(
   database: Pick<Database, 'raw'>,
   connection: string,
   wish: ResetWish,
@@ -152,10 +199,10 @@ export async function resetConnection(
   database: Database,
   fence: Fence,
   request: ResetRequest,
-): Promise<Forgotten> {
+): Promise<Reset> {
   return underFence(database, fence, async (transaction) => {
-    const counts = await countReset(transaction, fence.connection, request.wish);
+    const reset = await wouldReset(transaction, fence.connection, request);
     await forget(transaction, fence.connection, request);
-    return counts;
+    return reset;
   });
 }

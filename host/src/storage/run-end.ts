@@ -20,13 +20,15 @@ interface RunEnd {
   readonly elapsedMs: number;
   /** Of a run that was refused, or wanted a person: a digest of what it signed in with. */
   readonly refusedBasis?: string | undefined;
+  /** What else its end changes, in the same transaction; done once the run's row is written. */
+  readonly beside?: ((summary: RunSummary, transaction: Knex.Transaction) => Promise<void>) | undefined;
 }
 
 /** Where the ends of runs are remembered. */
 export interface RunEndStore {
   /**
    * Everything that a run's end changes, or nothing: its row, the connection's health and pauses, letters of days that
-   * have an answer by now, when it is due.
+   * have an answer by now, when it is due, the job of a run that was asked for.
    * Resolves with how long the source is left alone, in milliseconds, if it is.
    *
    * @throws Fenced when another host has the connection by now.
@@ -99,6 +101,7 @@ export function createRunEndStore({ database, clean, random, teller }: RunEndPar
         const { summary, pass } = end;
         await settleSliceLetters(transaction, summary.connection);
         await finishRun(transaction, summary, clean);
+        await end.beside?.(summary, transaction);
         const connections = createConnectionStore(transaction, clean);
         const pauseMs = (await connections.finish(summary)) ?? (await pauseSignIns(transaction, summary));
         if (pass) await connections.rememberPass(summary.connection, pass);

@@ -37,26 +37,48 @@ interface RunFilter {
   readonly before?: { readonly startedAt: string; readonly runId: string };
 }
 
+/** A run that begins. Instants are milliseconds since 1970. */
+interface NewRun {
+  readonly runId: string;
+  readonly connection: string;
+  readonly trigger: Trigger;
+  readonly startedAt: number;
+  /** When the day of `startedAt` began where the connection is. */
+  readonly dayStartedAt: number;
+}
+
+/** A run that no host has. */
+interface UnheldRun {
+  readonly runId: string;
+  readonly status: 'queued' | 'running';
+}
+
 /** Runs in app.run. */
 export interface RunStore {
-  /** Marks what an earlier host left running as interrupted, then adds the new run, or begins the one that was asked for. */
+  /**
+   * Marks what an earlier host left running as interrupted, then adds the new run, or begins the one that was asked for;
+   * `work` is done in the same transaction.
+   */
   begin(
-    run: { runId: string; connection: string; trigger: Trigger; startedAt: number },
+    run: NewRun,
     claim: Pick<Claim, 'connection' | 'epoch' | 'hostId'>,
+    work?: (transaction: Knex.Transaction) => Promise<void>,
   ): Promise<void>;
   /** Adds a run that a person asked for and that another host will begin; `work` adds it to the queue, in one transaction. */
   ask(
     run: { runId: string; connection: string },
     work: (transaction: Knex.Transaction) => Promise<void>,
   ): Promise<void>;
-  /** Has others go on with a person's run that this host broke off; `work` adds it to the queue, in one transaction. */
-  askAgain(runId: string, work: (transaction: Knex.Transaction) => Promise<void>): Promise<void>;
-  /** Runs that were asked for and that no host has begun yet. */
-  queued(): Promise<readonly string[]>;
-  /** Ends a run that was asked for and could not begin. */
+  /** Has others go on with a person's run that this host broke off, in the transaction that records that it did. */
+  askAgain(runId: string, transaction: Knex.Transaction): Promise<void>;
+  /** Runs that no host has: queued, or marked as running under a claim that is no more. */
+  unheld(): Promise<readonly UnheldRun[]>;
+  /** Ends a run that was asked for and could not begin, or could not be gone on with. One that a host has is left alone. */
   refuse(runId: string, error: Failure): Promise<void>;
+  /** Marks a run as interrupted whose host ended before it did. */
+  interrupt(runId: string): Promise<void>;
   list(filter: RunFilter): Promise<readonly StoredRun[]>;
-  /** Requests made by runs of the connection that began at `at` or later; milliseconds since 1970. */
+  /** Requests made by runs of the connection that began, or went on, at `at` or later: the begin of a day, milliseconds since 1970. */
   requestsSince(connection: string, at: number): Promise<number>;
   get(runId: string): Promise<StoredRun | undefined>;
   /** When the last run of each of these connections that succeeded ended, milliseconds since 1970. */
@@ -66,6 +88,11 @@ export interface RunStore {
 const columns = `run_id as "runId", connection, trigger, status, started_at as "startedAt", finished_at as "finishedAt",
   to_char(started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "startedAtExactly",
   slices_planned as "slicesPlanned", datasets, requests, skipped, error_code as "errorCode", error_message as "errorMessage"`;
+
+/** A condition on a row of app.run, called `run`: a host has it. */
+const heldSql = `exists (
+  select from app.connection_claim as claim
+  where claim.connection = run.connection and claim.epoch = run.epoch and claim.host_id is not null)`;
 
 /*
  * One statement is one round trip, and a transaction by itself. Fenced as by underFence. A run that a person asked for,
@@ -81,12 +108,15 @@ const beginSql = `
   insert into app.run (run_id, connection, trigger, status, started_at, host_id, epoch)
   select ?::uuid, connection, ?, 'running', ?::timestamptz, ?::uuid, ?::bigint from held
   on conflict (run_id) do update set status = 'running', started_at = excluded.started_at, host_id = excluded.host_id,
-    epoch = excluded.epoch, finished_at = null, error_code = null, error_message = null
-  where app.run.status in ('queued', 'running') or app.run.error_code = 'host_ended'`;
+    epoch = excluded.epoch, finished_at = null, error_code = null, error_message = null,
+    requests_before = case when app.run.started_at < ?::timestamptz then app.run.requests else app.run.requests_before end
+  where app.run.status in ('queued', 'running')
+    or (app.run.status = 'interrupted' and app.run.error_code = 'host_ended')`;
 
 async function beginRun(
-  database: Database,
-  ...[{ runId, connection, trigger, startedAt }, claim]: Parameters<RunStore['begin']>
+  database: Knex,
+  { runId, connection, trigger, startedAt, dayStartedAt }: NewRun,
+  claim: Parameters<RunStore['begin']>[1],
 ): Promise<void> {
   const when = new Date(startedAt).toISOString();
   const { hostId, epoch } = claim;
@@ -100,9 +130,25 @@ async function beginRun(
     when,
     hostId,
     epoch,
+    new Date(dayStartedAt).toISOString(),
   ]);
   if (rowCount !== 1) throw fenced({ connection, epoch });
 }
+
+// A run that begins has its claim before its row, and one that ends its end before it lets go.
+const unheldSql = `
+  select run_id as "runId", status from app.run as run
+  where status = 'queued' or (status = 'running' and epoch is not null and not ${heldSql})`;
+
+const refuseSql = `
+  update app.run as run set status = 'failed', finished_at = now(), error_code = ?, error_message = ?
+  where run_id = ? and (status = 'queued' or (status = 'interrupted' and error_code = 'host_ended')
+    or (status = 'running' and not ${heldSql}))`;
+
+const interruptSql = `
+  update app.run as run set status = 'interrupted', finished_at = now(), error_code = 'host_ended',
+    error_message = 'The host ended before the run did'
+  where run_id = ? and status = 'running' and not ${heldSql}`;
 
 /** Writes how a run ended, in the transaction of whatever else its end changes. One that was gone on with has made more requests. */
 export async function finishRun(
@@ -130,7 +176,7 @@ export async function finishRun(
 
 async function requestsSince(database: Database, connection: string, at: number): Promise<number> {
   const { rows } = await database.raw<{ rows: { made: number }[] }>(
-    `select coalesce(sum(requests), 0)::int as made from app.run where connection = ? and started_at >= ?::timestamptz`,
+    `select coalesce(sum(requests - requests_before), 0)::int as made from app.run where connection = ? and started_at >= ?::timestamptz`,
     [connection, new Date(at).toISOString()],
   );
   return rows[0]?.made ?? 0;
@@ -155,7 +201,13 @@ export function createRunStore(database: Database, clean: (text: string) => stri
     return (await database.raw<{ rows: StoredRun[] }>(sql, [...values] as string[])).rows;
   };
   return {
-    begin: (...begun) => beginRun(database, ...begun),
+    begin: (run, claim, work) =>
+      work
+        ? database.transaction(async (transaction) => {
+            await beginRun(transaction, run, claim);
+            await work(transaction);
+          })
+        : beginRun(database, run, claim),
     ask: ({ runId, connection }, work) =>
       database.transaction(async (transaction) => {
         await transaction.raw(
@@ -164,26 +216,18 @@ export function createRunStore(database: Database, clean: (text: string) => stri
         );
         await work(transaction);
       }),
-    askAgain: (runId, work) =>
-      database.transaction(async (transaction) => {
-        const { rowCount } = await transaction.raw<{ rowCount: number }>(
-          `update app.run set status = 'queued', finished_at = null where run_id = ? and status = 'interrupted'`,
-          [runId],
-        );
-        if (rowCount === 1) await work(transaction);
-      }),
-    async queued() {
-      const { rows } = await database.raw<{ rows: { runId: string }[] }>(
-        `select run_id as "runId" from app.run where status = 'queued'`,
+    async askAgain(runId, transaction) {
+      await transaction.raw(
+        `update app.run set status = 'queued', finished_at = null where run_id = ? and status = 'interrupted'`,
+        [runId],
       );
-      return rows.map(({ runId }) => runId);
     },
+    unheld: async () => (await database.raw<{ rows: UnheldRun[] }>(unheldSql)).rows,
     async refuse(runId, { code, message }) {
-      await database.raw(
-        `update app.run set status = 'failed', finished_at = now(), error_code = ?, error_message = ?
-         where run_id = ? and status = 'queued'`,
-        [code, clean(message), runId],
-      );
+      await database.raw(refuseSql, [code, clean(message), runId]);
+    },
+    async interrupt(runId) {
+      await database.raw(interruptSql, [runId]);
     },
     list({ connection = null, status = null, limit, before }) {
       // A null means: whatever. Postgres sees constants and still uses the index by connection.

@@ -30,7 +30,7 @@ export function connectPool(connectionString: string, log: Log): pg.Pool {
     pipeline: true,
   });
   pool.on('error', (error) => {
-    log.warn('an idle database connection was lost', { code: (error as { code?: unknown }).code });
+    log.debug('an idle database connection was lost', { code: (error as { code?: unknown }).code });
   });
   return pool;
 }

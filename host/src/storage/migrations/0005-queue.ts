@@ -45,8 +45,10 @@ const hosts = `
       check (status in ('queued', 'running', 'succeeded', 'partial', 'failed', 'interrupted')),
     add constraint run_trigger_check check (trigger in ('schedule', 'person', 'backfill')),
     add column host_id uuid,
-    add column epoch bigint;
-  create index run_queued_idx on app.run (run_id) where status = 'queued';
+    add column epoch bigint,
+    -- Of its requests, those made on days before the one on which it last began: one that was broken off goes on.
+    add column requests_before integer not null default 0;
+  create index run_open_idx on app.run (connection) where status in ('queued', 'running');
 `;
 
 /** What plans are made from, and what need not be read for them. */
@@ -65,8 +67,10 @@ const plans = `
     -- Requests it may make over all of its runs, where a person set a limit; and those it made.
     request_budget integer,
     requests_made integer not null default 0,
-    -- Its last run ended before it could ask: no host goes on with it before this.
+    -- Its last run brought no day: no host goes on with it before this.
     next_run_at timestamptz,
+    -- Runs in a row that brought none.
+    stalled integer not null default 0,
     created_at timestamptz not null default now(),
     finished_at timestamptz,
     cancelled_at timestamptz
