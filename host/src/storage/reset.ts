@@ -27,7 +27,7 @@ export interface Reset {
 }
 
 /** How many rows of each kind are forgotten. */
-export interface Forgotten {
+interface Forgotten {
   /** Days of datasets in the ledger, with their marks and revisions. */
   readonly ledgerDays: number;
   /** Those of them that were set aside. */
