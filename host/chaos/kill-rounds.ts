@@ -90,6 +90,8 @@ const frequent: readonly CrashPoint[] = [
 /** A host that ends itself at the point; resolves with whether it got there. */
 async function endAt(lab: Lab, point: CrashPoint, connection: string): Promise<boolean> {
   const n = frequent.includes(point) ? 1 + Math.floor(lab.random() * 3) : 1;
+  // A cursor moves only where there is something new behind it.
+  lab.source.grow(accountOf(connection), 2);
   const host = lab.start({ connections: [connection], crashAt: { point, n } });
   const late = new AbortController();
   const inTime = delay(pointWithinMs, false, { signal: late.signal }).catch(() => false);
