@@ -141,6 +141,7 @@ const sqlParts = new Set([
   "tokenSessionName('%')",
   'silentAfter',
   'rowsOf[part]',
+  'priorities.handedOver',
   'queueSchema',
   'ofDatasets',
   'isOpenFailure',

@@ -513,6 +513,21 @@ test('a connection that is due while the job of its last run is still there runs
   await ended(host, 1, 'again');
 });
 
+test('what a dead host had goes before what has waited longer, however much that is', async () => {
+  const names = Array.from({ length: 40 }, (_, index) => `waits${index}`);
+  const host = await createHost('had', { otherNames: names });
+  await add(host, ...['had', ...names].map((connection): NewJob => ({ connection, reason: 'live' })));
+  const jobs = await host.host.queue.take('run', { limit: 41, isMine: () => true });
+  const had = jobs.find(({ connection }) => connection === 'had');
+  for (const job of jobs) if (job !== had) await host.host.queue.giveBack(job, 0);
+  await host.host.queue.handOver([had?.id ?? '']);
+  const first = await takeOne(host);
+  expect(first.connection).toBe('had');
+  await host.host.queue.done(first);
+  for (const job of await host.host.queue.take('run', { limit: 41, isMine: () => true }))
+    await host.host.queue.done(job);
+});
+
 test('a host that was held to be dead goes on with what nobody has handed over', async () => {
   const host = await createHost('frozen');
   host.host.scheduler.start();

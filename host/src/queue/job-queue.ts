@@ -75,9 +75,11 @@ const waitingSql = `
 const takenSql = `
   update ${queueSchema}.job set state = 'active', started_on = now(), heartbeat_on = now() where id = ?`;
 
+// What was under way goes on before what has not begun, however long that has waited; a backfill stays behind.
 const hostEndedSql = `
   update ${queueSchema}.job
-  set data = data || jsonb_build_object('hostsEnded', coalesce((data ->> 'hostsEnded')::int, 0) + 1)
+  set data = data || jsonb_build_object('hostsEnded', coalesce((data ->> 'hostsEnded')::int, 0) + 1),
+    priority = case name when 'run' then greatest(priority, ${priorities.handedOver}) else priority end
   where id = any(?::uuid[]) and state <= 'active'`;
 
 const withoutJobSql = `

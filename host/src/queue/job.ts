@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { QueueName } from './install.ts';
 
 /** Who goes first where hosts have less room than there is to do; the higher, the sooner. */
-export const priorities = { asked: 30, live: 20, retry: 10, backfill: 0 } as const;
+export const priorities = { asked: 30, handedOver: 25, live: 20, retry: 10, backfill: 0 } as const;
 
 /** A run that a person asked a host for. */
 export interface AskedRun {
@@ -15,7 +15,7 @@ export interface AskedRun {
 /** What is to be done. */
 export interface NewJob {
   readonly connection: string;
-  readonly reason: keyof typeof priorities;
+  readonly reason: Exclude<keyof typeof priorities, 'handedOver'>;
   readonly asked?: AskedRun;
 }
 
