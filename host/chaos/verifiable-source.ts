@@ -18,9 +18,9 @@ export interface Knobs {
   /** Records a page. */
   readonly pageSize: number;
   readonly latencyMs: number;
-  /** Every so many-th request of data is refused so. */
+  /** Every so many-th request of an account's data is refused so. */
   readonly refuse?: { readonly every: number; readonly status: number; readonly retryAfter?: string };
-  /** Every so many-th answer is broken so. `at`: after so many bytes of the body. */
+  /** Every so many-th answer to an account is broken so. `at`: after so many bytes of the body. */
   readonly broken?: { readonly every: number; readonly how: BrokenAnswer; readonly at: number };
   /** A page begins with the last record of the one before. */
   readonly overlap: boolean;
@@ -255,6 +255,8 @@ class Source implements VerifiableSource {
   readonly counts = { data: 0, signIns: 0, renewals: 0 };
   knobs: Knobs = calm;
   readonly #history: History;
+  /** Requests of data, by account. */
+  readonly #asked = new Map<string, number>();
   readonly #contents: Contents;
   readonly #grants = new Grants(() => this.knobs);
   readonly #server: Server;
@@ -296,8 +298,9 @@ class Source implements VerifiableSource {
     if (this.knobs.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.knobs.latencyMs));
     if (what === 'token') return this.#answerToken(request, response, account);
     this.counts.data += 1;
-    const isThe = (every: number | undefined): boolean =>
-      every !== undefined && this.counts.data % every === 0;
+    const asked = (this.#asked.get(account) ?? 0) + 1;
+    this.#asked.set(account, asked);
+    const isThe = (every: number | undefined): boolean => every !== undefined && asked % every === 0;
     const { refuse, broken } = this.knobs;
     if (refuse && isThe(refuse.every)) {
       if (refuse.retryAfter !== undefined) response.setHeader('retry-after', refuse.retryAfter);
