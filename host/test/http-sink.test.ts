@@ -31,7 +31,8 @@ function environment(more: Readonly<Record<string, string>> = {}): Record<string
     GARMIN_EMAIL: 'runner@example.com',
     GARMIN_PASSWORD: 'simulated',
     GARMIN_API_ORIGIN: simulator.origin,
-    GARMIN_BACKFILL_DAYS: '3',
+    // Shortly after midnight today has nothing yet.
+    GARMIN_BACKFILL_DAYS: '5',
     ...more,
   };
 }
@@ -87,11 +88,11 @@ test('what a worker reads is stored and audited by the host it posts to, and not
 
 test('reading the same days again changes nothing there', async () => {
   const before = await query('api', events);
-  const [first, last] = [before.at(0), before.at(-1)].map(
-    (row) => (row as { payload_json: { metric_date: string } }).payload_json.metric_date,
-  );
-  const days = [first, last].toSorted() as [string, string];
-  const again = await run('--from', days[0], '--to', days[1], '--dataset', 'sleep,heart_rate,stress');
+  const days = before
+    .map((row) => (row as { payload_json: { metric_date: string } }).payload_json.metric_date)
+    .toSorted();
+  const [from, to] = [days.at(0) ?? '', days.at(-1) ?? ''];
+  const again = await run('--from', from, '--to', to, '--dataset', 'sleep,heart_rate,stress');
   expect(again).toMatchObject({ code: 0, written: 0 });
   expect(again.seen).toBeGreaterThan(0);
   expect(await query('api', events)).toEqual(before);
