@@ -1,25 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { OwnPostgres } from '../test/own-postgres.ts';
-import { formatReport } from './report.ts';
-import { startServer } from './start-server.ts';
-import { suite } from './suite.ts';
+import { testParts } from './part-tests.ts';
 
-// The short form of `npm run chaos`, with fixed seeds; the parts that hurt the database itself are in chaos-database.test.ts.
-let server: OwnPostgres;
-
-beforeAll(async () => {
-  server = await startServer();
-});
-afterAll(() => server.remove());
-
-const parts = suite({ long: false }).filter(({ hurtsServer }) => hurtsServer !== true);
-
-test.each(parts.map(({ name, run }) => [name, run] as const))(
-  '%s: nothing is lost, nothing is there twice, and nothing is told that is not so',
-  { timeout: 400_000 },
-  async (_, run) => {
-    const report = await run(server);
-    console.log(formatReport(report));
-    expect(report.problems).toEqual([]);
-  },
-);
+// The short form of `npm run chaos`, but for the parts that hurt the database itself: those are in chaos-database.test.ts.
+testParts(({ hurtsServer }) => hurtsServer !== true);

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { alwaysChecks, checkNow, checkSettled, settledChecks, type Evidence, type Goal } from './checker.ts';
+import {
+  alwaysChecks,
+  checkNow,
+  checkSettled,
+  recoveries,
+  settledChecks,
+  type Evidence,
+  type Goal,
+} from './checker.ts';
 import type { Operation } from './history.ts';
 import { accountOf } from './host-options.ts';
 import type { SeenRow, SeenRun } from './observe.ts';
@@ -228,4 +236,12 @@ test('every check has a world that it finds wrong', () => {
 test('a problem names what it is about, a few of many', () => {
   const problem = checkSettled(seen({ rows: [] }), goal).find(({ invariant }) => invariant === 'I1');
   expect(problem?.message).toMatch(/^\d+ records are lost: c-1@verifiable\.example\//);
+});
+
+test('faults that follow each other are over with the last of them, and each that nothing follows is one', () => {
+  const faults = [1_000, 2_000, 3_000].map((t) => told('kill', 'ok', { t }));
+  const slice = told('slice', 'ok', { t: 4_000, id: `${connection}/steps/${full}` });
+  const after = (...operations: Operation[]) => recoveries(operations).map(({ afterMs }) => afterMs);
+  expect(after(...faults, slice)).toEqual([1_000]);
+  expect(after(...faults, slice, told('kill', 'ok', { t: 5_000 }))).toEqual([1_000, Infinity]);
 });

@@ -62,6 +62,9 @@ test('otw run, runs, datasets and coverage say what was asked and what was not',
   const listed = JSON.parse((await run('runs', '--json')).stdout) as { runs: object[] };
   expect(listed.runs[0]).toMatchObject({ requests: 7, skipped: null });
   expect((await run('runs')).stdout).toMatch(/requests/);
+  expect((await run('status')).stdout).toContain(
+    'No host is running that reads what is due; otw start starts one.',
+  );
 
   const { datasets } = JSON.parse((await run('datasets', 'mine', '--json')).stdout) as { datasets: object[] };
   expect(datasets).toMatchObject([

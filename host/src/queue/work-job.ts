@@ -23,7 +23,7 @@ import type { AskedRun, Job } from './job.ts';
 /** What jobs are worked off with. */
 export interface WorkParts {
   readonly service: RunService;
-  readonly runs: Pick<RunStore, 'refuse' | 'askAgain' | 'interrupt' | 'unheld' | 'get'>;
+  readonly runs: Pick<RunStore, 'refuse' | 'askAgain' | 'get'>;
   readonly dueRuns: DueRuns;
   readonly backfills: Pick<BackfillStore, 'putOff'>;
   readonly queue: JobQueue;
