@@ -1,8 +1,7 @@
 import { ConnectorError } from '@on-the-way/sdk';
 import type { RawEvent } from '@on-the-way/sdk';
-import type pg from 'pg';
-import { insertNew } from './statements.ts';
-import type { Entry } from './statements.ts';
+import { stage, type Entry } from './stage.ts';
+import type { Transaction } from './transaction.ts';
 import { isBadValue, sqlStateOf, withoutDetails } from './translate-error.ts';
 
 function badValue(event: RawEvent, problem: string, cause?: Error): ConnectorError {
@@ -18,55 +17,61 @@ function badValue(event: RawEvent, problem: string, cause?: Error): ConnectorErr
 // Postgres would read `now` or `infinity`, and times without an offset as of its own zone.
 const timestamp = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
+function checkText(event: RawEvent, name: string, text: string): void {
+  if (!text.isWellFormed()) throw badValue(event, `has a lone surrogate in its ${name}`);
+  if (text.includes('\0')) throw badValue(event, `has a NUL character in its ${name}`);
+}
+
 /**
  * Refuses what the driver or the database would accept and change: a lone surrogate becomes U+FFFD on
  * the wire, so that two different ids would be one.
  */
 export function checkEvent(event: RawEvent): void {
   const { sourceId, externalId, occurredAt, payload } = event;
-  for (const [name, text] of Object.entries({ sourceId, externalId, payload })) {
-    if (!text.isWellFormed()) throw badValue(event, `has a lone surrogate in its ${name}`);
-    if (text.includes('\0')) throw badValue(event, `has a NUL character in its ${name}`);
-  }
+  checkText(event, 'sourceId', sourceId);
+  checkText(event, 'externalId', externalId);
+  checkText(event, 'payload', payload);
   if (!timestamp.test(occurredAt))
     throw badValue(event, 'has an occurredAt that is not RFC 3339 with offset');
 }
 
-/** Tries ever smaller parts within savepoints until the event is found that the database refuses. */
-async function findOffender(
-  client: pg.PoolClient,
-  entries: readonly Entry[],
-): Promise<{ event: RawEvent; error: Error } | undefined> {
-  await client.query('SAVEPOINT part');
-  try {
-    await insertNew(client, entries);
-    await client.query('RELEASE SAVEPOINT part');
+// Postgres says in its own language where it was: `COPY otw_stage, line 3, column payload: "…"`.
+const copiedLine = /otw_stage\D+(\d+)/;
+
+/** The entry that COPY could not read; undefined for what went wrong later. */
+function copiedEntry(entries: readonly Entry[], error: Error): Entry | undefined {
+  // What goes wrong in the merge has a line of the merge.
+  if (!('where' in error) || typeof error.where !== 'string' || error.where.includes('otw_merge'))
     return undefined;
-  } catch (error) {
-    if (!(error instanceof Error) || !isBadValue(error)) throw error;
-    await client.query('ROLLBACK TO SAVEPOINT part');
-    const [first] = entries;
-    if (first && entries.length === 1) return { event: first.event, error };
-  }
+  const [, line] = copiedLine.exec(error.where) ?? [];
+  return line === undefined ? undefined : entries[Number(line) - 1];
+}
+
+/** Tries ever smaller parts, and undoes each, until the event is found that the database refuses. */
+async function findOffender(
+  transaction: Transaction,
+  entries: readonly Entry[],
+): Promise<{ readonly event: RawEvent; readonly error: Error } | undefined> {
+  const refusal = await transaction.attempt(stage(entries));
+  if (!refusal) return undefined;
+  if (!isBadValue(refusal)) throw refusal;
+  const [first] = entries;
+  if (first && entries.length === 1) return { event: first.event, error: refusal };
   const middle = Math.ceil(entries.length / 2);
   return (
-    (await findOffender(client, entries.slice(0, middle))) ??
-    (await findOffender(client, entries.slice(middle)))
+    (await findOffender(transaction, entries.slice(0, middle))) ??
+    (await findOffender(transaction, entries.slice(middle)))
   );
 }
 
-/**
- * Throws ConnectorError `bad_data` naming the event of the chunk that made `error`. The transaction it
- * runs in must be rolled back by the caller; what the chunk did in it must have been undone, unless it is a chunk of one.
- */
+/** Throws ConnectorError `bad_data` naming the event of the chunk that made `error`. Undoes the transaction. */
 export async function refuseBadValue(
-  client: pg.PoolClient,
+  transaction: Transaction,
   entries: readonly Entry[],
   error: Error,
 ): Promise<never> {
-  const [first] = entries;
-  const offender =
-    first && entries.length === 1 ? { event: first.event, error } : await findOffender(client, entries);
+  const known = entries.length === 1 ? entries[0] : copiedEntry(entries, error);
+  const offender = known ? { event: known.event, error } : await findOffender(transaction, entries);
   if (offender) {
     throw badValue(offender.event, `was refused with SQLSTATE ${sqlStateOf(offender.error)}`, offender.error);
   }

@@ -22,12 +22,16 @@ const question = `
       WHERE indrelid = to_regclass('raw.raw_event') AND indisunique AND indisvalid AND indpred IS NULL
         AND (SELECT array_agg(attname::text ORDER BY attname) FROM pg_attribute
              WHERE attrelid = indrelid AND attnum = ANY (indkey)) = '{external_id,source_id}'
-    ) AS "hasKey"`;
+    ) AS "hasKey",
+    EXISTS (
+      SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)
+    ) AS "hasLz4"`;
 
 interface Answer {
   readonly encoding: string;
   readonly columns: Readonly<Record<string, string>>;
   readonly hasKey: boolean;
+  readonly hasLz4: boolean;
 }
 
 function problemOf({ encoding, columns: found, hasKey }: Answer): string | undefined {
@@ -39,11 +43,15 @@ function problemOf({ encoding, columns: found, hasKey }: Answer): string | undef
   return encoding === 'UTF8' ? undefined : `the database's encoding is ${encoding}, not UTF8`;
 }
 
-/** Throws ConnectorError `config` unless the table is there with the columns and the key we write by. */
-export async function checkTable(pool: pg.Pool): Promise<void> {
+/**
+ * Throws ConnectorError `config` unless the table is there with the columns and the key we write by. Resolves with what
+ * else the server has.
+ */
+export async function checkTable(pool: pg.Pool): Promise<{ readonly hasLz4: boolean }> {
   const { rows } = await pool.query<Answer>(question);
-  const problem = rows[0] ? problemOf(rows[0]) : 'the database does not tell';
-  if (problem === undefined) return;
+  const [answer] = rows;
+  const problem = answer ? problemOf(answer) : 'the database does not tell';
+  if (answer && problem === undefined) return answer;
   throw new ConnectorError(
     'config',
     `Expected the table raw.raw_event, but ${problem}: start the host on this database (otw start), ` +

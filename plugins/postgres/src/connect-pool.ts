@@ -26,8 +26,6 @@ export function connectPool(connectionString: string, log: Log): pg.Pool {
     query_timeout: 15_000,
     statement_timeout: 30_000,
     keepAlive: true,
-    // A statement can be sent before the one ahead of it is answered.
-    pipeline: true,
   });
   pool.on('error', (error) => {
     log.debug('an idle database connection was lost', { code: (error as { code?: unknown }).code });

@@ -32,15 +32,19 @@ export const postgresSink = defineSink({
   config,
   async open({ config: { connectionString, timeZone }, log }) {
     const pool = connectPool(connectionString, log);
+    let hasLz4: boolean;
     try {
-      await checkTable(pool);
+      ({ hasLz4 } = await checkTable(pool));
     } catch (error) {
       await pool.end();
       throw translateError(error);
     }
+    const dialect = { timeZone, hasLz4 };
+    const replay = { isOn: false };
     return {
-      write: (batch, { signal }) => writeBatch({ pool, timeZone, signal }, batch),
-      writeAudited: (batch, { signal, audit }) => writeBatch({ pool, timeZone, signal }, batch, audit),
+      write: (batch, { signal }) => writeBatch({ pool, dialect, signal }, batch, { replay }),
+      writeAudited: (batch, { signal, audit }) =>
+        writeBatch({ pool, dialect, signal }, batch, { replay, audit }),
       close: () => pool.end(),
     };
   },

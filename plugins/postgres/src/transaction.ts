@@ -1,107 +1,172 @@
+import { connect } from 'node:net';
 import type pg from 'pg';
+import { exchange, type Answer } from './exchange.ts';
+import { setupSql, type Dialect, type Staged } from './stage.ts';
 import { sqlStateOf } from './translate-error.ts';
 
 /** Where and under which conditions a transaction runs. */
 export interface TransactionOptions {
   readonly pool: pg.Pool;
-  readonly timeZone: string | undefined;
+  readonly dialect: Dialect;
   readonly signal: AbortSignal;
 }
 
-/** What a transaction does. */
-export interface TransactionSteps<T> {
-  body(client: pg.PoolClient): Promise<T>;
-  /** Sent together with the commit, so it costs no wait of its own; when it fails, the commit undoes everything. */
-  last?(client: pg.PoolClient, result: T): Promise<unknown>;
+// An answer that the network has swallowed would be waited for until the query's own limit.
+const graceMs = 2_000;
+
+/** What the driver knows of a session, beside its types. */
+interface Session {
+  readonly host: string;
+  readonly port: number;
+  readonly processID: number | null;
+  readonly secretKey: number | null;
 }
 
-function begin(timeZone: string | undefined): string {
-  // The isolation on which the reading of rows that others have just committed depends.
-  const start = 'BEGIN ISOLATION LEVEL READ COMMITTED';
-  // Checked by the schema to be a zone's name, so it holds no quote.
-  return timeZone === undefined ? start : `${start}; SET LOCAL TIME ZONE '${timeZone}'`;
+/** Asks the server to stop what the session is doing. Nothing tells whether it did but the answer to that. */
+function cancel(client: pg.PoolClient): void {
+  const { host, port, processID, secretKey } = client as unknown as Session;
+  if (processID === null || secretKey === null) return;
+  const request = Buffer.alloc(16);
+  request.writeInt32BE(16, 0);
+  request.writeInt32BE(80_877_102, 4);
+  request.writeInt32BE(processID, 8);
+  request.writeInt32BE(secretKey, 12);
+  const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host);
+  socket.setTimeout(graceMs, () => socket.destroy());
+  socket.on('error', () => socket.destroy());
+  socket.end(request);
 }
 
-// A commit that the network has swallowed would be waited for until the query's own limit.
-const commitGraceMs = 2_000;
-
-interface Loan {
+/** A connection that is in use. */
+export interface Loan {
   readonly client: pg.PoolClient;
-  /** From here on aborting ends the connection only when no answer comes within a grace. */
-  commitToFinish(): void;
   /** Gives the connection back, or ends it, and with it its transaction. Only the first call counts. */
   release(options: { readonly reuse: boolean }): void;
 }
 
-/** Takes a connection from the pool; aborting ends it at once, also in the middle of a query. */
+/**
+ * Takes a connection from the pool. Aborting asks the server to stop, and ends the connection when it does not answer
+ * within a grace; until then what was sent may have been stored, and the answer says so.
+ */
 async function borrow(pool: pg.Pool, signal: AbortSignal): Promise<Loan> {
   const client = await pool.connect();
   // The query under way is rejected too; without a listener the event would end the process.
   const ignore = () => {};
-  const abort = () => release({ reuse: false });
   let grace: NodeJS.Timeout | undefined;
-  const abortLater = () => (grace = setTimeout(abort, commitGraceMs));
   let released = false;
+  const abort = () => {
+    cancel(client);
+    grace = setTimeout(() => release({ reuse: false }), graceMs);
+  };
   function release({ reuse }: { readonly reuse: boolean }): void {
     if (released) return;
     released = true;
     signal.removeEventListener('abort', abort);
-    signal.removeEventListener('abort', abortLater);
     clearTimeout(grace);
-    client.release(!reuse);
+    // What was asked to be stopped might be what the next one does.
+    const isSound = reuse && grace === undefined;
+    client.release(!isSound);
     // The pool would wait for the answers to all that has been sent.
-    if (!reuse) client.connection.stream.destroy();
+    if (!isSound) client.connection.stream.destroy();
     client.off('error', ignore);
   }
   client.on('error', ignore);
   signal.addEventListener('abort', abort, { once: true });
-  return {
-    client,
-    release,
-    commitToFinish() {
-      signal.removeEventListener('abort', abort);
-      signal.addEventListener('abort', abortLater, { once: true });
-    },
-  };
+  return { client, release };
 }
 
-/** Sends statements without waiting for the answers of those before them, in as few packets as they fit in. */
-export async function together<T extends readonly unknown[]>(
-  { connection: { stream } }: pg.PoolClient,
-  send: () => [...T],
-): Promise<{ -readonly [Index in keyof T]: Awaited<T[Index]> }> {
-  stream.cork();
-  const sent = send();
-  stream.uncork();
-  return Promise.all(sent);
+// Sessions that have the stage and the merge.
+const prepared = new WeakSet<pg.PoolClient>();
+// Either is not there: a pooler has lent us another session. Or raw.raw_event is not, which the second time tells.
+const unprepared = /^(?:42P01|42883|3F000)$/;
+
+/** How a step of a transaction is run. */
+export interface StepOptions {
+  /** What a COPY among its statements reads. */
+  readonly data?: readonly Buffer[];
+  /** It commits, in the same round trip. */
+  readonly isLast?: boolean;
+}
+
+/** A transaction under way. Nothing is sent before its first step, which begins it. */
+export interface Transaction {
+  readonly client: pg.PoolClient;
+  readonly dialect: Dialect;
+  /** Statements in the simple protocol. When one fails, all of the transaction is undone. */
+  run(sql: string, options?: StepOptions): Promise<Answer>;
+  /** Once a step has failed: what the server says to this alone, in a transaction that is undone; undefined when it takes it. */
+  attempt(staged: Staged): Promise<Error | undefined>;
+}
+
+/** READ COMMITTED is what the reading of rows that others have just committed depends on. */
+function opening(client: pg.PoolClient, dialect: Dialect): string {
+  return `BEGIN ISOLATION LEVEL READ COMMITTED;${prepared.has(client) ? '' : setupSql(dialect)}`;
+}
+
+function transactionOn(client: pg.PoolClient, { dialect, signal }: TransactionOptions): Transaction {
+  let head = opening(client, dialect);
+  return {
+    client,
+    dialect,
+    async attempt({ sql, data }) {
+      signal.throwIfAborted();
+      try {
+        await exchange(client, `ROLLBACK;${opening(client, dialect)}${sql}`, data);
+        return undefined;
+      } catch (error) {
+        if (error instanceof Error && sqlStateOf(error) !== undefined) return error;
+        throw error;
+      }
+    },
+    async run(sql, { data = [], isLast = false } = {}) {
+      signal.throwIfAborted();
+      const text = `${head}${sql}${isLast ? 'COMMIT;' : ''}`;
+      head = '';
+      const answer = await exchange(client, text, data);
+      if (isLast) prepared.add(client);
+      return answer;
+    },
+  };
 }
 
 /** True when the connection is in order again: only where the server itself said no can we know that. */
 async function rollBack(client: pg.PoolClient, error: unknown): Promise<boolean> {
   if (sqlStateOf(error) === undefined) return false;
-  return client.query('ROLLBACK').then(
+  return exchange(client, 'ROLLBACK').then(
     () => true,
     () => false,
   );
 }
 
+/** On one connection, with the stage made anew where it is not there. */
+async function onClient<T>(
+  client: pg.PoolClient,
+  options: TransactionOptions,
+  steps: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  try {
+    return await steps(transactionOn(client, options));
+  } catch (error) {
+    if (!unprepared.test(sqlStateOf(error) ?? '') || !prepared.delete(client)) throw error;
+    await exchange(client, 'ROLLBACK');
+    return steps(transactionOn(client, options));
+  }
+}
+
 /**
- * Runs the steps in one transaction and commits it. Aborting before the commit leaves nothing; after the
- * commit has been sent, the transaction stands whatever the signal says: its answer is waited for, for 2 s after that.
+ * Runs the steps in one transaction, the last of which commits it. Aborting asks the server to stop: when it had
+ * committed already, the transaction stands and its result is given; when it does not say within 2 s, the signal's
+ * reason is thrown.
  */
 export async function inTransaction<T>(
-  { pool, timeZone, signal }: TransactionOptions,
-  { body, last }: TransactionSteps<T>,
+  options: TransactionOptions,
+  steps: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
+  const { pool, signal } = options;
   signal.throwIfAborted();
-  const { client, commitToFinish, release } = await borrow(pool, signal);
+  const { client, release } = await borrow(pool, signal);
   try {
-    signal.throwIfAborted();
-    await client.query(begin(timeZone));
-    const result = await body(client);
-    signal.throwIfAborted();
-    commitToFinish();
-    await together(client, () => [last?.(client, result), client.query('COMMIT')]);
+    const result = await onClient(client, options, steps);
     release({ reuse: true });
     return result;
   } catch (error) {

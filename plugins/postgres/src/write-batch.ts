@@ -1,126 +1,99 @@
 import { ConnectorError } from '@on-the-way/sdk';
 import type { RawEvent, RequestAudit, WriteResult, WrittenRow } from '@on-the-way/sdk';
-import type pg from 'pg';
-import { insertAudit } from './audit.ts';
+import { auditSql } from './audit.ts';
 import { checkEvent, refuseBadValue } from './bad-value.ts';
-import { compare, compareContents, insertNew } from './statements.ts';
-import type { Entry } from './statements.ts';
-import { inTransaction, together } from './transaction.ts';
-import type { TransactionOptions } from './transaction.ts';
-import { isBadValue, isSerialisation, translateError } from './translate-error.ts';
+import { probe } from './probe.ts';
+import { clearSql, notStored, rowsOf, stage, type Entry } from './stage.ts';
+import { inTransaction, type Transaction, type TransactionOptions } from './transaction.ts';
+import { isBadValue, isSerialisation, sqlStateOf, translateError } from './translate-error.ts';
 
-// A statement of this size takes the server well under a second and a few times its size in memory.
+// More at once makes no row cheaper, and takes more memory on both sides.
 const maxChunkRows = 5_000;
-const maxChunkBytes = 8 * 1024 * 1024;
+const maxChunkCharacters = 4 * 1024 * 1024;
+// Of fewer one cannot say that they are read again.
+const fewest = 50;
 
-function keyOf({ sourceId, externalId }: { readonly sourceId: string; readonly externalId: string }): string {
-  // Events with a NUL have been refused before, so no two keys read the same.
-  return `${sourceId}\0${externalId}`;
-}
-
-function* chunksOf(entries: readonly Entry[]): Generator<Entry[]> {
-  let chunk: Entry[] = [];
-  let bytes = 0;
-  for (const entry of entries) {
-    const size = Buffer.byteLength(entry.event.payload);
-    if (chunk.length > 0 && (chunk.length === maxChunkRows || bytes + size > maxChunkBytes)) {
-      yield chunk;
-      chunk = [];
-      bytes = 0;
+function* chunksOf(entries: readonly Entry[]): Generator<readonly Entry[]> {
+  let from = 0;
+  let characters = 0;
+  for (const [at, { event }] of entries.entries()) {
+    const { length } = event.payload;
+    if (at > from && (at - from === maxChunkRows || characters + length > maxChunkCharacters)) {
+      yield entries.slice(from, at);
+      from = at;
+      characters = 0;
     }
-    chunk.push(entry);
-    bytes += size;
+    characters += length;
   }
-  if (chunk.length > 0) yield chunk;
+  if (from < entries.length) yield from === 0 ? entries : entries.slice(from);
 }
 
-/** The first event of each key in the order of keys, and all later ones. */
-function separate(batch: readonly RawEvent[]): { firsts: Entry[]; repeats: Entry[] } {
-  const byKey = new Map<string, Entry>();
-  const repeats: Entry[] = [];
-  for (const [index, event] of batch.entries()) {
-    const key = keyOf(event);
-    if (byKey.has(key)) repeats.push({ event, index });
-    else byKey.set(key, { event, index });
-  }
-  // One order for all writers: two with the same keys wait for each other instead of deadlocking.
-  const sorted = [...byKey].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return { firsts: sorted.map(([, entry]) => entry), repeats };
+function compareKeys({ event: a }: Entry, { event: b }: Entry): number {
+  if (a.sourceId !== b.sourceId) return a.sourceId < b.sourceId ? -1 : 1;
+  if (a.externalId === b.externalId) return 0;
+  return a.externalId < b.externalId ? -1 : 1;
 }
 
-type Statement<Row> = (client: pg.PoolClient, chunk: readonly Entry[]) => Promise<Row[]>;
-
-/** Runs a statement that casts payloads, and names the event of the chunk that it fails for. */
-async function castingChunk<Row>(client: pg.PoolClient, chunk: readonly Entry[], statement: Statement<Row>) {
-  // In a chunk of one there is nothing to look for.
-  const isAlone = chunk.length === 1;
-  try {
-    const [, rows] = await together(client, () => [
-      isAlone ? undefined : client.query('SAVEPOINT chunk'),
-      statement(client, chunk),
-    ]);
-    return rows;
-  } catch (error) {
-    if (!(error instanceof Error) || !isBadValue(error)) throw error;
-    if (!isAlone) await client.query('ROLLBACK TO SAVEPOINT chunk');
-    return refuseBadValue(client, chunk, error);
-  }
+/**
+ * The events in the order of their keys, those with one key in that of the batch. One order for all writers: two with
+ * the same keys wait for each other instead of deadlocking.
+ */
+function ordered(batch: readonly RawEvent[]): readonly Entry[] {
+  const entries = batch.map((event, index) => ({ event, index }));
+  const isOrdered = entries.every((entry, at) => at === 0 || compareKeys(entries[at - 1]!, entry) <= 0);
+  return isOrdered ? entries : entries.toSorted(compareKeys);
 }
 
-/** Compares the chunk with what stands; `rows` is told. */
-async function compareChunk(
-  client: pg.PoolClient,
-  chunk: readonly Entry[],
-  rows: (WrittenRow | undefined)[],
-): Promise<void> {
-  const otherHash: Entry[] = [];
-  for (const { position, same, sameInstant, rawId, ingestedAt } of await compare(client, chunk)) {
-    const entry = chunk[position];
-    if (!entry) continue;
-    rows[entry.index] = { outcome: same ? 'unchanged' : 'conflict', rawId, ingestedAt };
-    if (!same && sameInstant) otherHash.push(entry);
-  }
-  if (otherHash.length === 0) return;
-  // Another program may have hashed the same thing by other rules.
-  for (const position of await castingChunk(client, otherHash, compareContents)) {
-    const { index } = otherHash[position] ?? {};
-    const row = index === undefined ? undefined : rows[index];
-    if (row && index !== undefined) rows[index] = { ...row, outcome: 'unchanged' };
-  }
+/** Whether what comes seems to be stored already; then it is asked for by its keys before it is sent. */
+export interface ReplayMode {
+  isOn: boolean;
 }
 
 /** What became of each event, at its place in the batch. */
-async function store(client: pg.PoolClient, batch: readonly RawEvent[]): Promise<(WrittenRow | undefined)[]> {
-  const rows = Array.from<WrittenRow | undefined>({ length: batch.length });
-  const { firsts, repeats: standing } = separate(batch);
-  for (const chunk of chunksOf(firsts)) {
-    const inserted = new Map((await castingChunk(client, chunk, insertNew)).map((row) => [keyOf(row), row]));
-    for (const entry of chunk) {
-      const row = inserted.get(keyOf(entry.event));
-      if (row) rows[entry.index] = { outcome: 'written', rawId: row.rawId, ingestedAt: row.ingestedAt };
-      else standing.push(entry);
-    }
-  }
-  for (const chunk of chunksOf(standing)) await compareChunk(client, chunk, rows);
-  return rows;
+type Rows = (WrittenRow | undefined)[];
+
+/** Those that are not found by their keys; what is found is told in `rows`. */
+async function notStanding(
+  { client, dialect }: Transaction,
+  entries: readonly Entry[],
+  rows: Rows,
+): Promise<readonly Entry[]> {
+  const standing = await probe(client, dialect, entries);
+  for (const [{ index }, row] of standing) rows[index] = row;
+  return entries.filter((entry) => !standing.has(entry));
 }
 
-/** Refuses to commit what is not known to be stored: a trigger or rule may have swallowed a row. */
-function account(batch: readonly RawEvent[], rows: readonly (WrittenRow | undefined)[]): WriteResult {
-  const known = rows.filter((row) => row !== undefined);
-  if (known.length !== batch.length) {
-    throw new ConnectorError(
-      'source',
-      `Expected ${batch.length} events to stand in raw.raw_event, found ${known.length}: nothing was ` +
-        'stored; look for triggers, rules or row security on the table',
-    );
+/** Stages and merges a chunk, and names the event of it that the database refuses. */
+async function storeChunk(
+  transaction: Transaction,
+  chunk: readonly Entry[],
+  rows: Rows,
+  place: { readonly isFirst: boolean; readonly isLast: boolean },
+): Promise<void> {
+  const staged = stage(chunk);
+  const sql = place.isFirst ? staged.sql : `${clearSql}${staged.sql}`;
+  try {
+    const found = rowsOf(staged, await transaction.run(sql, { data: staged.data, isLast: place.isLast }));
+    for (const [at, { index }] of chunk.entries()) rows[index] = found[at];
+  } catch (error) {
+    if (!(error instanceof Error) || !isBadValue(error)) throw error;
+    return refuseBadValue(transaction, chunk, error);
   }
-  return {
-    written: known.filter((row) => row.outcome === 'written').length,
-    unchanged: known.filter((row) => row.outcome === 'unchanged').length,
-    conflicts: batch.filter((_, index) => known[index]?.outcome === 'conflict'),
-    rows: known,
-  };
+}
+
+function resultOf(batch: readonly RawEvent[], found: Rows): WriteResult {
+  const rows = found.filter((row) => row !== undefined);
+  let written = 0;
+  let unchanged = 0;
+  for (const { outcome } of rows) {
+    if (outcome === 'written') written += 1;
+    else if (outcome === 'unchanged') unchanged += 1;
+  }
+  const conflicts =
+    written + unchanged === batch.length
+      ? []
+      : batch.filter((_, index) => rows[index]?.outcome === 'conflict');
+  return { written, unchanged, conflicts, rows };
 }
 
 /** Gives the lines of the audit, once it is known what became of each event. */
@@ -130,12 +103,31 @@ export type Audit = (rows: readonly WrittenRow[]) => readonly RequestAudit[];
 function attempt(
   options: TransactionOptions,
   batch: readonly RawEvent[],
-  audit: Audit | undefined,
+  { audit, replay }: { readonly audit: Audit | undefined; readonly replay: ReplayMode },
 ): Promise<WriteResult> {
-  return inTransaction(options, {
-    body: async (client) => account(batch, await store(client, batch)),
-    ...(audit && { last: (client, { rows }) => insertAudit(client, audit(rows)) }),
+  const entries = ordered(batch);
+  return inTransaction(options, async (transaction) => {
+    const rows = Array.from<WrittenRow | undefined>({ length: batch.length });
+    const unknown =
+      replay.isOn && entries.length >= fewest ? await notStanding(transaction, entries, rows) : entries;
+    const chunks = [...chunksOf(unknown)];
+    for (const [at, chunk] of chunks.entries()) {
+      const isLast = at === chunks.length - 1 && !audit;
+      await storeChunk(transaction, chunk, rows, { isFirst: at === 0, isLast });
+    }
+    const result = resultOf(batch, rows);
+    if (audit) await transaction.run(auditSql(audit(result.rows)), { isLast: true });
+    if (entries.length >= fewest) replay.isOn = result.unchanged * 2 > entries.length;
+    return result;
   });
+}
+
+/** A trigger, a rule or row security has kept the database from storing what it said it did. */
+function swallowed(error: Error): ConnectorError {
+  return new ConnectorError(
+    'source',
+    `${error.message}: nothing was stored; look for triggers, rules or row security on the table`,
+  );
 }
 
 /**
@@ -145,18 +137,22 @@ function attempt(
 export async function writeBatch(
   options: TransactionOptions,
   batch: readonly RawEvent[],
-  audit?: Audit,
+  how: { readonly replay: ReplayMode; readonly audit?: Audit },
 ): Promise<WriteResult> {
-  options.signal.throwIfAborted();
+  const { signal } = options;
+  signal.throwIfAborted();
   batch.forEach(checkEvent);
+  const { audit, replay } = how;
   if (batch.length === 0 && !audit) return { written: 0, unchanged: 0, conflicts: [], rows: [] };
   try {
-    return await attempt(options, batch, audit).catch((error: unknown) => {
+    return await attempt(options, batch, { audit, replay }).catch((error: unknown) => {
       if (!isSerialisation(error)) throw error;
-      return attempt(options, batch, audit);
+      return attempt(options, batch, { audit, replay });
     });
   } catch (error) {
-    if (options.signal.aborted && error === options.signal.reason) throw error;
-    throw translateError(error);
+    if (signal.aborted && error === signal.reason) throw error;
+    throw error instanceof Error && sqlStateOf(error) === notStored
+      ? swallowed(error)
+      : translateError(error);
   }
 }

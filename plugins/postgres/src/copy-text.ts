@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+
+// What has a meaning of its own in COPY's text format.
+const special = /[\\\n\r\t]/;
+const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** Text as a field of COPY's text format. */
+export function copyField(text: string): string {
+  return special.test(text) ? text.replaceAll(/[\\\n\r\t]/g, (found) => escapes[found] ?? found) : text;
+}
+
+// Long enough that a piece costs little, short enough that the text and its bytes are not both there for all of it.
+const pieceCharacters = 256 * 1024;
+
+/** Joins lines to the bytes that are sent; holds little text at a time. */
+export class CopyText {
+  readonly pieces: Buffer[] = [];
+  #text = '';
+
+  add(line: string): void {
+    this.#text += line;
+    if (this.#text.length >= pieceCharacters) this.#flush();
+  }
+
+  /** All bytes so far. */
+  end(): readonly Buffer[] {
+    this.#flush();
+    return this.pieces;
+  }
+
+  #flush(): void {
+    if (this.#text !== '') this.pieces.push(Buffer.from(this.#text));
+    this.#text = '';
+  }
+}
+
+/**
+ * Makes ids in the order of time (UUIDv7, RFC 9562 §5.7): 48 bits of milliseconds, 12 bits that count within the batch, so that the
+ * index over them grows at one end. At 4096 ids the next millisecond begins.
+ */
+export function timeOrderedIds(now: number): (index: number) => string {
+  let millisecond = -1;
+  let head = '';
+  return (index) => {
+    const at = now + Math.floor(index / 4096);
+    if (at !== millisecond) {
+      millisecond = at;
+      const hex = at.toString(16).padStart(12, '0');
+      head = `${hex.slice(0, 8)}-${hex.slice(8)}-7`;
+    }
+    const count = (index % 4096).toString(16).padStart(3, '0');
+    return `${head}${count}${randomUUID().slice(18)}`;
+  };
+}

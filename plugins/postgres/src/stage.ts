@@ -1,0 +1,237 @@
+import type { RawEvent, WrittenRow } from '@on-the-way/sdk';
+import type { Answer } from './exchange.ts';
+import { copyField, CopyText, timeOrderedIds } from './copy-text.ts';
+
+/** An event and its place in the batch. */
+export interface Entry {
+  readonly event: RawEvent;
+  readonly index: number;
+}
+
+/** How the database is written to; the same for all connections of a sink. */
+export interface Dialect {
+  /** Zone of the times that are answered; undefined: the database's own. */
+  readonly timeZone: string | undefined;
+  /** Whether the server can compress with LZ4: it takes half the work of its own way, and what is staged stays as it is. */
+  readonly hasLz4: boolean;
+}
+
+/** Where a merge has its rows from. */
+interface Source {
+  /** Name and parameters of its function; `requests uuid[], not_compared text[]` are two of them. */
+  readonly signature: string;
+  readonly from: string;
+  /** How many rows that is. */
+  readonly count: string;
+}
+
+const staged: Source = {
+  signature: 'otw_merge(staged int, requests uuid[], not_compared text[])',
+  from: 'pg_temp.otw_stage AS i',
+  count: 'staged',
+};
+
+// To empty a table at every commit costs more than it does to read a few rows out of arrays.
+const given: Source = {
+  signature: `otw_merge_few(ids uuid[], sources text[], external_ids text[], times timestamptz[], payloads jsonb[],
+  hashes text[], numbers int[], requests uuid[], not_compared text[])`,
+  from: `unnest(ids, sources, external_ids, times, payloads, hashes, numbers) WITH ORDINALITY
+    AS i (id, source_id, external_id, occurred_at, payload, hash, request, place)`,
+  count: 'cardinality(ids)',
+};
+
+// Rows are given to the server as they are stored, so that a batch is merged in one statement and answered only for
+// what stood there already: position, raw_id, ingested_at, and whether it says the same. The first row of an answer is
+// for what is new. LATERAL with LIMIT asks the index once a row; a join of a table without statistics would be planned as
+// a scan of everything that was ever stored. The same holds for the settings: this function's alone, so that a pooler
+// which lends the session to others lends none of them.
+function mergeSql({ timeZone }: Dialect, { signature, from, count }: Source): string {
+  // Checked by the schema to be a zone's name, so it holds no quote.
+  const zone = timeZone === undefined ? '' : `SET timezone = '${timeZone}'`;
+  return `
+CREATE OR REPLACE FUNCTION pg_temp.${signature}
+RETURNS TABLE (at_place int, stands_as uuid, since text, says_the_same boolean)
+LANGUAGE plpgsql SET jit = off SET enable_seqscan = off ${zone} AS $merge$
+DECLARE
+  inserted int;
+  found_there int;
+BEGIN
+  INSERT INTO raw.raw_event
+    (raw_id, source_id, external_id, occurred_at, payload_json, payload_hash, request_id)
+  SELECT i.id, i.source_id, i.external_id, i.occurred_at, i.payload, i.hash, requests[i.request]
+  FROM ${from}
+  ON CONFLICT (source_id, external_id) DO NOTHING;
+  GET DIAGNOSTICS inserted = ROW_COUNT;
+  RETURN QUERY SELECT -1, NULL::uuid, to_json(now()) #>> '{}', true;
+  IF inserted = ${count} THEN RETURN; END IF;
+  -- A statement of its own: it sees the rows above, and those that others have committed meanwhile.
+  RETURN QUERY
+    SELECT i.place::int, standing.raw_id, to_json(standing.ingested_at) #>> '{}', CASE
+      WHEN standing.occurred_at <> i.occurred_at THEN false
+      WHEN standing.payload_hash = i.hash THEN true
+      -- Another program may have hashed the same thing by other rules. jsonb compares what is said: 1.0 is 1, in any
+      -- order. Only objects have members to leave out.
+      WHEN jsonb_typeof(i.payload) = 'object' AND jsonb_typeof(standing.payload_json) = 'object' THEN
+        i.payload - ARRAY(SELECT jsonb_array_elements_text(not_compared[i.request]::jsonb)) =
+          standing.payload_json - ARRAY(SELECT jsonb_array_elements_text(not_compared[i.request]::jsonb))
+      ELSE i.payload = standing.payload_json END
+    FROM ${from} CROSS JOIN LATERAL (
+      SELECT e.raw_id, e.ingested_at, e.occurred_at, e.payload_hash, e.payload_json FROM raw.raw_event AS e
+      WHERE e.source_id = i.source_id AND e.external_id = i.external_id LIMIT 1
+    ) AS standing
+    WHERE standing.raw_id <> i.id;
+  GET DIAGNOSTICS found_there = ROW_COUNT;
+  IF inserted + found_there <> ${count} THEN
+    RAISE 'Expected % events to stand in raw.raw_event, found %', ${count}, inserted + found_there
+      USING ERRCODE = '${notStored}';
+  END IF;
+END $merge$;`;
+}
+
+/** SQLSTATE for a batch of which something was swallowed. */
+export const notStored = 'OTW01';
+
+/** What a connection needs once; repeated, it changes nothing. */
+export function setupSql(dialect: Dialect): string {
+  const compression = dialect.hasLz4 ? 'COMPRESSION lz4' : '';
+  return `
+CREATE TEMP TABLE IF NOT EXISTS otw_stage (place int, id uuid, source_id text, external_id text,
+  occurred_at timestamptz, payload jsonb ${compression}, hash text, request int) ON COMMIT DELETE ROWS;
+${mergeSql(dialect, staged)}${mergeSql(dialect, given)}`;
+}
+
+/** Takes out what an earlier chunk of the same transaction has left. */
+export const clearSql = 'TRUNCATE pg_temp.otw_stage;';
+
+/** A chunk as it is sent. */
+export interface Staged {
+  /** COPY and merge. */
+  readonly sql: string;
+  readonly data: readonly Buffer[];
+  /** raw_id of each entry, should it be new. */
+  readonly ids: readonly string[];
+  /** What the server calls the first of them. */
+  readonly firstPlace: 0 | 1;
+}
+
+/** Requests with what their events leave out of a comparison: few, so that rows name them by number. */
+class Requests {
+  readonly #numbers = new Map<string, number>();
+  readonly #ids: string[] = [];
+  readonly #notCompared: string[] = [];
+  #lastEvent: RawEvent | undefined;
+  #last = 0;
+
+  numberOf(event: RawEvent): number {
+    const { requestId, notCompared = none } = event;
+    if (this.#lastEvent?.requestId === requestId && this.#lastEvent.notCompared === event.notCompared)
+      return this.#last;
+    const names = notCompared.length === 0 ? '[]' : JSON.stringify(notCompared);
+    const key = `${requestId} ${names}`;
+    let number = this.#numbers.get(key);
+    if (number === undefined) {
+      this.#ids.push(requestId);
+      this.#notCompared.push(names);
+      number = this.#ids.length;
+      this.#numbers.set(key, number);
+    }
+    this.#lastEvent = event;
+    this.#last = number;
+    return number;
+  }
+
+  /** Two arguments of the merge. */
+  sql(): string {
+    return `ARRAY[${this.#ids.map(quoted).join()}]::uuid[], ARRAY[${this.#notCompared.map(quoted).join()}]::text[]`;
+  }
+}
+
+const none: readonly string[] = [];
+
+/** A constant in SQL, whatever the server's setting for backslashes. */
+export function quoted(text: string): string {
+  const doubled = text.replaceAll("'", "''");
+  return doubled.includes('\\') ? ` E'${doubled.replaceAll('\\', '\\\\')}'` : `'${doubled}'`;
+}
+
+// About where COPY begins to cost less.
+const few = 32;
+
+function arrayOf(type: string, values: readonly string[]): string {
+  return `ARRAY[${values.map(quoted).join()}]::${type}[]`;
+}
+
+function give(entries: readonly Entry[]): Staged {
+  const events = entries.map(({ event }) => event);
+  const idOf = timeOrderedIds(Date.now());
+  const ids = events.map((_, place) => idOf(place));
+  const requests = new Requests();
+  const numbers = events.map((event) => requests.numberOf(event));
+  const values = [
+    arrayOf('uuid', ids),
+    arrayOf(
+      'text',
+      events.map((event) => event.sourceId),
+    ),
+    arrayOf(
+      'text',
+      events.map((event) => event.externalId),
+    ),
+    arrayOf(
+      'timestamptz',
+      events.map((event) => event.occurredAt),
+    ),
+    arrayOf(
+      'jsonb',
+      events.map((event) => event.payload),
+    ),
+    arrayOf(
+      'text',
+      events.map((event) => event.payloadHash),
+    ),
+    `ARRAY[${numbers.join()}]`,
+    requests.sql(),
+  ];
+  return { sql: `SELECT * FROM pg_temp.otw_merge_few(${values.join()});`, data: [], ids, firstPlace: 1 };
+}
+
+function copy(entries: readonly Entry[]): Staged {
+  const idOf = timeOrderedIds(Date.now());
+  const ids: string[] = [];
+  const text = new CopyText();
+  const requests = new Requests();
+  for (let place = 0; place < entries.length; place += 1) {
+    const { event } = entries[place]!;
+    const id = idOf(place);
+    ids.push(id);
+    text.add(
+      `${place}\t${id}\t${copyField(event.sourceId)}\t${copyField(event.externalId)}\t${event.occurredAt}\t${copyField(event.payload)}\t${copyField(event.payloadHash)}\t${requests.numberOf(event)}\n`,
+    );
+  }
+  return {
+    sql: `COPY pg_temp.otw_stage FROM STDIN; SELECT * FROM pg_temp.otw_merge(${entries.length}, ${requests.sql()});`,
+    data: text.end(),
+    ids,
+    firstPlace: 0,
+  };
+}
+
+/** Writes the entries down as they are sent. */
+export function stage(entries: readonly Entry[]): Staged {
+  return entries.length <= few ? give(entries) : copy(entries);
+}
+
+/** What became of each entry, in the order it was staged in. */
+export function rowsOf({ ids, firstPlace }: Staged, { rows }: Answer): WrittenRow[] {
+  const now = rows[0]?.[2] ?? '';
+  const found = ids.map((rawId): WrittenRow => ({ outcome: 'written', rawId, ingestedAt: now }));
+  for (let at = 1; at < rows.length; at += 1) {
+    const [place, rawId, ingestedAt, same] = rows[at]!;
+    found[Number(place) - firstPlace] = {
+      outcome: same === 't' ? 'unchanged' : 'conflict',
+      rawId: rawId ?? '',
+      ingestedAt: ingestedAt ?? '',
+    };
+  }
+  return found;
+}
