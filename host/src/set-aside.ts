@@ -36,43 +36,42 @@ function verdictOf(outcome: EventOutcome | undefined): Verdict {
   return outcome === 'conflict' ? { outcome, why: conflict } : { outcome };
 }
 
-/** Writes each event by itself. `stopped` says why those at the end were not tried. */
-async function writeSingly(
-  sink: SinkWriter,
-  batch: readonly RawEvent[],
-  signal: AbortSignal,
-): Promise<{ readonly verdicts: readonly Verdict[]; readonly stopped?: unknown }> {
-  const verdicts: Verdict[] = [];
-  for (const event of batch) {
-    try {
-      const { rows } = await sink.write([event], { signal });
-      verdicts.push(verdictOf(rows[0]?.outcome));
-    } catch (error) {
-      const why = refusalOf(error);
-      if (!why)
-        return { verdicts: batch.map((_, at) => verdicts[at] ?? verdictOf(undefined)), stopped: error };
-      verdicts.push({ outcome: 'set_aside', why });
-    }
-  }
-  return { verdicts };
+/** What became of a batch. */
+interface Verdicts {
+  readonly verdicts: readonly Verdict[];
+  /** Why not all of it is stored. */
+  readonly failure?: unknown;
 }
 
-/** Writes a batch, one by one where it is refused as a whole. */
+/**
+ * Writes a batch; of what is refused for what it holds the two halves, and so on down to the events that are at fault:
+ * one of thousands costs some twenty writes more. Stops at any other failure.
+ */
 async function writeAll(
   sink: SinkWriter,
   batch: readonly RawEvent[],
   signal: AbortSignal,
-): Promise<{ readonly verdicts: readonly Verdict[]; readonly failure?: unknown }> {
-  try {
-    const { rows } = await sink.write(batch, { signal });
-    return { verdicts: batch.map((_, at) => verdictOf(rows[at]?.outcome)) };
-  } catch (error) {
-    const why = refusalOf(error);
-    if (!why) throw error;
-    if (batch.length === 1) return { verdicts: [{ outcome: 'set_aside', why }], failure: error };
-    const { verdicts, stopped = error } = await writeSingly(sink, batch, signal);
-    return { verdicts, failure: stopped };
+): Promise<Verdicts> {
+  const found: Verdict[] = Array.from(batch, () => verdictOf(undefined));
+  const parts = [{ from: 0, to: batch.length }];
+  let failure: unknown;
+  for (let part = parts.pop(); part; part = parts.pop()) {
+    const { from, to } = part;
+    try {
+      const { rows } = await sink.write(batch.slice(from, to), { signal });
+      for (let at = from; at < to; at += 1) found[at] = verdictOf(rows[at - from]?.outcome);
+    } catch (error) {
+      const why = refusalOf(error);
+      // Nothing was refused before it: all of the batch fails with it.
+      if (!why && failure === undefined) throw error;
+      if (!why) return { verdicts: found, failure: error };
+      failure ??= error;
+      const middle = Math.ceil((from + to) / 2);
+      if (to - from === 1) found[from] = { outcome: 'set_aside', why };
+      else parts.push({ from: middle, to }, { from, to: middle });
+    }
   }
+  return { verdicts: found, ...(failure !== undefined && { failure }) };
 }
 
 /** What went wrong when the letters could not be kept. */
@@ -84,8 +83,8 @@ function unkept(cause: unknown): unknown {
 
 /**
  * The sink of a run, which keeps what the real one refuses. Conflicts are set aside and reported as before. Of a batch
- * that is refused as `bad_data` every event is written by itself, the bad ones are set aside, and the refusal is the
- * `failure` of the answer: all the rest of the batch is stored. Whatever is set aside is durable before `write`
+ * that is refused as `bad_data` the events at fault are set aside, and the refusal is the `failure` of the answer: all
+ * the rest of the batch is stored. Whatever is set aside is durable before `write`
  * settles, and so before the ledger says what became of the slice.
  */
 export function settingAside(sink: SinkWriter, { letters, connection, runId }: SettingAside): RunSink {
