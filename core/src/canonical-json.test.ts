@@ -1,4 +1,5 @@
 import { rawJson, type JsonValue, type RawJson } from '@on-the-way/sdk';
+import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { canonicalJson, maxDepth } from './canonical-json.ts';
@@ -47,6 +48,60 @@ describe('canonical text (RFC 8785)', () => {
     ['becbf647612f3696', '-0.0000033333333333333333'],
   ])('writes the double %s as the RFC does: %s', (bits, text) => {
     expect(canonicalJson(Buffer.from(bits, 'hex').readDoubleBE())).toBe(text);
+  });
+
+  // Inputs and outputs of the test data that belongs to the RFC (its appendix names them).
+  test.each([
+    ['arrays', '[56,{"d":true,"10":null,"1":[]}]', '[56,{"1":[],"10":null,"d":true}]'],
+    [
+      'french',
+      '{"peach":"a","p\u00e9ch\u00e9":"b","p\u00eache":"c","sin":"d"}',
+      '{"peach":"a","p\u00e9ch\u00e9":"b","p\u00eache":"c","sin":"d"}',
+    ],
+    [
+      'structures',
+      '{"1":{"f":{"f":"hi","F":5},"\\n":56.0},"10":{},"":"empty","a":{},"111":[{"e":"yes","E":"no"}],"A":{}}',
+      '{"":"empty","1":{"\\n":56,"f":{"F":5,"f":"hi"}},"10":{},"111":[{"E":"no","e":"yes"}],"A":{},"a":{}}',
+    ],
+    ['unicode', '{"Unnormalized Unicode":"A\u030a"}', '{"Unnormalized Unicode":"A\u030a"}'],
+    [
+      'weird',
+      '{"\u20ac":"a","\\r":"b","\\n":"c","1":"d","\u0080":"e\u007f","\ud83d\ude02":"f","\u00f6":"g","\ufb33":"h","</script>":"i"}',
+      '{"\\n":"c","\\r":"b","1":"d","</script>":"i","\u0080":"e\u007f","\u00f6":"g","\u20ac":"a","\ud83d\ude02":"f","\ufb33":"h"}',
+    ],
+  ])('is that of the test data of the RFC: %s', (_name, text, canonical) => {
+    expect(canonicalJson(JSON.parse(text) as JsonValue)).toBe(canonical);
+    expect(raw(text)).toBe(canonical);
+  });
+
+  test('is that of the reference library, for whatever names and values', () => {
+    const name = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 6 }),
+      fc.nat({ max: 120 }).map(String),
+      fc.constantFrom('__proto__', 'toJSON', 'constructor', '-1', '01', '4294967295', '1e3', ''),
+    );
+    const { value: any } = fc.letrec<{ value: JsonValue }>((tie) => ({
+      value: fc.oneof(
+        { depthSize: 'small' },
+        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc.string({ unit: 'binary', maxLength: 8 }).map((text) => text.toWellFormed()),
+        fc.constantFrom(null, true, false, -0, 1e21, 'é"\\\n'),
+        fc.array(tie('value'), { maxLength: 4 }),
+        fc.uniqueArray(fc.tuple(name, tie('value')), { maxLength: 5, selector: ([key]) => key }).map(
+          // As JSON.parse has it: __proto__ is a name like any other.
+          (members) =>
+            JSON.parse(
+              `{${members.map(([key, member]) => `${JSON.stringify(key.toWellFormed())}:${JSON.stringify(member)}`).join()}}`,
+            ) as JsonValue,
+        ),
+      ),
+    }));
+    fc.assert(
+      fc.property(any, (value) => {
+        expect(canonicalJson(value)).toBe(canonicalize(value));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test('orders members by the UTF-16 units of their names', () => {
@@ -192,6 +247,9 @@ describe('raw JSON', () => {
     expect(raw('9007199254740993')).toBe('9007199254740993e0');
     expect(raw('-12345678901234567890.120')).toBe('-1234567890123456789012e-2');
     expect(raw('[1e400,{"n":-1E-400}]')).toBe('[1e400,{"n":-1e-400}]');
+    expect(raw('{"2":1, "10":[ 1.5,33.333333333333336 , 9007199254740993]}')).toBe(
+      '{"10":[1.5,33.333333333333336,9007199254740993e0],"2":1}',
+    );
   });
 
   test('writes decimals of any length one way, however they are written', () => {

@@ -1,5 +1,5 @@
 import { ConnectorError, isRawJson, type JsonValue, type RawJson } from '@on-the-way/sdk';
-import { decimalOf } from './exact-number.ts';
+import { decimalOf, isExact } from './exact-number.ts';
 
 /** Deepest nesting that is stored; the same limit as for what is posted (Postgres and readers cope far longer). */
 export const maxDepth = 64;
@@ -12,18 +12,24 @@ class ExactNumber {
   }
 }
 
-// A number that may need more than a double: long, or with an exponent. Also finds a few that do not.
-const longNumber = /(?:^|[[,:])\s*-?(?:[\d.]{16}|\d[\d.]*[eE][-+]?\d)/;
+// Numbers that may need more than a double: long, or with an exponent. Also finds what only looks like one, in a string.
+const longNumbers = /(?:^|[[,:])\s*(-?(?:\d[\d.]{14,}\d(?:[eE][-+]?\d+)?|\d[\d.]*[eE][-+]?\d+))/g;
+
+function hasInexactNumber(text: string): boolean {
+  longNumbers.lastIndex = 0;
+  for (let found = longNumbers.exec(text); found; found = longNumbers.exec(text))
+    if (!isExact(found[1] ?? '')) return true;
+  return false;
+}
 
 /** What JSON.parse makes of the text, except that numbers no double holds keep their digits. */
 function parseExactly(text: string): unknown {
   const reviver = (_key: string, value: unknown, context: { source?: string }): unknown => {
     if (typeof value !== 'number' || context.source === undefined) return value;
-    const exact = decimalOf(context.source);
-    return exact === decimalOf(String(value)) ? value : new ExactNumber(exact);
+    return isExact(context.source) ? value : new ExactNumber(decimalOf(context.source));
   };
   // Walking with a reviver takes many times longer than reading.
-  if (!longNumber.test(text)) return JSON.parse(text);
+  if (!hasInexactNumber(text)) return JSON.parse(text);
   try {
     return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
   } catch (error) {
@@ -43,17 +49,21 @@ function refuse(expected: string, found: string, cause?: unknown): never {
   );
 }
 
-/** The names of an object in the order they have in canonical text, ready to be written. */
+/** The names of an object. */
 interface Names {
   /** As the object has them. */
   readonly keys: readonly string[];
+  /** In the order they have in canonical text. */
   readonly sorted: readonly string[];
-  /** `"name":`, in the order of `sorted`. */
-  readonly written: readonly string[];
+  readonly isSorted: boolean;
+  /** Whether an object that is given them in that order keeps it: numbers come first, and `__proto__` is no member. */
+  readonly keepOrder: boolean;
 }
 
 /** The names last met at each depth: most objects of a list have the same ones, and sorting them costs the most. */
 type KnownNames = (Names | undefined)[];
+
+const number = /^\d+$/;
 
 function namesOf(members: object, depth: number, known: KnownNames): Names {
   const keys = Object.keys(members);
@@ -61,9 +71,78 @@ function namesOf(members: object, depth: number, known: KnownNames): Names {
   if (last && keys.length === last.keys.length && keys.every((key, at) => key === last.keys[at])) return last;
   // Default order compares UTF-16 code units, which is what RFC 8785 asks for.
   const sorted = keys.toSorted();
-  const names = { keys, sorted, written: sorted.map((key) => `${writeString(key)}:`) };
+  const names = {
+    keys,
+    sorted,
+    isSorted: keys.every((key, at) => key === sorted[at]),
+    keepOrder: !keys.some((key) => key === '__proto__' || number.test(key)),
+  };
   known[depth] = names;
   return names;
+}
+
+/** @throws ConnectorError `bad_data` */
+function expectPlain(value: object): void {
+  if (isRawJson(value)) refuse('raw JSON as a whole', 'raw JSON inside a value');
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null)
+    refuse('plain objects', `a ${value.constructor?.name ?? 'derived object'}`);
+}
+
+/** Thrown for what JSON.stringify writes in another order. */
+class Unordered extends Error {}
+
+/**
+ * The value with the members of every object in canonical order, so that JSON.stringify writes the canonical text: that
+ * is faster than any writing of ours. What is in order already is not copied.
+ */
+function inOrder(value: unknown, depth: number, known: KnownNames): unknown {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return value;
+    case 'number':
+      return Number.isFinite(value) ? value : refuse('JSON', String(value));
+    case 'object':
+      if (value === null) return value;
+      if (depth > maxDepth) refuse(`nested at most ${maxDepth} deep`, 'deeper');
+      if (Array.isArray(value)) return itemsInOrder(value, depth, known);
+      if (value instanceof ExactNumber) throw new Unordered();
+      return membersInOrder(value, depth, known);
+    default:
+      return refuse('JSON', `a ${typeof value}`);
+  }
+}
+
+function itemsInOrder(items: readonly unknown[], depth: number, known: KnownNames): readonly unknown[] {
+  let copy: unknown[] | undefined;
+  for (let at = 0; at < items.length; at += 1) {
+    const item = items[at];
+    // Holes and undefined are null, as JSON.stringify has it.
+    const ordered = inOrder(item ?? null, depth + 1, known);
+    if (copy === undefined && ordered !== item) copy = items.slice(0, at);
+    copy?.push(ordered);
+  }
+  return copy ?? items;
+}
+
+function membersInOrder(value: object, depth: number, known: KnownNames): object {
+  expectPlain(value);
+  const members = value as Record<string, unknown>;
+  const { sorted, isSorted, keepOrder } = namesOf(members, depth, known);
+  if (!keepOrder) throw new Unordered();
+  let copy: Record<string, unknown> | undefined = isSorted ? undefined : {};
+  for (let at = 0; at < sorted.length; at += 1) {
+    const name = sorted[at]!;
+    const member = members[name];
+    const ordered = member === undefined ? undefined : inOrder(member, depth + 1, known);
+    if (copy === undefined && ordered !== member) {
+      copy = {};
+      for (const before of sorted.slice(0, at)) copy[before] = members[before];
+    }
+    if (copy) copy[name] = ordered;
+  }
+  return copy ?? value;
 }
 
 // What a string may hold that does not stand in its JSON as it is.
@@ -74,6 +153,7 @@ function writeString(text: string): string {
   return special.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
+/** The canonical text, written piece by piece: of anything. */
 function write(value: unknown, depth: number, known: KnownNames): string {
   if (depth > maxDepth) refuse(`nested at most ${maxDepth} deep`, 'deeper');
   if (value === null) return 'null';
@@ -86,9 +166,7 @@ function write(value: unknown, depth: number, known: KnownNames): string {
       return Number.isFinite(value) ? String(value) : refuse('JSON', String(value));
     case 'object':
       if (value instanceof ExactNumber) return value.text;
-      if (Array.isArray(value)) return writeArray(value, depth, known);
-      if (isRawJson(value)) refuse('raw JSON as a whole', 'raw JSON inside a value');
-      return writeObject(value, depth, known);
+      return Array.isArray(value) ? writeArray(value, depth, known) : writeObject(value, depth, known);
     default:
       return refuse('JSON', `a ${typeof value}`);
   }
@@ -98,23 +176,19 @@ function writeArray(value: readonly unknown[], depth: number, known: KnownNames)
   let text = '[';
   for (let index = 0; index < value.length; index += 1) {
     if (index > 0) text += ',';
-    // Holes and undefined are null, as JSON.stringify has it.
     text += write(value[index] ?? null, depth + 1, known);
   }
   return `${text}]`;
 }
 
 function writeObject(value: object, depth: number, known: KnownNames): string {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null)
-    refuse('plain objects', `a ${value.constructor?.name ?? 'derived object'}`);
+  expectPlain(value);
   const members = value as Record<string, unknown>;
-  const { sorted, written } = namesOf(members, depth, known);
   let text = '';
-  for (let at = 0; at < sorted.length; at += 1) {
-    const member = members[sorted[at]!];
+  for (const name of namesOf(members, depth, known).sorted) {
+    const member = members[name];
     if (member === undefined) continue;
-    text += `${text === '' ? '' : ','}${written[at]}${write(member, depth + 1, known)}`;
+    text += `${text === '' ? '' : ','}${writeString(name)}:${write(member, depth + 1, known)}`;
   }
   return `{${text}}`;
 }
@@ -126,5 +200,11 @@ function writeObject(value: object, depth: number, known: KnownNames): string {
  * @throws ConnectorError `bad_data` for what JSON cannot hold, what is nested too deep, and raw JSON inside a value.
  */
 export function canonicalJson(value: JsonValue | RawJson): string {
-  return write(isRawJson(value) ? parseExactly(value.rawJson) : value, 1, []);
+  const said = isRawJson(value) ? parseExactly(value.rawJson) : value;
+  try {
+    return JSON.stringify(inOrder(said, 1, []));
+  } catch (error) {
+    if (error instanceof Unordered) return write(said, 1, []);
+    throw error;
+  }
 }

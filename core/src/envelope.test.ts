@@ -53,7 +53,7 @@ test('a record becomes the envelope of the contract, member by member', () => {
     payload:
       '{"connector":"garmin_connect","connector_version":"0.3.0","account_ref":"79a6123c2db3",' +
       '"metric_type":"sleep","metric_date":"2026-02-26","timezone":"Asia/Shanghai",' +
-      '"fetched_at":"2026-02-26T10:10:06+08:00","api_method":"dailySleepData","data":{"minutes":400,"light":null}}',
+      '"fetched_at":"2026-02-26T10:10:06+08:00","api_method":"dailySleepData","data":{"light":null,"minutes":400}}',
     payloadHash: 'a38e8d4abdcf05ee026bf6f0915d52d390fd914741b2b0ff9b52e6da1d40261d',
     notCompared: ['fetched_at', 'api_method', 'connector_version'],
     requestId: read.requestId,

@@ -45,9 +45,58 @@ function isObject(data: JsonValue | RawJson): boolean {
   return typeof data === 'object' && data !== null && !Array.isArray(data);
 }
 
-/** `"key":text` pairs as a JSON object, in the given order. */
-function objectText(members: readonly (readonly [string, string])[]): string {
-  return `{${members.map(([key, text]) => `${JSON.stringify(key)}:${text}`).join(',')}}`;
+/** The parts of an envelope that are the same for all records of a day, ready to be written. */
+interface Frame {
+  readonly identity: EnvelopeIdentity;
+  readonly dataset: string;
+  readonly day: Day;
+  /** Of the text that the digest in the key is made of, before the data and behind it. */
+  readonly digested: readonly [string, string];
+  /** Of the text that the payload's hash is made of. */
+  readonly hashed: readonly [string, string];
+  /** Of the payload up to the time of reading. */
+  readonly payload: string;
+  readonly externalId: string;
+  readonly startOfDay: string;
+}
+
+// Members in canonical order, so that the texts hashed are RFC 8785 without sorting again.
+function frameOf(identity: EnvelopeIdentity, dataset: string, day: Day): Frame {
+  const { connector, service, version, accountRef, timeZone } = identity;
+  const account = `"account_ref":${JSON.stringify(accountRef)}`;
+  const named = `"connector":${JSON.stringify(service)}`;
+  const date = `"metric_date":${JSON.stringify(day)}`;
+  const type = `"metric_type":${JSON.stringify(dataset)}`;
+  const zone = `"timezone":${JSON.stringify(timeZone)}`;
+  const versioned = `"connector_version":${JSON.stringify(version)}`;
+  return {
+    identity,
+    dataset,
+    day,
+    digested: [`{${account},"data":`, `,${date},${type}`],
+    hashed: [`{${account},${named},"data":`, `,${date},${type},${zone}}`],
+    payload: `{${named},${versioned},${account},${type},${date},${zone},"fetched_at":`,
+    externalId: `${connector}::${accountRef}::${dataset}::`,
+    startOfDay: formatStartOfDay(day, timeZone),
+  };
+}
+
+// Records come day by day, and thousands within a second.
+let lastFrame: Frame | undefined;
+let lastRead = { second: NaN, timeZone: '', text: '' };
+
+function knownFrame(identity: EnvelopeIdentity, dataset: string, day: Day): Frame {
+  const last = lastFrame;
+  if (last?.identity === identity && last.dataset === dataset && last.day === day) return last;
+  return (lastFrame = frameOf(identity, dataset, day));
+}
+
+/** The time of reading as JSON, whole seconds. */
+function readText(at: number, timeZone: string): string {
+  const second = Math.floor(at / 1000);
+  if (lastRead.second !== second || lastRead.timeZone !== timeZone)
+    lastRead = { second, timeZone, text: JSON.stringify(formatInstant(at, timeZone)) };
+  return lastRead.text;
 }
 
 /**
@@ -64,39 +113,24 @@ export function envelopeOf(
   record: DatedRecord,
   read: { readonly at: number; readonly requestId: string },
 ): RawEvent {
-  const { connector, service, source, version, accountRef, timeZone } = identity;
-  const { day, data, key = day, occurredAt } = record;
-  const whole = isObject(data);
-  // First, since it refuses what JSON.stringify would throw at (bigint, cycles) or drop without a word.
+  const { day, data, key = day, occurredAt, method } = record;
+  const frame = knownFrame(identity, dataset, day);
+  const { digested, hashed } = frame;
+  const isWhole = isObject(data);
   const said = canonicalJson(data);
-  const canonical = whole ? said : objectText([['value', said]]);
-  const text = isRawJson(data) ? data.rawJson : JSON.stringify(data);
-  const account = ['account_ref', JSON.stringify(accountRef)] as const;
-  const date = ['metric_date', JSON.stringify(day)] as const;
-  const type = ['metric_type', JSON.stringify(dataset)] as const;
-  const zone = ['timezone', JSON.stringify(timeZone)] as const;
-  const named = ['connector', JSON.stringify(service)] as const;
-  // Members in canonical order, so that the texts hashed are RFC 8785 without sorting again.
-  const at = occurredAt === undefined ? [] : [['occurred_at', JSON.stringify(occurredAt)] as const];
-  const digest = sha256(objectText([account, ['data', canonical], date, type, ...at])).slice(0, 16);
-  const payloadHash = sha256(objectText([account, named, ['data', canonical], date, type, zone]));
-  const payload = objectText([
-    named,
-    ['connector_version', JSON.stringify(version)],
-    account,
-    type,
-    date,
-    zone,
-    ['fetched_at', JSON.stringify(formatInstant(read.at, timeZone))],
-    ...(record.method === undefined ? [] : [['api_method', JSON.stringify(record.method)] as const]),
-    ['data', whole ? text : objectText([['value', text]])],
-  ]);
+  const canonical = isWhole ? said : `{"value":${said}}`;
+  const instant = occurredAt === undefined ? '' : `,"occurred_at":${JSON.stringify(occurredAt)}`;
+  const digest = sha256(`${digested[0]}${canonical}${digested[1]}${instant}}`).slice(0, 16);
+  // Raw JSON is stored to the character; else the canonical text says the same as any other.
+  const raw = isRawJson(data) ? data.rawJson : said;
+  const text = isWhole ? raw : `{"value":${raw}}`;
+  const by = method === undefined ? '' : `,"api_method":${JSON.stringify(method)}`;
   return {
-    sourceId: source,
-    externalId: `${connector}::${accountRef}::${dataset}::${key}::${digest}`,
-    occurredAt: occurredAt ?? formatStartOfDay(day, timeZone),
-    payload,
-    payloadHash,
+    sourceId: identity.source,
+    externalId: `${frame.externalId}${key}::${digest}`,
+    occurredAt: occurredAt ?? frame.startOfDay,
+    payload: `${frame.payload}${readText(read.at, identity.timeZone)}${by},"data":${text}}`,
+    payloadHash: sha256(`${hashed[0]}${canonical}${hashed[1]}`),
     notCompared: envelopeNotCompared,
     requestId: read.requestId,
   };
