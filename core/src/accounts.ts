@@ -14,6 +14,8 @@ export interface Accounts {
    * signal is aborted: then they are given up.
    */
   store(dataset: string, events: readonly RawEvent[], signal: AbortSignal): Promise<Stored>;
+  /** Counts events that were read and are not handed to the sink, since an earlier write has failed. */
+  giveUp(dataset: string, events: number): void;
   /**
    * Waits for the writes that slices left behind, shorter when the run was told to stop, and gives up those that do
    * not end. Called once, after the last `store`.
@@ -69,6 +71,11 @@ export function createAccounts(run: {
         settle(batch);
         throw error;
       }
+    },
+    giveUp(dataset, total) {
+      const batch = { dataset, total };
+      open.add(batch);
+      settle(batch);
     },
     async close(stopped) {
       await sink.settled(stopped);

@@ -540,7 +540,9 @@ describe('a run that is told to stop', () => {
     const summary = await host.run({ signal: controller.signal });
     expect(summary.status).toBe('interrupted');
     expect(host.recorded.map(({ day }) => day)).toEqual(['2026-02-26']);
-    expect(host.rows.size).toBe(200 + 128);
+    // Of what was read of it, all or nothing is stored.
+    const before = host.rows.size - 200;
+    expect([0, 128]).toContain(before);
     expect(host.closed).toHaveBeenCalledOnce();
 
     stop = false;
@@ -549,8 +551,8 @@ describe('a run that is told to stop', () => {
     expect(host.recorded.at(-1)).toMatchObject({
       day: '2026-02-25',
       outcome: 'ok',
-      rowsWritten: 72,
-      rowsUnchanged: 128,
+      rowsWritten: 200 - before,
+      rowsUnchanged: before,
     });
   });
 
@@ -654,7 +656,7 @@ describe('the sink', () => {
     });
   });
 
-  test('sets the pace: an endless fetch is read only as fast as batches are stored', async () => {
+  test('sets the pace: of an endless fetch, so much is read ahead of what is stored and no more', async () => {
     const controller = new AbortController();
     let made = 0;
     const endless: Fetch = async function* ({ window }) {
@@ -670,7 +672,7 @@ describe('the sink', () => {
       for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
       ahead.push(made - stored - batch.length);
       stored += batch.length;
-      if (ahead.length === 50) controller.abort();
+      if (ahead.length === 8) controller.abort();
       const rows = batch.map(() => ({ outcome: 'written', rawId: 'r', ingestedAt: 'now' }) as const);
       return { written: batch.length, unchanged: 0, conflicts: [], rows };
     };
@@ -678,7 +680,8 @@ describe('the sink', () => {
     const { status } = await host.run({ sink: { write }, signal: controller.signal });
     expect(status).toBe('interrupted');
     expect(stored).toBeGreaterThan(5000);
-    expect(Math.max(...ahead)).toBe(0);
+    // Two writes are under way, and as much as one more waits; one batch is on its way.
+    expect(Math.max(...ahead)).toBeLessThanOrEqual(2 * 4_096 + 128);
   });
 });
 

@@ -5,7 +5,8 @@ import { digestOfDay } from './digest.ts';
 import { setAsideAfterOf } from './failed-days.ts';
 import type { Failure } from './failure.ts';
 import type { Slice } from './plan-slices.ts';
-import type { DatedEvent, OpenConnector, SliceOutcome } from './ports.ts';
+import type { DatedEvent, EventOutcome, OpenConnector, SliceOutcome } from './ports.ts';
+import { createSliceWrites } from './slice-writes.ts';
 
 interface DayTally {
   /** How many were read, the same one twice counted twice. */
@@ -26,47 +27,76 @@ export function emptyTally(): DayTally {
 /** What became of a slice's events, by day. */
 export type Tallies = ReadonlyMap<Day, DayTally>;
 
+/** What a try of a slice works with. */
+interface SliceParts {
+  readonly connector: OpenConnector;
+  readonly accounts: Accounts;
+  /** What earlier tries wrote, and this one. */
+  readonly written: Map<string, Day>;
+  readonly reach?: Reach | undefined;
+}
+
+/** Counts what became of events, whatever the order in which their writes end. */
+function createTallies({ window }: Slice, written: Map<string, Day>) {
+  const tallies = new Map(daysOf(window).map((day): [Day, DayTally] => [day, emptyTally()]));
+  // An event yielded twice by one try is one row: new once, then unchanged.
+  const seen = new Set<string>();
+  return {
+    tallies,
+    count({ day, event: { externalId }, note }: DatedEvent, outcome: EventOutcome): void {
+      const tally = tallies.get(day);
+      if (!tally) throw new Error(`Expected an event of a day that was asked for, got one of ${day}`);
+      tally.events += 1;
+      tally.externalIds.push(externalId);
+      if (note !== undefined) tally.note ??= note;
+      const isNew = outcome === 'written' || (written.has(externalId) && !seen.has(externalId));
+      if (outcome === 'written') written.set(externalId, day);
+      if (outcome === 'conflict') tally.conflicts += 1;
+      else tally[isNew ? 'written' : 'unchanged'] += 1;
+      seen.add(externalId);
+    },
+  };
+}
+
 /**
- * Fetches a slice and hands every batch to the sink before the next is asked for. Resolves when all of
+ * Fetches a slice and hands what it brings to the sink, while it goes on. Resolves when all of
  * it is durable. Called again from the start on a retry: `written` holds what earlier tries of this
  * slice wrote, so that it is counted once and as written.
  */
 export async function fetchSlice(
   slice: Slice,
   requestId: string,
-  to: {
-    readonly connector: OpenConnector;
-    readonly accounts: Accounts;
-    readonly written: Map<string, Day>;
-    readonly reach?: Reach | undefined;
-  },
+  { connector, accounts, written, reach }: SliceParts,
   signal: AbortSignal,
 ): Promise<Tallies> {
-  const tallies = new Map(daysOf(slice.window).map((day): [Day, DayTally] => [day, emptyTally()]));
   const { dataset, window } = slice;
-  // An event yielded twice by one try is one row: new once, then unchanged.
-  const seen = new Set<string>();
-  for await (const { events } of to.connector.fetch({ dataset, window, requestId }, signal)) {
-    to.reach?.('batch-fetched');
-    to.reach?.('before-write');
-    const { rows, failure } = await storeEvents(to.accounts, { dataset, events }, signal);
-    to.reach?.('after-write');
-    for (const [index, { day, event, note }] of events.entries()) {
-      const tally = tallies.get(day);
-      const row = rows[index];
-      if (!tally || !row) throw new Error(`Expected the sink to answer for each of ${events.length} events`);
-      const { externalId } = event;
-      tally.events += 1;
-      tally.externalIds.push(externalId);
-      if (note !== undefined) tally.note ??= note;
-      if (row.outcome === 'written') to.written.set(externalId, day);
-      if (row.outcome === 'conflict') tally.conflicts += 1;
-      else tally[to.written.has(externalId) && !seen.has(externalId) ? 'written' : 'unchanged'] += 1;
-      seen.add(externalId);
+  const { tallies, count } = createTallies(slice, written);
+  const writes = createSliceWrites(
+    async (events) => {
+      reach?.('before-write');
+      const { rows, failure } = await storeEvents(accounts, { dataset, events }, signal);
+      reach?.('after-write');
+      for (const [index, event] of events.entries()) {
+        const row = rows[index];
+        if (!row) throw new Error(`Expected the sink to answer for each of ${events.length} events`);
+        count(event, row.outcome);
+      }
+      // A day of which a part was refused has no answer; what could be stored of it is.
+      if (failure !== undefined) throw failure;
+    },
+    (events) => accounts.giveUp(dataset, events),
+  );
+  try {
+    for await (const { events } of connector.fetch({ dataset, window, requestId }, signal)) {
+      reach?.('batch-fetched');
+      await writes.add(events);
     }
-    // A day of which a part was refused has no answer; what could be stored of it is.
-    if (failure !== undefined) throw failure;
+  } catch (error) {
+    // What had come is stored; why it is not all is told.
+    await writes.end().catch(() => undefined);
+    throw error;
   }
+  await writes.end();
   return tallies;
 }
 

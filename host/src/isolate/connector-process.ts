@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { PluginBug } from '@on-the-way/core';
 import { spawnChild, type ConnectorChild, type ProcessKind } from './child-process.ts';
-import { createLineSplitter, encode, readFromChild, type FromChild, type ToChild } from './protocol.ts';
+import { createLineSplitter, createMessageReader, encode, type FromChild, type ToChild } from './protocol.ts';
 
 /** Who uses a process: a run, for as long as it lasts. */
 export interface ProcessUser {
@@ -123,8 +123,7 @@ export class ConnectorProcess {
   }
 
   #listen(): void {
-    const split = createLineSplitter((line) => {
-      const message = readFromChild(line);
+    const read = createMessageReader((message) => {
       if (message?.type === 'pong') this.#toldMb = message.residentMb;
       if (message?.type === 'left_behind') this.#isTainted = true;
       if (message) return this.#user?.receive(message);
@@ -132,7 +131,7 @@ export class ConnectorProcess {
       const found = 'Expected only the connector on file descriptor 3, found a plugin writing to it';
       this.#user?.broke(new PluginBug(found));
     }, longestMessage);
-    this.#child.channel.setEncoding('utf8').on('data', split);
+    this.#child.channel.on('data', read);
   }
 
   #listenTo(name: 'stdout' | 'stderr'): void {

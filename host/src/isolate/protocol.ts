@@ -1,5 +1,6 @@
 import type { JsonValue, SignIn, Window } from '@on-the-way/sdk';
 import { z } from 'zod';
+import { batchHeader, decodeBatch, encodeBatch, type Batch, type BatchHeader } from './batch-frame.ts';
 
 /** What the host tells the child that runs a connector. One JSON object a line, over one socket. */
 export type ToChild =
@@ -50,16 +51,6 @@ const wireError = z.object({
   refusedSignIn: z.literal(true).exactOptional(),
 });
 
-const event = z.object({
-  sourceId: z.string(),
-  externalId: z.string(),
-  occurredAt: z.string(),
-  payload: z.string(),
-  payloadHash: z.string(),
-  notCompared: z.array(z.string()).readonly().exactOptional(),
-  requestId: z.string(),
-});
-
 const dataset = z.object({
   name: z.string(),
   granularity: z.enum(['day', 'range', 'snapshot', 'cursor']),
@@ -83,13 +74,7 @@ const fromChild = z.discriminatedUnion('type', [
     datasets: z.array(dataset).readonly(),
     version: z.string(),
   }),
-  z.object({
-    type: z.literal('batch'),
-    id,
-    events: z.array(z.object({ day: z.string(), event, note: z.string().exactOptional() })).readonly(),
-    /** Of a cursor dataset: where reading can go on behind these events. */
-    checkpoint: jsonValue.exactOptional(),
-  }),
+  batchHeader,
   /** Ends a fetch, or answers an `ask`. */
   z.object({ type: z.literal('done'), id, value: jsonValue.optional() }),
   /** How many requests the connector has made so far. */
@@ -129,8 +114,10 @@ const fromChild = z.discriminatedUnion('type', [
   z.object({ type: z.literal('left_behind'), message: z.string() }),
 ]);
 
+type Line = z.output<typeof fromChild>;
+
 /** A checked message of the child. */
-export type FromChild = z.output<typeof fromChild>;
+export type FromChild = Exclude<Line, BatchHeader> | Batch;
 
 /** What the child asks the host to do for it. */
 export type CallMethod = Extract<FromChild, { type: 'call' }>['method'];
@@ -139,7 +126,7 @@ export type CallMethod = Extract<FromChild, { type: 'call' }>['method'];
 export type WireError = z.output<typeof wireError>;
 
 /** Reads a line of the child; undefined for what is no message. */
-export function readFromChild(line: string): FromChild | undefined {
+function readLine(line: string): Line | undefined {
   try {
     return fromChild.safeParse(JSON.parse(line)).data;
   } catch (error) {
@@ -148,9 +135,62 @@ export function readFromChild(line: string): FromChild | undefined {
   }
 }
 
-/** A message as a line. */
-export function encode(message: ToChild | z.input<typeof fromChild>): string {
-  return `${JSON.stringify(message)}\n`;
+/** A message as bytes. */
+export function encode(message: ToChild | FromChild): string | Buffer {
+  return message.type === 'batch' ? encodeBatch(message) : `${JSON.stringify(message)}\n`;
+}
+
+const lineEnd = 0x0a;
+
+/**
+ * Reads the messages of the child from the pieces they arrive in. `onMessage` is given undefined for what is no message,
+ * and for one longer than `longest` bytes; what comes behind that is not read.
+ */
+export function createMessageReader(
+  onMessage: (message: FromChild | undefined) => void,
+  longest: number,
+): (piece: Buffer) => void {
+  let pieces: Buffer[] = [];
+  let held = 0;
+  let header: BatchHeader | undefined;
+  let isBroken = false;
+
+  const take = (last: Buffer): Buffer => {
+    const whole = pieces.length === 0 ? last : Buffer.concat([...pieces, last]);
+    pieces = [];
+    held = 0;
+    return whole;
+  };
+  const tell = (message: FromChild | undefined): void => {
+    isBroken ||= message === undefined;
+    onMessage(message);
+  };
+  const lineRead = (line: Buffer): void => {
+    if (line.length === 0) return;
+    const message = readLine(line.toString('utf8'));
+    if (message?.type !== 'batch') return tell(message);
+    if (message.bytes > longest) return tell(undefined);
+    if (message.bytes > 0) header = message;
+    else tell(decodeBatch(message, Buffer.alloc(0)));
+  };
+
+  return (piece) => {
+    let rest = piece;
+    while (!isBroken && rest.length > 0) {
+      const wanted: number = header ? header.bytes - held : rest.indexOf(lineEnd);
+      if (wanted < 0 || (header && wanted > rest.length)) break;
+      const whole = take(rest.subarray(0, wanted));
+      rest = rest.subarray(header ? wanted : wanted + 1);
+      const batch = header;
+      header = undefined;
+      if (batch) tell(decodeBatch(batch, whole));
+      else lineRead(whole);
+    }
+    if (isBroken || rest.length === 0) return;
+    pieces.push(rest);
+    held += rest.length;
+    if (held > longest) tell(undefined);
+  };
 }
 
 /**

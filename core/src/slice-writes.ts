@@ -1,0 +1,91 @@
+import type { DatedEvent } from './ports.ts';
+
+/** Stores events; rejects when they are not stored. */
+export type Store = (events: readonly DatedEvent[]) => Promise<void>;
+
+/** Hands what a slice brings to the sink while the slice goes on bringing. */
+export interface SliceWrites {
+  /** Takes events; resolves when there is room for more. Rejects when a write has failed: nothing more is taken then. */
+  add(events: readonly DatedEvent[]): Promise<void>;
+  /** Resolves when all that was added is stored. Rejects when a write has failed, once no write is under way any more. */
+  end(): Promise<void>;
+}
+
+// One is prepared while the server works on another; more at once store no row sooner on a small machine.
+const mostUnderWay = 2;
+// What waits is written together. Larger writes make no row cheaper, and the memory for four of them is held at most.
+const groupEvents = 4_096;
+const groupCharacters = 4 * 1024 * 1024;
+
+class Writes implements SliceWrites {
+  readonly #store: Store;
+  readonly #giveUp: (events: number) => void;
+  readonly #underWay = new Set<Promise<void>>();
+  #waiting: DatedEvent[] = [];
+  #characters = 0;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(store: Store, giveUp: (events: number) => void) {
+    this.#store = store;
+    this.#giveUp = giveUp;
+  }
+
+  async add(events: readonly DatedEvent[]): Promise<void> {
+    for (const event of events) {
+      this.#waiting.push(event);
+      this.#characters += event.event.payload.length;
+    }
+    this.#begin();
+    while (this.#isFull && !this.#failure) await Promise.race(this.#underWay);
+    if (this.#failure) await this.end();
+  }
+
+  async end(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.race(this.#underWay);
+    if (!this.#failure) return;
+    const events = this.#waiting.splice(0).length;
+    if (events > 0) this.#giveUp(events);
+    throw this.#failure.error;
+  }
+
+  get #isFull(): boolean {
+    return this.#waiting.length >= groupEvents || this.#characters >= groupCharacters;
+  }
+
+  /** Writes what waits, as far as places are free: nothing waits for a time, and a fast source fills large groups. */
+  #begin(): void {
+    while (!this.#failure && this.#waiting.length > 0 && this.#underWay.size < mostUnderWay) {
+      const write = this.#store(this.#takeGroup()).catch((error: unknown) => {
+        this.#failure ??= { error };
+      });
+      const settled = write.then(() => {
+        this.#underWay.delete(settled);
+        this.#begin();
+      });
+      this.#underWay.add(settled);
+    }
+  }
+
+  #takeGroup(): readonly DatedEvent[] {
+    let count = 0;
+    let characters = 0;
+    for (const { event } of this.#waiting) {
+      if (count === groupEvents || (count > 0 && characters + event.payload.length > groupCharacters)) break;
+      count += 1;
+      characters += event.payload.length;
+    }
+    this.#characters -= characters;
+    if (count < this.#waiting.length) return this.#waiting.splice(0, count);
+    const group = this.#waiting;
+    this.#waiting = [];
+    return group;
+  }
+}
+
+/**
+ * Makes the writes of one try of a slice: two at most are under way, what comes meanwhile is written together with the
+ * next, and so much waits at most. `giveUp` is told how many events were taken and never handed to `store`.
+ */
+export function createSliceWrites(store: Store, giveUp: (events: number) => void): SliceWrites {
+  return new Writes(store, giveUp);
+}

@@ -1,0 +1,113 @@
+import type { DatedEvent } from '@on-the-way/core';
+import type { JsonValue } from '@on-the-way/sdk';
+import { z } from 'zod';
+
+/** A batch as the child sends it. */
+export interface Batch {
+  readonly type: 'batch';
+  readonly id: number;
+  readonly events: readonly DatedEvent[];
+  /** Of a cursor dataset: where reading can go on behind these events. */
+  readonly checkpoint?: JsonValue;
+}
+
+/**
+ * The line in front of a batch: what all its events have in common, and how many bytes of them follow. They are not
+ * part of the line, so that nobody escapes a payload, or parses it, to hand it on.
+ */
+export const batchHeader = z.object({
+  type: z.literal('batch'),
+  id: z.number(),
+  count: z.int().nonnegative(),
+  bytes: z.int().nonnegative(),
+  sourceId: z.string(),
+  requestId: z.string(),
+  notCompared: z.array(z.string()).readonly().exactOptional(),
+  checkpoint: z.custom<JsonValue>((value) => value !== undefined).exactOptional(),
+});
+
+/** A checked line in front of a batch. */
+export type BatchHeader = z.output<typeof batchHeader>;
+
+// Behind each field of an event. JSON text has no control characters, nor has a key; a note is written as JSON.
+const fieldEnd = 0x1f;
+const fieldEndText = String.fromCharCode(fieldEnd);
+
+/** A batch as bytes: its line, and its events. The events are of one fetch, so that they share source and request. */
+export function encodeBatch({ events, ...rest }: Batch): Buffer {
+  let text = '';
+  for (const { day, event, note } of events) {
+    const { externalId, occurredAt, payloadHash, payload } = event;
+    text += day + fieldEndText + externalId + fieldEndText + occurredAt + fieldEndText + payloadHash;
+    text += fieldEndText + payload + fieldEndText;
+    if (note !== undefined) text += JSON.stringify(note);
+    text += fieldEndText;
+  }
+  const { sourceId = '', requestId = '', notCompared } = events[0]?.event ?? {};
+  const header: BatchHeader = {
+    ...rest,
+    count: events.length,
+    bytes: Buffer.byteLength(text),
+    sourceId,
+    requestId,
+    ...(notCompared && { notCompared }),
+  };
+  return Buffer.from(`${JSON.stringify(header)}\n${text}`);
+}
+
+/** Reads fields one after the other; each is a text of its own, which keeps no other in memory. */
+class Fields {
+  readonly #body: Buffer;
+  #at = 0;
+
+  constructor(body: Buffer) {
+    this.#body = body;
+  }
+
+  next(): string | undefined {
+    const end = this.#body.indexOf(fieldEnd, this.#at);
+    if (end < 0) return undefined;
+    const field = this.#body.toString('utf8', this.#at, end);
+    this.#at = end + 1;
+    return field;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#body.length;
+  }
+}
+
+/** The batch that a line and the bytes behind it are; undefined for what is none, since a plugin can write there too. */
+export function decodeBatch(header: BatchHeader, body: Buffer): Batch | undefined {
+  const { id, count, sourceId, requestId, notCompared, checkpoint } = header;
+  const fields = new Fields(body);
+  const events: DatedEvent[] = [];
+  for (let at = 0; at < count; at += 1) {
+    const [day, externalId, occurredAt] = [fields.next(), fields.next(), fields.next()];
+    const [payloadHash, payload, note] = [fields.next(), fields.next(), fields.next()];
+    // The last one is there when all are.
+    if (note === undefined) return undefined;
+    const event = {
+      sourceId,
+      externalId: externalId!,
+      occurredAt: occurredAt!,
+      payload: payload!,
+      payloadHash: payloadHash!,
+      ...(notCompared && { notCompared }),
+      requestId,
+    };
+    events.push({ day: day!, event, ...(note !== '' && { note: noteOf(note) }) });
+  }
+  if (!fields.isAtEnd) return undefined;
+  return { type: 'batch', id, events, ...(checkpoint !== undefined && { checkpoint }) };
+}
+
+function noteOf(text: string): string {
+  try {
+    const note: unknown = JSON.parse(text);
+    return typeof note === 'string' ? note : text;
+  } catch {
+    // Not written by us; it is shown as it is.
+    return text;
+  }
+}
