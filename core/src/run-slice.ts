@@ -7,6 +7,7 @@ import type { Failure } from './failure.ts';
 import type { Slice } from './plan-slices.ts';
 import type { DatedEvent, EventOutcome, OpenConnector, SliceOutcome } from './ports.ts';
 import { createSliceWrites } from './slice-writes.ts';
+import type { Written } from './written.ts';
 
 interface DayTally {
   /** How many were read, the same one twice counted twice. */
@@ -32,15 +33,14 @@ interface SliceParts {
   readonly connector: OpenConnector;
   readonly accounts: Accounts;
   /** What earlier tries wrote, and this one. */
-  readonly written: Map<string, Day>;
+  readonly written: Written;
   readonly reach?: Reach | undefined;
 }
 
 /** Counts what became of events, whatever the order in which their writes end. */
-function createTallies({ window }: Slice, written: Map<string, Day>) {
+function createTallies({ window }: Slice, written: Written) {
   const tallies = new Map(daysOf(window).map((day): [Day, DayTally] => [day, emptyTally()]));
-  // An event yielded twice by one try is one row: new once, then unchanged.
-  const seen = new Set<string>();
+  written.beginTry();
   return {
     tallies,
     count({ day, event: { externalId }, note }: DatedEvent, outcome: EventOutcome): void {
@@ -49,11 +49,8 @@ function createTallies({ window }: Slice, written: Map<string, Day>) {
       tally.events += 1;
       tally.externalIds.push(externalId);
       if (note !== undefined) tally.note ??= note;
-      const isNew = outcome === 'written' || (written.has(externalId) && !seen.has(externalId));
-      if (outcome === 'written') written.set(externalId, day);
       if (outcome === 'conflict') tally.conflicts += 1;
-      else tally[isNew ? 'written' : 'unchanged'] += 1;
-      seen.add(externalId);
+      else tally[written.counts({ day, externalId }, outcome) ? 'written' : 'unchanged'] += 1;
     },
   };
 }

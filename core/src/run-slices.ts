@@ -22,6 +22,7 @@ import {
 } from './run-slice.ts';
 import { emptyCounts, type DatasetCounts } from './run-summary.ts';
 import { isOfNow } from './wanted-days.ts';
+import { createWritten, type Written } from './written.ts';
 
 /** What the slices of a run need of the host. */
 export interface RunParts {
@@ -143,7 +144,7 @@ function mayHelpToSplit({ window }: Slice, { code, status }: Failure): boolean {
 
 /** What earlier tries of a slice stored. */
 interface SoFar {
-  readonly written: Map<string, Day>;
+  readonly written: Written;
   /** Of a cursor dataset, which goes on where it was. */
   readonly tally: ReturnType<typeof emptyTally>;
 }
@@ -255,8 +256,7 @@ async function resultOf(work: Work, slice: Slice, soFar: SoFar): Promise<SliceRe
 
 /** How many events of a day were stored, before the slice failed. */
 function writtenOf({ window }: Slice, { written, tally }: SoFar): (day: Day) => number {
-  const days = [...written.values()];
-  return (day) => days.filter((of) => of === day).length + (day === window.from ? tally.written : 0);
+  return (day) => written.on(day) + (day === window.from ? tally.written : 0);
 }
 
 /**
@@ -266,7 +266,7 @@ function writtenOf({ window }: Slice, { written, tally }: SoFar): (day: Day) => 
 async function runSlice(
   work: Work,
   slice: Slice,
-  soFar: SoFar = { written: new Map(), tally: emptyTally() },
+  soFar: SoFar = { written: createWritten(), tally: emptyTally() },
 ): Promise<void> {
   if (work.drain?.aborted === true) return work.leave();
   let result: SliceResult | undefined;

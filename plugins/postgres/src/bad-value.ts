@@ -52,7 +52,7 @@ async function findOffender(
   transaction: Transaction,
   entries: readonly Entry[],
 ): Promise<{ readonly event: RawEvent; readonly error: Error } | undefined> {
-  const refusal = await transaction.attempt(stage(entries));
+  const refusal = await transaction.attempt(await stage(entries));
   if (!refusal) return undefined;
   if (!isBadValue(refusal)) throw refusal;
   const [first] = entries;

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RawEvent, WrittenRow } from '@on-the-way/sdk';
 import type { Answer } from './exchange.ts';
 import { copyField, CopyText, timeOrderedIds } from './copy-text.ts';
@@ -114,30 +115,32 @@ export interface Staged {
   readonly firstPlace: 0 | 1;
 }
 
+const none: readonly string[] = [];
+
 /** Requests with what their events leave out of a comparison: few, so that rows name them by number. */
 class Requests {
   readonly #numbers = new Map<string, number>();
   readonly #ids: string[] = [];
   readonly #notCompared: string[] = [];
-  #lastEvent: RawEvent | undefined;
+  /** As text, by the list itself: there are few of them, shared by many events. */
+  readonly #names = new Map<readonly string[], string>([[none, '[]']]);
+  #lastId = '';
+  #lastNames = '';
   #last = 0;
 
-  numberOf(event: RawEvent): number {
-    const { requestId, notCompared = none } = event;
-    if (this.#lastEvent?.requestId === requestId && this.#lastEvent.notCompared === event.notCompared)
-      return this.#last;
-    const names = notCompared.length === 0 ? '[]' : JSON.stringify(notCompared);
+  numberOf({ requestId, notCompared = none }: RawEvent): number {
+    let names = this.#names.get(notCompared);
+    if (names === undefined) this.#names.set(notCompared, (names = JSON.stringify(notCompared)));
+    if (requestId === this.#lastId && names === this.#lastNames) return this.#last;
+    this.#lastId = requestId;
+    this.#lastNames = names;
     const key = `${requestId} ${names}`;
-    let number = this.#numbers.get(key);
-    if (number === undefined) {
-      this.#ids.push(requestId);
-      this.#notCompared.push(names);
-      number = this.#ids.length;
-      this.#numbers.set(key, number);
-    }
-    this.#lastEvent = event;
-    this.#last = number;
-    return number;
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return (this.#last = known);
+    this.#last = this.#ids.push(requestId);
+    this.#notCompared.push(names);
+    this.#numbers.set(key, this.#last);
+    return this.#last;
   }
 
   /** Two arguments of the merge. */
@@ -145,8 +148,6 @@ class Requests {
     return `ARRAY[${this.#ids.map(quoted).join()}]::uuid[], ARRAY[${this.#notCompared.map(quoted).join()}]::text[]`;
   }
 }
-
-const none: readonly string[] = [];
 
 /** A constant in SQL, whatever the server's setting for backslashes. */
 export function quoted(text: string): string {
@@ -195,12 +196,16 @@ function give(entries: readonly Entry[]): Staged {
   return { sql: `SELECT * FROM pg_temp.otw_merge_few(${values.join()});`, data: [], ids, firstPlace: 1 };
 }
 
-function copy(entries: readonly Entry[]): Staged {
+// About a millisecond or two of work, after which others have a turn.
+const rowsAtATime = 250;
+
+async function copy(entries: readonly Entry[]): Promise<Staged> {
   const idOf = timeOrderedIds(Date.now());
   const ids: string[] = [];
   const text = new CopyText();
   const requests = new Requests();
   for (let place = 0; place < entries.length; place += 1) {
+    if (place > 0 && place % rowsAtATime === 0) await nextTurn();
     const { event } = entries[place]!;
     const id = idOf(place);
     ids.push(id);
@@ -217,7 +222,7 @@ function copy(entries: readonly Entry[]): Staged {
 }
 
 /** Writes the entries down as they are sent. */
-export function stage(entries: readonly Entry[]): Staged {
+export async function stage(entries: readonly Entry[]): Promise<Staged> {
   return entries.length <= few ? give(entries) : copy(entries);
 }
 

@@ -70,7 +70,7 @@ async function storeChunk(
   rows: Rows,
   place: { readonly isFirst: boolean; readonly isLast: boolean },
 ): Promise<void> {
-  const staged = stage(chunk);
+  const staged = await stage(chunk);
   const sql = place.isFirst ? staged.sql : `${clearSql}${staged.sql}`;
   try {
     const found = rowsOf(staged, await transaction.run(sql, { data: staged.data, isLast: place.isLast }));
