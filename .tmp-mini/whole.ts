@@ -23,7 +23,7 @@ try {
   await migrate(server.url, 'Asia/Shanghai');
   const sink = await sinkPostgres.open({ config: sinkPostgres.config.parse({ connectionString: server.url, timeZone: 'Asia/Shanghai' }), log: { debug() {}, info() {}, warn() {} } });
   const admin = new pg.Client(server.url); await admin.connect();
-  for (let r = 0; r < rounds; r++) {
+  console.log('base', Math.round(process.memoryUsage.rss()/1e6)); for (let r = 0; r < rounds; r++) {
     await admin.query('truncate raw.raw_event'); await admin.query('checkpoint');
     const bus = createBus(); const redactor = createRedactor();
     const log = createLog({ redactor, level: 'error', pretty: false, write: (t) => process.stderr.write(t) });
@@ -34,7 +34,7 @@ try {
     const t1 = performance.now(); const cc = process.cpuUsage(c0);
     await new Promise((x) => setTimeout(x, 300));
     const kids = (st(String(process.pid))[2]! - k0) * 10000;
-    console.log(status, `${Math.round(N / (t1 - opened) * 1000)}/s (open ${Math.round(opened - t0)} ms) host ${((cc.user + cc.system) / N).toFixed(1)} child ${(kids / N).toFixed(1)} server ${((tree(pm) - s0) / N).toFixed(1)} writes ${writes} avg ${Math.round(rows / writes)} rss ${Math.round(process.memoryUsage.rss() / 1e6)}`);
+    console.log(status, `${Math.round(N / (t1 - opened) * 1000)}/s (open ${Math.round(opened - t0)} ms) host ${((cc.user + cc.system) / N).toFixed(1)} child ${(kids / N).toFixed(1)} server ${((tree(pm) - s0) / N).toFixed(1)} writes ${writes} avg ${Math.round(rows / writes)} ${JSON.stringify(Object.fromEntries(Object.entries(process.memoryUsage()).map(([k,v])=>[k,Math.round(v/1e6)])))}`);
   }
   await sink.close(); await admin.end();
 } finally { await server.stop(); rmSync(dir, { recursive: true, force: true }); }

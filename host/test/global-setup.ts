@@ -11,8 +11,16 @@ declare module 'vitest' {
   }
 }
 
-/** Starts one Postgres for the whole run, and removes it at the end. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+/**
+ * Starts one Postgres for the whole run, and removes it at the end. With OTW_TEST_POSTGRES_URL, the address of a
+ * superuser on another server (of another version, say), that one is used and left as it is.
+ */
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  const other = process.env['OTW_TEST_POSTGRES_URL'];
+  if (other !== undefined) {
+    project.provide('postgresUrl', other);
+    return undefined;
+  }
   const directory = mkdtempSync(join(tmpdir(), 'otw-test-postgres-'));
   const remove = () => rmSync(directory, { recursive: true, force: true });
   try {

@@ -36,7 +36,8 @@ function systemCode(error: Error): string | undefined {
 
 const remedies: Readonly<Partial<Record<ConnectorErrorCode, string>>> = {
   transient: 'it is worth trying again',
-  config: 'check connectionString, and the rights of its user on raw.raw_event',
+  config:
+    'check connectionString, and the rights of its user on raw.raw_event, and TEMPORARY on the database',
   source: "see the database's log",
 };
 
