@@ -8,6 +8,7 @@ import { createTestDatabase } from '../../../host/test/postgres.ts';
 import type { TestDatabase } from '../../../host/test/postgres.ts';
 import { startCuttingProxy, type CuttingProxy } from './cutting-proxy.ts';
 import sink from './index.ts';
+import { quoted } from './stage.ts';
 import { createRawEventTable } from './test-table.ts';
 
 // The one round trip of a batch: the stage, the merge, and what becomes of them when something goes wrong.
@@ -136,6 +137,15 @@ describe('what becomes of an event', () => {
         },
       ),
       { numRuns: 60 },
+    );
+  });
+
+  test('a constant in SQL is what the driver makes of it, whatever text it is', () => {
+    const text = fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^['\\\\a$;-]*$/));
+    fc.assert(
+      fc.property(text, (value) => {
+        expect(quoted(value).trim()).toBe(pg.escapeLiteral(value).trim());
+      }),
     );
   });
 
