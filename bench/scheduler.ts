@@ -10,7 +10,7 @@ import { createLog } from '../host/src/log.ts';
 import { bossOptions } from '../host/src/queue/install.ts';
 import { createJobQueue } from '../host/src/queue/job-queue.ts';
 import { createRedactor } from '../host/src/redact.ts';
-import { AlreadyRunning, type RunService } from '../host/src/run-service.ts';
+import { AlreadyRunning, type RunRequest, type RunService } from '../host/src/run-service.ts';
 import { createScheduler, type Scheduler } from '../host/src/scheduler.ts';
 import { createClaimStore } from '../host/src/storage/claims.ts';
 import { createConnectionStore } from '../host/src/storage/connections.ts';
@@ -40,20 +40,22 @@ type Stores = Pick<Parameters<typeof createScheduler>[0], 'runs' | 'states'> & {
   readonly runEnds: ReturnType<typeof createRunEndStore>;
 };
 
-async function emptyRun({ runs, runEnds, claims, states }: Stores, name: string): Promise<RunSummary> {
+async function emptyRun(
+  { runEnds, claims, states }: Stores,
+  name: string,
+  endsWith: RunRequest['endsWith'],
+): Promise<RunSummary> {
   const began = performance.now();
   const startedAt = Date.now();
   const runId = randomUUID();
   await states.state(name);
-  const claim = await claims.take(name, { waitMs: 0, runId });
+  const run = () => ({ runId, trigger: 'schedule', startedAt, dayStartedAt: startedAt }) as const;
+  const claim = await claims.take(name, { waitMs: 0, runId, begins: { run } });
   if (!claim) throw new AlreadyRunning(name);
-  await runs.begin(
-    { runId, connection: name, trigger: 'schedule', startedAt, dayStartedAt: startedAt },
-    claim,
-  );
   const counts = { slicesPlanned: 0, datasets: {}, requests: 0, finishedAt: Date.now() };
   const summary: RunSummary = { runId, connection: name, status: 'succeeded', startedAt, ...counts };
-  await runEnds.record({ summary, elapsedMs: performance.now() - began, intervalSeconds: 3600 }, claim);
+  const elapsedMs = performance.now() - began;
+  await runEnds.record({ summary, elapsedMs, intervalSeconds: 3600, beside: endsWith }, claim);
   await claim.release();
   return summary;
 }
@@ -74,7 +76,7 @@ function startHost(url: string): BenchHost {
   const claims = createClaimStore(database, hosts);
   const runEnds = createRunEndStore({ database, clean, random: Math.random, teller });
   const stores = { runs, states, claims, runEnds };
-  const execute: RunService['execute'] = ({ name }) => emptyRun(stores, name);
+  const execute: RunService['execute'] = ({ name }, { endsWith }) => emptyRun(stores, name, endsWith);
   const scheduler = createScheduler({
     readsSources: true,
     refusedBasis: async () => undefined,
@@ -132,30 +134,47 @@ async function ended(client: pg.Client): Promise<number> {
   return rows[0]?.n ?? 0;
 }
 
+/** How often something is done, and what it costs the process of the hosts. */
+interface Measured {
+  readonly perSecond: number;
+  /** Microseconds of CPU time for each. */
+  readonly hostUs: number;
+}
+
+/** Of the hosts' process: Postgres is another. */
+function measuring(): (count: number) => Measured {
+  const began = performance.now();
+  const cpu = process.cpuUsage();
+  return (count) => {
+    const { user, system } = process.cpuUsage(cpu);
+    return { perSecond: (count / (performance.now() - began)) * 1000, hostUs: (user + system) / count };
+  };
+}
+
 /** Runs a second of so many hosts of this process, once each has joined and planned. */
-async function measure(client: pg.Client, url: string, count: number): Promise<number> {
+async function measure(client: pg.Client, url: string, count: number): Promise<Measured> {
   await fill(client);
   const hosts = Array.from({ length: count }, () => startHost(url));
   for (const { scheduler } of hosts) scheduler.start();
   while ((await ended(client)) < 100) await new Promise((resolve) => setTimeout(resolve, 50));
   const before = await ended(client);
-  const began = performance.now();
+  const since = measuring();
   await new Promise((resolve) => setTimeout(resolve, measuredMs));
-  const rate = (((await ended(client)) - before) / (performance.now() - began)) * 1000;
+  const measured = since((await ended(client)) - before);
   await Promise.all(hosts.map(({ close }) => close()));
-  return rate;
+  return measured;
 }
 
 /** The same number of jobs, one by one, in as many turns at once, and nothing done with them. */
-async function bossAlone(database: Database): Promise<number> {
+async function bossAlone(database: Database): Promise<Measured> {
   const boss = new PgBoss({ ...bossOptions(database), supervise: false });
   await boss.start();
   const jobs = names.slice(0, 20_000).map((name) => ({ data: {}, singletonKey: name }));
   for (let at = 0; at < jobs.length; at += 1000) await boss.insert('backfill', jobs.slice(at, at + 1000));
   await database.raw('analyze otw_queue.job_common');
   let done = 0;
-  const began = performance.now();
-  const until = began + measuredMs / 2;
+  const since = measuring();
+  const until = performance.now() + measuredMs / 2;
   const turn = async (): Promise<void> => {
     while (performance.now() < until) {
       const [job] = await boss.fetch('backfill', { batchSize: 1 });
@@ -165,10 +184,10 @@ async function bossAlone(database: Database): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: runsAtOnce }, turn));
-  const rate = (done / (performance.now() - began)) * 1000;
+  const measured = since(done);
   await boss.deleteAllJobs('backfill');
   await boss.stop({ graceful: false, close: false });
-  return rate;
+  return measured;
 }
 
 /** Prints how many runs a second are begun and ended, on one host and on four in one process. */
@@ -179,13 +198,18 @@ export async function benchScheduler(url: string): Promise<void> {
   const alone = await bossAlone(database);
   const one = await measure(client, url, 1);
   const four = await measure(client, url, 4);
-  const row = (way: string, rate: number) => [way, Math.round(rate), (rate / alone).toFixed(2)];
+  const row = (way: string, { perSecond, hostUs }: Measured) => [
+    way,
+    Math.round(perSecond),
+    (perSecond / alone.perSecond).toFixed(2),
+    Math.round(hostUs),
+  ];
   const rows = [
     row('pg-boss alone: a job fetched and deleted', alone),
     row('1 host: a due connection begun and ended', one),
     row('4 hosts in one process', four),
   ];
-  print(formatTable(['way', 'per second', '÷ pg-boss alone'], rows));
+  print(formatTable(['way', 'per second', '÷ pg-boss alone', 'host µs'], rows));
   print(
     `\n${connections} connections in the tables, all due; ${runsAtOnce} runs at a time a host, fsync on.`,
   );

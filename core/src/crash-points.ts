@@ -4,7 +4,6 @@
  */
 export const crashPoints = [
   'job-fetched',
-  'run-claimed',
   'run-begun',
   'logged-in',
   'planned',

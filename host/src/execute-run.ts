@@ -33,7 +33,8 @@ import type { DeadLetterStore } from './storage/dead-letters.ts';
 import { Fenced } from './storage/fence.ts';
 import type { LedgerStore } from './storage/ledger.ts';
 import type { RunEndStore } from './storage/run-end.ts';
-import type { RunStore, Trigger } from './storage/runs.ts';
+import type { NewRun, Trigger } from './storage/run-begin.ts';
+import type { RunStore } from './storage/runs.ts';
 import { drainWithin } from './wall-limit.ts';
 
 /** What a person may ask of a run. */
@@ -58,8 +59,6 @@ export interface RunRequest {
   readonly jobId?: string;
   /** Do not begin where a run since it was due has put the next one off. */
   readonly onlyIfDue?: boolean;
-  /** Called once the run has its row. */
-  readonly onBegun?: () => void;
   /** Done in the transaction that gives the run its row. */
   readonly beginsWith?: (transaction: Knex.Transaction) => Promise<void>;
   /** Done in the transaction that records the run's end. */
@@ -114,21 +113,32 @@ function skippedBackfill({ connection: { name: connection }, runId, startedAt: a
   return { ...nothing, runId, connection, status: 'succeeded', startedAt: at, finishedAt: at, skipped };
 }
 
+/** A run that begins now. */
+export function newRun(
+  { clock }: Pick<ExecuteParts, 'clock'>,
+  { timeZone }: ConnectionConfig,
+  { runId, trigger }: Pick<NewRun, 'runId' | 'trigger'>,
+): NewRun {
+  const startedAt = clock.now();
+  return { runId, trigger, startedAt, dayStartedAt: startOfDay(dayAt(startedAt, timeZone), timeZone) };
+}
+
+/** A run that has its claim and its row. */
+interface HeldRun {
+  readonly runId: string;
+  readonly startedAt: number;
+  readonly claim: Claim;
+}
+
 /** Executes a run from its row in app.run to what is remembered of it. Throws Fenced when another host took over. */
 export async function executeRun(
   parts: ExecuteParts,
   connection: ConnectionConfig,
   request: RunRequest,
-  { runId, claim }: { readonly runId: string; readonly claim: Claim },
+  { runId, startedAt, claim }: HeldRun,
 ): Promise<RunSummary> {
   const { name } = connection;
-  const startedAt = parts.clock.now();
   const began = performance.now();
-  const dayStartedAt = startOfDay(dayAt(startedAt, connection.timeZone), connection.timeZone);
-  const begins = { runId, connection: name, trigger: request.trigger, startedAt, dayStartedAt };
-  await parts.runs.begin(begins, claim, request.beginsWith);
-  parts.reach?.('run-begun');
-  request.onBegun?.();
   const signal = AbortSignal.any([request.signal, claim.lost]);
   const wall = drainWithin(connection, request.drain);
   const held = { ...request, signal, drain: wall.drain };

@@ -4,7 +4,14 @@ import { failureOf, type Failure, type OpenConnector, type RunSummary } from '@o
 import { ConnectorError, formatInstant } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { exitCodes, HostError } from './host-error.ts';
-import { budgetOf, endedEarly, executeRun, type ExecuteParts, type RunRequest } from './execute-run.ts';
+import {
+  budgetOf,
+  endedEarly,
+  executeRun,
+  newRun,
+  type ExecuteParts,
+  type RunRequest,
+} from './execute-run.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { OpenRequest } from './open-connection.ts';
 import type { Claim, ClaimRequest, ClaimStore } from './storage/claims.ts';
@@ -151,32 +158,33 @@ async function begin(
   connection: ConnectionConfig,
   request: RunRequest & { readonly runId: string },
 ): Promise<BegunRun> {
-  const { runId } = request;
+  const { runId, trigger, jobId, beginsWith } = request;
   // Not a matter of this run but of the configuration, so it is thrown and not recorded.
   resolvePlugin(connection.plugin, parts.baseDir);
   const state = await parts.connections.state(connection.name);
   if (request.onlyIfDue === true && state.isPutOff) throw new NotDue('Another run has read what was due');
   refuseToBegin(state, parts, connection);
-  const { jobId, beginsWith } = request;
-  // A job that waits in the queue can go on waiting there.
+  let run = newRun(parts, connection, { runId, trigger });
   const held = {
+    // A job that waits in the queue can go on waiting there.
     waitMs: jobId === undefined || beginsWith ? endsWithinMs : 0,
     runId,
     ...(jobId !== undefined && { jobId }),
+    begins: {
+      run: () => (run = newRun(parts, connection, { runId, trigger })),
+      beside: beginsWith,
+    },
   };
   const claim = await claimConnection(parts, connection.name, held);
-  parts.reach?.('run-claimed');
-  const begun = Promise.withResolvers<void>();
+  parts.reach?.('run-begun');
   const work = async (): Promise<RunSummary> => {
     try {
-      return await executeRun(parts, connection, { ...request, onBegun: begun.resolve }, { runId, claim });
+      return await executeRun(parts, connection, request, { ...run, claim });
     } finally {
       await claim.release();
     }
   };
   const finished = work();
-  finished.catch(begun.reject);
-  await begun.promise;
   return { runId, finished };
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RunSummary } from '@on-the-way/core';
 import type { Knex } from 'knex';
+import { prepared } from '../storage/database.ts';
 import type { NotificationBody, ToldState } from './body.ts';
 
 /** Who notes, as the notification says it. */
@@ -70,7 +71,7 @@ export async function noteState(
 ): Promise<void> {
   const { summary, ofEverything } = end;
   const { connection, runId } = summary;
-  const { rows } = await transaction.raw<{ rows: Known[] }>(knownSql, [connection]);
+  const { rows } = await prepared<Known>(transaction, knownSql, [connection]);
   const known = rows[0];
   const to = known && stateAfter(summary, ofEverything, known);
   if (!known || !to || to === known.from) return;

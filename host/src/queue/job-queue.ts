@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import { fromKnex, PgBoss } from 'pg-boss';
 import { z } from 'zod';
-import type { Database } from '../storage/database.ts';
+import { prepared, type Database } from '../storage/database.ts';
 import { bossOptions, queueNames, queueSchema, type QueueName } from './install.ts';
 import { jobOf, keyOf, priorities, type Fetched, type Job, type NewJob } from './job.ts';
 
@@ -111,6 +111,9 @@ const insertOf = (job: NewJob) => ({
   group: { id: job.connection },
 });
 
+/** For statements whose text is the same each time. */
+const preparing = (on: Knex) => fromKnex({ raw: (sql, values = []) => prepared(on, sql, values) });
+
 const attemptOf = ({ id, retryCount }: Pick<Job, 'id' | 'retryCount'>) => ({ id, retryCount });
 
 class BossQueue implements JobQueue {
@@ -172,7 +175,7 @@ class BossQueue implements JobQueue {
   }
 
   async done(job: Job, transaction?: Knex.Transaction): Promise<void> {
-    const within = transaction && { db: fromKnex(transaction) };
+    const within = { db: preparing(transaction ?? this.#parts.database) };
     await (await this.#started()).deleteJob(job.queue, attemptOf(job), within);
   }
 
@@ -210,9 +213,10 @@ class BossQueue implements JobQueue {
   /** Of a connection that this host does not have, only what was added since it looked which ones wait. */
   async #fetch(queue: QueueName, limit: number, isMine: TakeRequest['isMine']): Promise<readonly Fetched[]> {
     const boss = await this.#started();
-    const { rows } = await this.#parts.database.raw<{ rows: { connection: string }[] }>(waitingSql, [queue]);
+    const { database } = this.#parts;
+    const { rows } = await prepared<{ connection: string }>(database, waitingSql, [queue]);
     const ignoreGroups = rows.map(({ connection }) => connection).filter((name) => !isMine(name));
-    return boss.fetch<unknown>(queue, { batchSize: limit, ignoreGroups });
+    return boss.fetch<unknown>(queue, { batchSize: limit, ignoreGroups, db: preparing(database) });
   }
 
   /** Leaves a job to other hosts: to those that have its connection, or to those whose version can read it. */

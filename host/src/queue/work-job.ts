@@ -47,8 +47,19 @@ const whileBusyMs = 3_000;
 // Whatever ends one host after another at the same place must not go on to the next.
 const mostHostsEnded = 3;
 
-/** How a job is worked off; rejects with why it could not be. */
-type Work = (parts: WorkParts, job: Job, connection: ConnectionConfig, stop: StopSignals) => Promise<void>;
+/** How a job is worked off; resolves with whether it ended with its run, rejects with why it could not be worked off. */
+type Work = (parts: WorkParts, job: Job, connection: ConnectionConfig, stop: StopSignals) => Promise<boolean>;
+
+/** Ends a job in the transaction that records its run's end, so that there is never one of them alone. */
+function endingWith(end: NonNullable<RunRequest['endsWith']>) {
+  let hasEnded = false;
+  const endsWith: typeof end = async (summary, transaction) => {
+    await end(summary, transaction);
+    hasEnded = true;
+  };
+  // Of a run that ended without a row nothing was recorded.
+  return { endsWith, hasEnded: (): boolean => hasEnded };
+}
 
 /** The source wants a pause; the run may have ended before it began, and nothing been written of it. */
 async function keepOff({ dueRuns }: WorkParts, { connection, error }: RunSummary): Promise<void> {
@@ -69,14 +80,19 @@ async function endsHosts(
 }
 
 const workDue: Work = async (parts, job, connection, stop) => {
-  const { service, dueRuns } = parts;
+  const { service, dueRuns, queue } = parts;
   const { name, intervalSeconds } = connection;
-  if (await endsHosts(parts, job, name)) return dueRuns.putOff(name, intervalSeconds * 1000);
+  if (await endsHosts(parts, job, name)) {
+    await dueRuns.putOff(name, intervalSeconds * 1000);
+    return false;
+  }
+  const { endsWith, hasEnded } = endingWith((_, transaction) => queue.done(job, transaction));
   try {
-    const request = { trigger: 'schedule', onlyIfDue: true, jobId: job.id, ...stop } as const;
+    const request = { trigger: 'schedule', onlyIfDue: true, jobId: job.id, endsWith, ...stop } as const;
     await keepOff(parts, await service.execute(connection, request));
+    return hasEnded();
   } catch (error) {
-    if (error instanceof NotDue) return;
+    if (error instanceof NotDue) return false;
     const isBusy = error instanceof AlreadyRunning;
     // It is due when it is resumed: while it is paused nobody looks at when.
     const afterMs = error instanceof ConnectionPaused ? 0 : isBusy ? whileBusyMs : lookAgainMs;
@@ -87,10 +103,15 @@ const workDue: Work = async (parts, job, connection, stop) => {
 
 const workBackfill: Work = async (parts, job, connection, { signal, drain }) => {
   const { name, intervalSeconds } = connection;
-  if (await endsHosts(parts, job, name)) return parts.backfills.putOff(name, intervalSeconds * 1000);
+  if (await endsHosts(parts, job, name)) {
+    await parts.backfills.putOff(name, intervalSeconds * 1000);
+    return false;
+  }
+  const { endsWith, hasEnded } = endingWith((_, transaction) => parts.queue.done(job, transaction));
   const chunk = AbortSignal.any([drain, AbortSignal.timeout(backfillChunkMs)]);
-  const request = { trigger: 'backfill', jobId: job.id, signal, drain: chunk } as const;
+  const request = { trigger: 'backfill', jobId: job.id, endsWith, signal, drain: chunk } as const;
   await keepOff(parts, await parts.service.execute(connection, request));
+  return hasEnded();
 };
 
 /** In words that a caller of the API may read: what a database says of itself stays in the log. */
@@ -122,18 +143,13 @@ interface AskedWork {
 }
 
 function requestOf({ runs, queue }: WorkParts, { job, asked, stop }: AskedWork) {
-  return {
-    trigger: 'person',
-    jobId: job.id,
-    ...asked,
-    ...stop,
-    // Of the end of the run and that of its job there is never one alone.
-    async endsWith({ status }, transaction) {
-      if (status !== 'interrupted' || !stop.drain.aborted) return queue.done(job, transaction);
-      await runs.askAgain(asked.runId, transaction);
-      await queue.giveBack(job, 0, transaction);
-    },
-  } as const satisfies RunRequest;
+  const { endsWith, hasEnded } = endingWith(async ({ status }, transaction) => {
+    if (status !== 'interrupted' || !stop.drain.aborted) return queue.done(job, transaction);
+    await runs.askAgain(asked.runId, transaction);
+    await queue.giveBack(job, 0, transaction);
+  });
+  const request = { trigger: 'person', jobId: job.id, ...asked, ...stop, endsWith } as const;
+  return { request: request satisfies RunRequest, hasEnded };
 }
 
 /** Whether the job is still what the run goes on with. */
@@ -141,14 +157,19 @@ const isToGoOn = (error: unknown): boolean =>
   error instanceof AlreadyRunning || error instanceof Fenced || isUnreachable(error);
 
 /** A run that a person asked for has its row, and a person looks at it. */
-async function workAsked(parts: WorkParts, connection: ConnectionConfig, work: AskedWork): Promise<void> {
+async function workAsked(parts: WorkParts, connection: ConnectionConfig, work: AskedWork): Promise<boolean> {
   const { service, runs } = parts;
   const { runId } = work.asked;
-  if (!(await isToBegin(parts, runId))) return;
-  if (await endsHosts(parts, work.job, connection.name)) return runs.refuse(runId, endedHosts);
+  if (!(await isToBegin(parts, runId))) return false;
+  if (await endsHosts(parts, work.job, connection.name)) {
+    await runs.refuse(runId, endedHosts);
+    return false;
+  }
+  const { request, hasEnded } = requestOf(parts, work);
   try {
-    const { error } = await service.execute(connection, requestOf(parts, work));
+    const { error } = await service.execute(connection, request);
     if (error) await runs.refuse(runId, error);
+    return hasEnded();
   } catch (error) {
     if (!isToGoOn(error)) await runs.refuse(runId, refusalOf(error));
     throw error;
@@ -176,15 +197,17 @@ export async function beginAsked(
   const wish = { id: randomUUID(), connection: name, reason: 'asked', asked } as const;
   const job: Job = { ...wish, queue: 'run', hostsEnded: 0, retryCount: 0 };
   await queue.ready();
+  const { request, hasEnded } = requestOf(parts, { job, asked, stop });
   const { finished } = await service.begin(connection, {
-    ...requestOf(parts, { job, asked, stop }),
+    ...request,
     async beginsWith(transaction) {
       if (!(await queue.addTaken(wish, transaction))) throw alreadyRunning(name);
     },
   });
-  const work = async (): Promise<void> => {
+  const work = async (): Promise<boolean> => {
     try {
       await finished;
+      return hasEnded();
     } catch (error) {
       if (!isToGoOn(error)) await runs.refuse(asked.runId, refusalOf(error));
       throw error;
@@ -213,15 +236,16 @@ async function settle({ queue, log }: WorkParts, job: Job, why: unknown): Promis
 }
 
 /** Ends the job once what was done with it is over. Never rejects. */
-async function endJob(parts: WorkParts, job: Job, work: Promise<void>): Promise<void> {
+async function endJob(parts: WorkParts, job: Job, work: Promise<boolean>): Promise<void> {
+  let hasEnded = false;
   let why: unknown;
   try {
-    await work;
+    hasEnded = await work;
   } catch (error) {
     why = error;
     logWhy(parts, job.connection, error);
   }
-  await settle(parts, job, why);
+  if (!hasEnded) await settle(parts, job, why);
   parts.reach?.('job-done');
 }
 

@@ -41,7 +41,7 @@ export class Worker {
   readonly #stop: StopSignals;
   readonly #onRoom: () => void;
   readonly #connections: ReadonlyMap<string, ConnectionConfig>;
-  readonly #names: readonly string[];
+  readonly #isMine = (name: string): boolean => this.#connections.has(name);
   readonly #working = new Map<Job, Promise<void>>();
   // Begun without waiting for room, so they take none.
   readonly #besides = new Set<Job>();
@@ -55,7 +55,6 @@ export class Worker {
     this.#stop = stop;
     this.#onRoom = onRoom;
     this.#connections = new Map(parts.connections.map((connection) => [connection.name, connection]));
-    this.#names = [...this.#connections.keys()];
   }
 
   /** Looks once for what there is to do; rejects when the database is away. */
@@ -102,7 +101,7 @@ export class Worker {
 
   async #addDue(): Promise<number> {
     const { dueRuns, queue, reach } = this.#parts;
-    const due = await dueRuns.take(this.#names, mostDueAtOnce);
+    const due = await dueRuns.take(this.#isMine, mostDueAtOnce);
     if (due.length === 0) return 0;
     reach?.('before-enqueue');
     const added = await queue.add('run', due);
@@ -131,8 +130,7 @@ export class Worker {
   async #take(queueName: QueueName, limit: number): Promise<number> {
     if (this.#stop.drain.aborted) return 0;
     const { queue } = this.#parts;
-    const isMine = (name: string): boolean => this.#connections.has(name);
-    const jobs = await queue.take(queueName, { limit, isMine });
+    const jobs = await queue.take(queueName, { limit, isMine: this.#isMine });
     for (const job of jobs) {
       const connection = this.#connections.get(job.connection);
       if (connection) this.#begin(job, connection);

@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto';
+import type { RunSummary } from '@on-the-way/core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createOtherHost, type OtherHost } from '../../test/other-host.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/postgres.ts';
 import { openDatabase, type Database } from './database.ts';
 import { Fenced, underFence } from './fence.ts';
 import { migrate } from './migrate.ts';
+import { createRunEndStore } from './run-end.ts';
 
 let made: TestDatabase;
 let database: Database;
@@ -137,4 +140,68 @@ test('a change of hands waits for a write that has begun under the fence', async
     void reaping;
   });
   await expect.poll(() => over).toBe(true);
+});
+
+const beginning = (runId: string) => ({
+  run: () => ({ runId, trigger: 'schedule', startedAt: Date.now(), dayStartedAt: 0 }) as const,
+});
+
+const statusOf = async (runId: string): Promise<string | undefined> => {
+  const sql = 'select status from app.run where run_id = ?';
+  return (await database.raw<{ rows: { status: string }[] }>(sql, [runId])).rows[0]?.status;
+};
+
+const theirEnds = () =>
+  createRunEndStore({
+    database,
+    clean: (text) => text,
+    random: () => 0,
+    teller: { isWanted: false, host: 'test', simulated: true },
+  });
+
+function succeeded(connection: string, runId: string): RunSummary {
+  const nothing = { slicesPlanned: 0, datasets: {}, requests: 0, startedAt: 0, finishedAt: 0 };
+  return { runId, connection, status: 'succeeded', ...nothing };
+}
+
+test('a run begins with its claim: one that has ended already, or whose beginning fails, leaves the connection free', async () => {
+  const [host, other] = [openHost(), openHost()];
+  const runId = randomUUID();
+  const claim = await host.claims.take('h', { waitMs: 0, runId, begins: beginning(runId) });
+  expect(await statusOf(runId)).toBe('running');
+  expect(await other.claims.take('h', { waitMs: 0, begins: beginning(randomUUID()) })).toBeUndefined();
+  if (claim) await theirEnds().record({ summary: succeeded('h', runId), elapsedMs: 0 }, claim);
+  await expect(other.claims.take('h', { waitMs: 0, runId, begins: beginning(runId) })).rejects.toThrow(
+    Fenced,
+  );
+  expect(await statusOf(runId)).toBe('succeeded');
+  const next = randomUUID();
+  const beside = () => Promise.reject(new Error('no place in the queue'));
+  const failing = { waitMs: 0, begins: { ...beginning(next), beside } };
+  await expect(other.claims.take('h', failing)).rejects.toThrow('no place in the queue');
+  expect(await statusOf(next)).toBeUndefined();
+  expect(await host.claims.held(['h'])).toEqual(new Set());
+});
+
+test('the end of a run frees its connection in one commit, or nothing of it is there', async () => {
+  const host = openHost();
+  const runId = randomUUID();
+  const claim = await host.claims.take('i', { waitMs: 0, runId, begins: beginning(runId) });
+  if (!claim) throw new Error('Expected a claim');
+  const end = { summary: succeeded('i', runId), elapsedMs: 0 };
+  const beside = async (): Promise<void> => {
+    // Nobody sees it as free before the end is there for all.
+    expect(await host.claims.held(['i'])).toEqual(new Set(['i']));
+    throw new Error('the job is gone');
+  };
+  await expect(theirEnds().record({ ...end, beside }, claim)).rejects.toThrow('the job is gone');
+  expect([await statusOf(runId), await host.claims.held(['i'])]).toEqual(['running', new Set(['i'])]);
+  await theirEnds().record(end, claim);
+  expect([await statusOf(runId), await host.claims.held(['i'])]).toEqual(['succeeded', new Set()]);
+  const next = await openHost().claims.take('i', { waitMs: 0 });
+  // What is released late lets nobody else's go.
+  await claim.release();
+  expect(await host.claims.held(['i'])).toEqual(new Set(['i']));
+  await expect(theirEnds().record(end, claim)).rejects.toThrow(Fenced);
+  expect(next?.epoch).toBe(claim.epoch + 1);
 });

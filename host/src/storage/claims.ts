@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from './database.ts';
-import type { Fence } from './fence.ts';
+import type { Knex } from 'knex';
+import { prepared, type Database } from './database.ts';
+import { fenced, type Fence } from './fence.ts';
 import type { HostRegistry } from './hosts.ts';
 import { hasNoSessionSql } from './reap-hosts.ts';
+import { beginning, type NewRun } from './run-begin.ts';
 
 /** A connection that this host has, and no other. */
 export interface Claim extends Fence {
@@ -11,6 +13,16 @@ export interface Claim extends Fence {
   readonly lost: AbortSignal;
   /** Lets others have it. Never rejects for a claim that was lost. */
   release(): Promise<void>;
+  /** To be called once a transaction has let go of it (`underLastFence`): there is nothing to release any more. */
+  wasReleased(): void;
+}
+
+/** What begins as the connection is taken: there is never one of the two alone. */
+export interface Begins {
+  /** Asked for at each try, since there may be a wait before one that succeeds. */
+  readonly run: () => NewRun;
+  /** Done in the same transaction. */
+  readonly beside?: ((transaction: Knex.Transaction) => Promise<void>) | undefined;
 }
 
 /** How a connection is taken. */
@@ -22,6 +34,7 @@ export interface ClaimRequest {
   /** What the connection is held for, so that whoever takes it over can tell. */
   readonly runId?: string;
   readonly jobId?: string;
+  readonly begins?: Begins;
 }
 
 /** Who has which connection: one at most, over all hosts of a database. */
@@ -29,6 +42,8 @@ export interface ClaimStore {
   /**
    * Takes the connection; undefined when another one has it. One whose process has ended is taken over, within some
    * three seconds of its end.
+   *
+   * @throws Fenced for a run that has ended already, and so cannot begin.
    */
   take(connection: string, request: ClaimRequest): Promise<Claim | undefined>;
   /** Those of these connections that somebody has; all that somebody has where none are given. */
@@ -46,7 +61,34 @@ const takeSql = `
   on conflict (connection) do update set epoch = claim.epoch + 1, host_id = excluded.host_id, run_id = excluded.run_id,
     job_id = excluded.job_id, claimed_at = now()
   where claim.host_id is null or claim.host_id = excluded.host_id
-  returning epoch::int as epoch`;
+  returning connection, epoch, host_id`;
+
+interface Taken {
+  readonly epoch: number;
+  /** False where there is a run to begin, and it has ended already. */
+  readonly hasBegun: boolean;
+}
+
+/** One statement is one round trip, and a commit by itself. */
+async function takeAs(
+  database: Database,
+  [connection, hostId]: readonly [connection: string, hostId: string],
+  { runId, jobId, begins }: ClaimRequest,
+): Promise<Taken | undefined> {
+  const run = begins && beginning(begins.run());
+  const sql = `with claim as (${takeSql})${run ? `, ${run.sql}` : ''}
+    select epoch::int as epoch, ${run ? 'exists (select from begun)' : 'true'} as "hasBegun" from claim`;
+  const values = [connection, hostId, runId ?? null, jobId ?? null, ...(run?.values ?? [])];
+  const take = async (on: Knex): Promise<Taken | undefined> =>
+    (await prepared<Taken>(on, sql, values)).rows[0];
+  const { beside } = begins ?? {};
+  if (!beside) return take(database);
+  return database.transaction(async (transaction) => {
+    const taken = await take(transaction);
+    if (taken?.hasBegun === true) await beside(transaction);
+    return taken;
+  });
+}
 
 const releaseSql = `
   update app.connection_claim set host_id = null where connection = ? and epoch = ? and host_id = ?`;
@@ -89,33 +131,33 @@ class OwnClaims {
     }
   }
 
-  async #takeAs(
-    hostId: string,
-    connection: string,
-    { runId, jobId }: ClaimRequest,
-  ): Promise<Claim | undefined> {
-    const { rows } = await this.#database.raw<{ rows: { epoch: number }[] }>(takeSql, [
-      connection,
-      hostId,
-      runId ?? null,
-      jobId ?? null,
-    ] as string[]);
-    const epoch = rows[0]?.epoch;
-    if (epoch === undefined) return undefined;
+  async #takeAs(hostId: string, connection: string, request: ClaimRequest): Promise<Claim | undefined> {
+    const taken = await takeAs(this.#database, [connection, hostId], request);
+    if (!taken) return undefined;
     const lost = new AbortController();
     this.#mine.set(connection, lost);
-    const fence = { connection, epoch, hostId };
-    return { ...fence, lost: lost.signal, release: () => this.#release(fence, lost) };
+    const fence = { connection, epoch: taken.epoch, hostId };
+    const claim = {
+      ...fence,
+      lost: lost.signal,
+      release: () => this.#release(fence, lost),
+      wasReleased: () => this.#letGo(connection, lost),
+    };
+    if (taken.hasBegun) return claim;
+    await claim.release();
+    throw fenced(fence);
+  }
+
+  #letGo(connection: string, lost: AbortController): void {
+    if (this.#mine.get(connection) === lost) this.#mine.delete(connection);
   }
 
   async #release(fence: Fence & { readonly hostId: string }, lost: AbortController): Promise<void> {
     const { connection, epoch, hostId } = fence;
-    const letGo = (): void => {
-      if (this.#mine.get(connection) === lost) this.#mine.delete(connection);
-    };
+    if (this.#mine.get(connection) !== lost) return;
     try {
-      await this.#database.raw(releaseSql, [connection, epoch, hostId]);
-      letGo();
+      await prepared(this.#database, releaseSql, [connection, epoch, hostId]);
+      this.#letGo(connection, lost);
     } catch {
       // With the database away it is ours until the database is back; a host that ends lets go of all it has.
       const again = setTimeout(() => void this.#release(fence, lost), releaseAgainMs);

@@ -1,6 +1,6 @@
 import type { Failure, RunSummary } from '@on-the-way/core';
 import type { DatasetInfo, Day } from '@on-the-way/sdk';
-import type { Database } from './database.ts';
+import { prepared, type Database } from './database.ts';
 import { underFence, type Fence } from './fence.ts';
 
 /** A connection's health as it is reported. */
@@ -101,22 +101,28 @@ const unknown: ConnectionState = {
   hostId: null,
 };
 
-/** One query whatever their number. A job may wait a minute for a host to begin it (due-runs.ts), and is due all the same. */
+/** A job may wait a minute for a host to begin it (due-runs.ts), and is due all the same. */
 const statesSql = `
   select state.connection, backfill_from::text as "backfillFrom", not_before as "notBefore", datasets,
     last_change as "lastChange", last_pass_at as "lastPassAt", signed_in_at as "signedInAt", paused_at as "pausedAt",
     login_not_before as "loginNotBefore", next_run_at as "nextRunAt",
     coalesce(next_run_at > now() + interval '1 minute', false) as "isPutOff", claim.host_id as "hostId"
-  from app.connection_state as state left join app.connection_claim as claim using (connection)
-  where state.connection = any(?)`;
+  from app.connection_state as state left join app.connection_claim as claim using (connection)`;
 
 async function readStates(
   database: Database,
   connections: readonly string[],
 ): Promise<ReadonlyMap<string, ConnectionState>> {
-  const { rows } = await database.raw<{ rows: ({ readonly connection: string } & ConnectionState)[] }>(
-    statesSql,
-    [[...connections]],
+  const [first] = connections;
+  // Each run reads one; of many it is one query whatever their number.
+  const [where, value] =
+    connections.length === 1
+      ? ['state.connection = ?', first]
+      : ['state.connection = any(?)', [...connections]];
+  const { rows } = await prepared<{ readonly connection: string } & ConnectionState>(
+    database,
+    `${statesSql} where ${where}`,
+    [value],
   );
   return new Map(rows.map(({ connection, ...state }) => [connection, state]));
 }
@@ -161,7 +167,8 @@ async function countRun(
 ): Promise<void> {
   const ok = wentWell(summary);
   const reason = reasonOf(summary, clean);
-  await database.raw(
+  await prepared(
+    database,
     `update app.connector_health set last_run_at = ?::timestamptz, last_status = ?, success_count = success_count + ?,
        failure_count = failure_count + ?, last_error_code = ?, last_error_message = ?, updated_at = now()
      where connection = ?`,
@@ -173,7 +180,7 @@ async function countRun(
       reason.code,
       reason.message,
       summary.connection,
-    ] as string[],
+    ],
   );
 }
 
@@ -185,8 +192,10 @@ async function keepPause(
   // Nothing was learned of how the source takes questions.
   if (error?.refusedSignIn === true) return undefined;
   if (error?.code !== 'rate_limited') {
-    await database.raw(
-      `update app.connection_state set not_before = null, pause_ms = null where connection = ?`,
+    await prepared(
+      database,
+      `update app.connection_state set not_before = null, pause_ms = null
+       where connection = ? and (not_before is not null or pause_ms is not null)`,
       [connection],
     );
     return undefined;
@@ -284,9 +293,10 @@ export function createConnectionStore(database: Database, clean: (text: string) 
       );
     },
     async rememberPass(connection, { change, at }) {
-      await database.raw(
+      await prepared(
+        database,
         `update app.connection_state set last_change = ?, last_pass_at = ?::timestamptz where connection = ?`,
-        [change, new Date(at).toISOString(), connection] as string[],
+        [change, new Date(at).toISOString(), connection],
       );
     },
     async finish(summary) {

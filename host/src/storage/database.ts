@@ -47,6 +47,26 @@ export function openDatabase(url: string, timeZone: string): Database {
   });
 }
 
+// A session keeps each statement that was prepared in it: whoever makes up statements as it goes makes too many.
+const mostPrepared = 200;
+const preparedNames = new Map<string, string>();
+
+/**
+ * A statement that is parsed and planned once a session, not at each use: for those of every run, which take longer to plan
+ * than to execute. Not for what is planned by its values, such as conditions that a null turns off.
+ */
+export async function prepared<T>(
+  on: Knex,
+  sql: string,
+  values: readonly unknown[],
+): Promise<{ readonly rows: T[]; readonly rowCount: number }> {
+  if (!preparedNames.has(sql) && preparedNames.size < mostPrepared)
+    preparedNames.set(sql, `otw_${preparedNames.size}`);
+  const name = preparedNames.get(sql);
+  const statement = on.raw<{ rows: T[]; rowCount: number }>(sql, [...values] as string[]);
+  return name === undefined ? statement : statement.options({ name });
+}
+
 /** How many sessions of the pool are at work and idle, and how many callers wait for one. */
 export function poolOf(database: Database): Readonly<Record<'used' | 'idle' | 'waiting', number>> {
   // knex says nothing of the type of its pool, which is tarn's.

@@ -26,11 +26,11 @@ export interface DueRuns {
   /** Those of these connections that were refused, or wanted a person, when they last ran. */
   refused(connections: readonly string[]): Promise<ReadonlySet<string>>;
   /**
-   * Takes up to `limit` of those connections that are due; of two hosts that ask, one gets a connection. Each is
+   * Takes up to `limit` of this host's connections that are due; of two hosts that ask, one gets a connection. Each is
    * due again in a minute unless its run says otherwise, so that a job that is lost does not matter; one that has a job
    * still, to which none can be added, in three seconds.
    */
-  take(connections: readonly string[], limit: number): Promise<readonly DueRun[]>;
+  take(isMine: (connection: string) => boolean, limit: number): Promise<readonly DueRun[]>;
   /** Makes a connection due so many milliseconds from now, or when it is due anyway if that is sooner. */
   bringForward(connection: string, afterMs: number): Promise<void>;
   /** Makes a connection due no sooner than so many milliseconds from now. */
@@ -75,6 +75,16 @@ const gotOnSql = `
 
 // Each statement is short, also where hosts start together with very many connections.
 const plannedAtOnce = 2_000;
+const dueAtOnce = 1_000;
+
+/*
+ * A host has as many connections as are configured, and sends the names of those alone that are due. Read in the order in
+ * which they are due, a page at a time: what is due at the front may be other hosts', or nobody's.
+ */
+const dueSql = `
+  select connection, next_run_at::text as at from app.connection_state
+  where next_run_at <= now() and paused_at is null and (?::text is null or (next_run_at, connection) > (?::timestamptz, ?))
+  order by next_run_at, connection limit ${dueAtOnce}`;
 
 const takeSql = `
   with due as (
@@ -86,6 +96,24 @@ const takeSql = `
     then interval '3 seconds' else interval '1 minute' end
   from due where state.connection = due.connection
   returning state.connection, due.due_reason as reason`;
+
+/** Some more than are wanted, since other hosts take of the same ones meanwhile. */
+async function dueOf(
+  database: Database,
+  isMine: (connection: string) => boolean,
+  limit: number,
+): Promise<readonly string[]> {
+  const mine: string[] = [];
+  let last: { readonly connection: string; readonly at: string } | undefined;
+  while (mine.length < 2 * limit) {
+    const after = [last?.at ?? null, last?.at ?? null, last?.connection ?? ''] as string[];
+    const { rows } = await database.raw<{ rows: { connection: string; at: string }[] }>(dueSql, after);
+    mine.push(...rows.map(({ connection }) => connection).filter(isMine));
+    last = rows.at(-1);
+    if (rows.length < dueAtOnce) break;
+  }
+  return mine;
+}
 
 /** Makes it. */
 export function createDueRuns(database: Database): DueRuns {
@@ -109,12 +137,11 @@ export function createDueRuns(database: Database): DueRuns {
       );
       return new Set(rows.map(({ connection }) => connection));
     },
-    async take(connections, limit) {
-      const { rows } = await database.raw<{ rows: DueRun[] }>(takeSql, [
-        connections,
-        limit,
-      ] as unknown as string[]);
-      return rows;
+    async take(isMine, limit) {
+      const names = await dueOf(database, isMine, limit);
+      if (names.length === 0) return [];
+      const values = [names, limit] as unknown as string[];
+      return (await database.raw<{ rows: DueRun[] }>(takeSql, values)).rows;
     },
     async gotOn(connection, count) {
       const values = [connection, count, connection];

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import type { Database } from './database.ts';
+import { prepared, type Database } from './database.ts';
 
 /** Proof of having a connection: what is written under it is refused once another host has taken the connection. */
 export interface Fence {
@@ -46,12 +46,45 @@ export async function underFence<T>(
   fence: Fence,
   work: (transaction: Knex.Transaction) => Promise<T>,
 ): Promise<T> {
+  // Shared with our own writes, and in the way of whoever takes the connection over until they are committed.
+  return holding('select from app.connection_claim where connection = ? and epoch = ? for share', {
+    database,
+    fence,
+    work,
+  });
+}
+
+/**
+ * The same for the last work under a fence: once it is committed, and not before, the connection is free.
+ *
+ * @throws Fenced when another host has the connection already.
+ */
+export async function underLastFence<T>(
+  database: Database,
+  fence: Fence,
+  work: (transaction: Knex.Transaction) => Promise<T>,
+): Promise<T> {
+  // Locks the row as well: whoever wants the connection, or wants to take it over, waits for the end of this.
+  return holding(
+    'update app.connection_claim set host_id = null where connection = ? and epoch = ? returning epoch',
+    { database, fence, work },
+  );
+}
+
+async function holding<T>(
+  sql: string,
+  {
+    database,
+    fence,
+    work,
+  }: {
+    readonly database: Database;
+    readonly fence: Fence;
+    readonly work: (transaction: Knex.Transaction) => Promise<T>;
+  },
+): Promise<T> {
   return database.transaction(async (transaction) => {
-    // Shared with our own writes, and in the way of whoever takes the connection over until they are committed.
-    const { rows } = await transaction.raw<{ rows: unknown[] }>(
-      'select from app.connection_claim where connection = ? and epoch = ? for share',
-      [fence.connection, fence.epoch],
-    );
+    const { rows } = await prepared(transaction, sql, [fence.connection, fence.epoch]);
     if (rows.length === 0) throw fenced(fence);
     return work(transaction);
   });

@@ -3,8 +3,9 @@ import type { Knex } from 'knex';
 import { brokenCodes, nextRunAfter } from '../next-run.ts';
 import { noteState, type Teller } from '../notify/note-state.ts';
 import { createConnectionStore } from './connections.ts';
-import type { Database } from './database.ts';
-import { underFence, type Fence } from './fence.ts';
+import { prepared, type Database } from './database.ts';
+import type { Claim } from './claims.ts';
+import { underLastFence } from './fence.ts';
 import { finishRun } from './runs.ts';
 import { createSignInPauses } from './sign-in-pauses.ts';
 import { settleSliceLetters } from './slice-letters.ts';
@@ -28,12 +29,15 @@ interface RunEnd {
 export interface RunEndStore {
   /**
    * Everything that a run's end changes, or nothing: its row, the connection's health and pauses, letters of days that
-   * have an answer by now, when it is due, the job of a run that was asked for.
+   * have an answer by now, when it is due, its job, and its claim: the connection is free then.
    * Resolves with how long the source is left alone, in milliseconds, if it is.
    *
    * @throws Fenced when another host has the connection by now.
    */
-  record(end: RunEnd, claim: Fence): Promise<number | undefined>;
+  record(
+    end: RunEnd,
+    claim: Pick<Claim, 'connection' | 'epoch' | 'wasReleased'>,
+  ): Promise<number | undefined>;
 }
 
 /** What the store is made of. */
@@ -77,7 +81,8 @@ async function moveNextRun(
   const broken = await brokenRuns(transaction, summary);
   const ended = { summary, intervalSeconds, elapsedMs, pauseMs, brokenRuns: broken, random };
   const { afterMs, reason } = nextRunAfter(ended);
-  await transaction.raw(
+  await prepared(
+    transaction,
     `update app.connection_state set next_run_at = now() + ? * interval '1 millisecond', due_reason = ?
      where connection = ?`,
     [Math.round(afterMs), reason, connection],
@@ -96,8 +101,8 @@ async function pauseSignIns(
 /** Makes the store. */
 export function createRunEndStore({ database, clean, random, teller }: RunEndParts): RunEndStore {
   return {
-    record: (end, claim) =>
-      underFence(database, claim, async (transaction) => {
+    async record(end, claim) {
+      const pauseMs = await underLastFence(database, claim, async (transaction) => {
         const { summary, pass } = end;
         await settleSliceLetters(transaction, summary.connection);
         await finishRun(transaction, summary, clean);
@@ -113,6 +118,9 @@ export function createRunEndStore({ database, clean, random, teller }: RunEndPar
           ]);
         await noteState(transaction, { summary, ofEverything: end.intervalSeconds !== undefined }, teller);
         return pauseMs;
-      }),
+      });
+      claim.wasReleased();
+      return pauseMs;
+    },
   };
 }

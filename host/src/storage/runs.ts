@@ -1,11 +1,7 @@
 import type { DatasetCounts, Failure, RunStatus, RunSummary } from '@on-the-way/core';
 import type { Knex } from 'knex';
-import type { Database } from './database.ts';
-import { fenced } from './fence.ts';
-import type { Claim } from './claims.ts';
-
-/** Who started a run. */
-export type Trigger = 'schedule' | 'person' | 'backfill';
+import { prepared, type Database } from './database.ts';
+import type { Trigger } from './run-begin.ts';
 
 /** A run as it is listed. */
 export interface StoredRun {
@@ -37,16 +33,6 @@ interface RunFilter {
   readonly before?: { readonly startedAt: string; readonly runId: string };
 }
 
-/** A run that begins. Instants are milliseconds since 1970. */
-interface NewRun {
-  readonly runId: string;
-  readonly connection: string;
-  readonly trigger: Trigger;
-  readonly startedAt: number;
-  /** When the day of `startedAt` began where the connection is. */
-  readonly dayStartedAt: number;
-}
-
 /** A run that no host has. */
 interface UnheldRun {
   readonly runId: string;
@@ -55,15 +41,6 @@ interface UnheldRun {
 
 /** Runs in app.run. */
 export interface RunStore {
-  /**
-   * Marks what an earlier host left running as interrupted, then adds the new run, or begins the one that was asked for;
-   * `work` is done in the same transaction.
-   */
-  begin(
-    run: NewRun,
-    claim: Pick<Claim, 'connection' | 'epoch' | 'hostId'>,
-    work?: (transaction: Knex.Transaction) => Promise<void>,
-  ): Promise<void>;
   /** Adds a run that a person asked for and that another host will begin; `work` adds it to the queue, in one transaction. */
   ask(
     run: { runId: string; connection: string },
@@ -94,48 +71,7 @@ const heldSql = `exists (
   select from app.connection_claim as claim
   where claim.connection = run.connection and claim.epoch = run.epoch and claim.host_id is not null)`;
 
-/*
- * One statement is one round trip, and a transaction by itself. Fenced as by underFence. A run that a person asked for,
- * and whose host ended, goes on under its id; so does one whose end could not be written.
- */
-const beginSql = `
-  with held as (
-    select connection from app.connection_claim where connection = ? and epoch = ? for share),
-  ended as (
-    update app.run set status = 'interrupted', finished_at = ?::timestamptz, error_code = 'host_ended',
-      error_message = 'The host ended before the run did'
-    where connection = (select connection from held) and status = 'running' and run_id <> ?::uuid)
-  insert into app.run (run_id, connection, trigger, status, started_at, host_id, epoch)
-  select ?::uuid, connection, ?, 'running', ?::timestamptz, ?::uuid, ?::bigint from held
-  on conflict (run_id) do update set status = 'running', started_at = excluded.started_at, host_id = excluded.host_id,
-    epoch = excluded.epoch, finished_at = null, error_code = null, error_message = null,
-    requests_before = case when app.run.started_at < ?::timestamptz then app.run.requests else app.run.requests_before end
-  where app.run.status in ('queued', 'running')
-    or (app.run.status = 'interrupted' and app.run.error_code = 'host_ended')`;
-
-async function beginRun(
-  database: Knex,
-  { runId, connection, trigger, startedAt, dayStartedAt }: NewRun,
-  claim: Parameters<RunStore['begin']>[1],
-): Promise<void> {
-  const when = new Date(startedAt).toISOString();
-  const { hostId, epoch } = claim;
-  const { rowCount } = await database.raw<{ rowCount: number }>(beginSql, [
-    connection,
-    epoch,
-    when,
-    runId,
-    runId,
-    trigger,
-    when,
-    hostId,
-    epoch,
-    new Date(dayStartedAt).toISOString(),
-  ]);
-  if (rowCount !== 1) throw fenced({ connection, epoch });
-}
-
-// A run that begins has its claim before its row, and one that ends its end before it lets go.
+// A run begins with its claim, and ends as it lets go of it.
 const unheldSql = `
   select run_id as "runId", status from app.run as run
   where status = 'queued' or (status = 'running' and epoch is not null and not ${heldSql})`;
@@ -157,7 +93,8 @@ export async function finishRun(
   clean: (text: string) => string,
 ): Promise<void> {
   const { error } = summary;
-  await transaction.raw(
+  await prepared(
+    transaction,
     `update app.run set status = ?, finished_at = ?::timestamptz, slices_planned = ?, datasets = ?::json,
        requests = requests + ?, skipped = ?, error_code = ?, error_message = ? where run_id = ?`,
     [
@@ -170,7 +107,7 @@ export async function finishRun(
       error?.code ?? null,
       error ? clean(error.message) : null,
       summary.runId,
-    ] as string[],
+    ],
   );
 }
 
@@ -201,13 +138,6 @@ export function createRunStore(database: Database, clean: (text: string) => stri
     return (await database.raw<{ rows: StoredRun[] }>(sql, [...values] as string[])).rows;
   };
   return {
-    begin: (run, claim, work) =>
-      work
-        ? database.transaction(async (transaction) => {
-            await beginRun(transaction, run, claim);
-            await work(transaction);
-          })
-        : beginRun(database, run, claim),
     ask: ({ runId, connection }, work) =>
       database.transaction(async (transaction) => {
         await transaction.raw(

@@ -1,6 +1,6 @@
 import type { Window } from '@on-the-way/sdk';
 import type { Knex } from 'knex';
-import type { Database } from './database.ts';
+import { prepared, type Database } from './database.ts';
 
 /** Days of a dataset that were asked for too often in vain, as they are set aside. */
 interface FruitlessSlice {
@@ -70,5 +70,5 @@ const settleSql = `
  * The ledger decides, whoever asked: a replay, a run by wish, a newer plugin.
  */
 export async function settleSliceLetters(database: Database, connection: string): Promise<void> {
-  await database.raw(settleSql, [connection]);
+  await prepared(database, settleSql, [connection]);
 }
