@@ -36,9 +36,11 @@ export function okDaysOf(
   entries: readonly LedgerEntry[],
 ): ReadonlySet<Day> {
   const watched = new Set(datasets.flatMap(({ name, watched: is }) => (is === true ? [name] : [])));
-  return new Set(
-    entries.flatMap(({ dataset, day, outcome }) => (outcome === 'ok' && watched.has(dataset) ? [day] : [])),
-  );
+  const days = new Set<Day>();
+  for (const { dataset, day, outcome } of entries) {
+    if (outcome === 'ok' && watched.has(dataset)) days.add(day);
+  }
+  return days;
 }
 
 /**
@@ -84,23 +86,22 @@ function absenceFrom({ reason, since, lastAskedAt }: NonNullable<QuietRow['silen
 }
 
 /**
- * Whether a dataset is lastingly absent: the connector says so, the newest days that were asked for were
+ * Whether a dataset is lastingly absent, by its newest days: the connector says so, the newest days that were asked for were
  * refused as not supported, or a device that works has had nothing of it for a fortnight. Silence speaks
  * for the days since it began alone: history before it may still be there.
  */
 export function absenceOf(
   dataset: DatasetInfo,
-  entries: readonly LedgerEntry[],
-  context: AbsenceContext,
+  { refused, silent }: QuietRow,
+  { okDays }: Pick<AbsenceContext, 'okDays'>,
 ): Absence | undefined {
   if (dataset.notSupported !== undefined) return { words: dataset.notSupported };
-  const { refused, silent } = rowOf(entries, context);
   if (!silent) return undefined;
   if (refused && refused.count >= (dataset.granularity === 'day' ? refusedDays : 1)) {
     return absenceFrom(refused);
   }
   if (dataset.watched !== true || dataset.granularity !== 'day') return undefined;
-  if (!context.okDays.has(silent.newest) || silent.count < silentDays) return undefined;
+  if (!okDays.has(silent.newest) || silent.count < silentDays) return undefined;
   const absence = absenceFrom(silent);
   return { ...absence, from: absence.since };
 }

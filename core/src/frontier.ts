@@ -66,24 +66,31 @@ interface Seen {
   readonly isSilent: boolean;
 }
 
+// What is read is looked at before it is planned from, and after.
+const seenBefore = new WeakMap<PlanInput, Seen[]>();
+
 function seenOf(input: PlanInput, okDays: ReadonlySet<Day>): Seen[] {
+  const before = seenBefore.get(input);
+  if (before) return before;
   const known = Map.groupBy(input.entries, ({ dataset }) => dataset);
   const frontiers = new Map(input.frontiers?.map((frontier) => [frontier.dataset, frontier]));
   const { signedInAt } = input;
-  return input.datasets.map((info) => {
+  const seen = input.datasets.map((info) => {
     const own = known.get(info.name) ?? [];
     const frontier = frontiers.get(info.name);
     const context = { okDays, hidden: frontier, ...(signedInAt !== undefined && { signedInAt }) };
-    const { runs, silent } = rowOf(own, context);
+    const row = rowOf(own, context);
     return {
       info,
       entries: new Map(own.map((entry) => [entry.day, entry])),
       frontier,
-      absence: absenceOf(info, own, context),
-      newest: info.notSupported === undefined ? runs[0]?.newest : undefined,
-      isSilent: silent !== undefined,
+      absence: absenceOf(info, row, context),
+      newest: info.notSupported === undefined ? row.runs[0]?.newest : undefined,
+      isSilent: row.silent !== undefined,
     };
   });
+  seenBefore.set(input, seen);
+  return seen;
 }
 
 /**

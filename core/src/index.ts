@@ -20,7 +20,7 @@ export { nextFrontiers } from './frontier.ts';
 export type { FrontierInput } from './frontier.ts';
 export { openConnector, parsePluginConfig } from './open-connector.ts';
 export type { OpenOptions } from './open-connector.ts';
-export { absenceOf, okDaysOf } from './absence.ts';
+export { absenceOf, okDaysOf, rowOf } from './absence.ts';
 export type { Absence } from './absence.ts';
 export { planSlices } from './plan-slices.ts';
 export type { Slice } from './plan-slices.ts';

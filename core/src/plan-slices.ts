@@ -1,5 +1,5 @@
 import { daysOf, spansOf, type DatasetInfo, type Day, type Window } from '@on-the-way/sdk';
-import { absenceOf, okDaysOf, type Absence, type AbsenceContext } from './absence.ts';
+import { absenceOf, okDaysOf, rowOf, type Absence, type AbsenceContext } from './absence.ts';
 import type { LedgerEntry } from './ports.ts';
 import { urgency, wantedDays, type PlanInput, type SliceReason, type WantedDay } from './wanted-days.ts';
 
@@ -53,7 +53,7 @@ function absenceFor(
   context: AbsenceContext,
 ): Absence | undefined {
   const wish = input.only !== undefined || input.onlyDatasets !== undefined;
-  return absenceOf(dataset, wish ? [] : entries, context);
+  return absenceOf(dataset, rowOf(wish ? [] : entries, context), context);
 }
 
 function slicesFor(

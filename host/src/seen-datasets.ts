@@ -2,6 +2,7 @@ import {
   absenceOf,
   okDaysOf,
   readForPlan,
+  rowOf,
   type Absence,
   type LedgerEntry,
   type PlanInput,
@@ -27,7 +28,7 @@ function seenDatasets({ datasets, entries, frontiers = [], signedInAt }: PlanInp
     const asked = own.filter(({ attempts }) => attempts > 0).toSorted((a, b) => (a.day < b.day ? 1 : -1));
     const hidden = frontiers.find(({ dataset }) => dataset === info.name);
     const context = { okDays, hidden, ...(signedInAt !== undefined && { signedInAt }) };
-    const absence = absenceOf(info, own, context);
+    const absence = absenceOf(info, rowOf(own, context), context);
     return { info, ...(asked[0] && { newest: asked[0] }), ...(absence && { absence }) };
   });
 }

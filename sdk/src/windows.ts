@@ -29,8 +29,17 @@ function toNumber(day: Day): number {
   );
 }
 
+// Plans write the same few days out thousands of times.
+const mostWritten = 20_000;
+const written = new Map<number, Day>();
+
 function toDay(number: number): Day {
-  return new Date(number * millisecondsADay).toISOString().slice(0, 10);
+  const known = written.get(number);
+  if (known !== undefined) return known;
+  const day = new Date(number * millisecondsADay).toISOString().slice(0, 10);
+  if (written.size >= mostWritten) written.clear();
+  written.set(number, day);
+  return day;
 }
 
 /** True for a real calendar day written `YYYY-MM-DD` (so not for 2026-02-30). */

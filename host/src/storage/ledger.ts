@@ -1,9 +1,10 @@
-import type { Frontier, Ledger, LedgerEntry, LedgerQuestion, Outcome, SliceOutcome } from '@on-the-way/core';
+import type { Frontier, Ledger, Outcome, SliceOutcome } from '@on-the-way/core';
 import { spansOf, type Day, type Window } from '@on-the-way/sdk';
 import type { Knex } from 'knex';
 import type { Database } from './database.ts';
 import { fenced, type Fence } from './fence.ts';
 import { forgetFrontiersSql, loadFrontiers, saveFrontiers } from './frontiers.ts';
+import { readEntries } from './ledger-entries.ts';
 import { addSliceLetter } from './slice-letters.ts';
 
 /** A (dataset, day) as `otw coverage` shows it. */
@@ -135,19 +136,6 @@ function rowOf(outcome: SliceOutcome) {
   };
 }
 
-interface EntryRow extends Omit<
-  LedgerEntry,
-  'lastAttemptAt' | 'mark' | 'reason' | 'errorCode' | 'setAsideBy' | 'askedBy'
-> {
-  /** Milliseconds since 1970; a number costs less to read than a point in time, and there are many. */
-  readonly at: number;
-  readonly mark: string | null;
-  readonly reason: string | null;
-  readonly errorCode: string | null;
-  readonly setAsideBy: string | null;
-  readonly askedBy: string | null;
-}
-
 /** A row as it is once it was recorded. */
 interface RecordedRow {
   readonly dataset: string;
@@ -227,79 +215,13 @@ async function record(
   });
 }
 
-interface Span extends Window {
-  readonly datasets: readonly string[];
-}
-
-// After every day there is.
-const endOfDays = '9999-12-31';
-
-/** Where the rows lie that a plan needs, as few ranges of days as there are. */
-function spansToRead({ from, datasets, frontiers = [] }: LedgerQuestion): Span[] {
-  const hidden = frontiers.filter(({ to, dataset }) => to > from && datasets.includes(dataset));
-  const top =
-    hidden
-      .map(({ to }) => to)
-      .toSorted()
-      .at(-1) ?? from;
-  const others = datasets.filter((name) => !hidden.some(({ dataset }) => dataset === name));
-  const grouped = (end: 'from' | 'to'): [Day, readonly string[]][] =>
-    [...Map.groupBy(hidden, (frontier) => frontier[end])].map(([day, those]) => [
-      day,
-      those.map(({ dataset }) => dataset),
-    ]);
-  return [
-    { from: top, to: endOfDays, datasets },
-    { from, to: top, datasets: others },
-    ...grouped('to').map(([day, names]) => ({ from: day, to: top, datasets: names })),
-    ...grouped('from').map(([day, names]) => ({ from, to: day, datasets: names })),
-  ].filter((span) => span.from < span.to && span.datasets.length > 0);
-}
-
-const entryColumns = `dataset, day::text as day, outcome, attempts,
-  extract(epoch from last_attempt_at)::float8 * 1000 as at, mark,
-  case when outcome = 'not_supported' and attempts > 0 then error_message end as reason,
-  case when outcome = 'failed' then error_code end as "errorCode",
-  case when set_aside_at is not null then bad_answer_version end as "setAsideBy",
-  case when set_aside_at is not null then plugin_version end as "askedBy"`;
-
-// Read by their index whatever their day; a version of null asks for all of them.
-const isOpenFailure = `outcome = 'failed' and (set_aside_at is null or bad_answer_version is distinct from ?::text)`;
-
-async function read(
-  database: Database,
-  connection: string,
-  question: LedgerQuestion,
-): Promise<readonly LedgerEntry[]> {
-  const { datasets, version = null } = question;
-  const spans = spansToRead(question);
-  const inSpan = `select ${entryColumns} from app.slice_ledger where connection = ? and day >= ?::date and day < ?::date
-    and dataset = any(?::text[]) and not (${isOpenFailure})`;
-  const failures = `select ${entryColumns} from app.slice_ledger where connection = ? and dataset = any(?::text[])
-    and ${isOpenFailure}`;
-  const values = spans.flatMap((span) => [connection, span.from, span.to, span.datasets, version]);
-  const { rows } = await database.raw<{ rows: EntryRow[] }>(
-    [...spans.map(() => inSpan), failures].join(' union all '),
-    [...values, connection, datasets, version] as unknown as string[],
-  );
-  return rows.map(({ at, mark, reason, errorCode, setAsideBy, askedBy, ...entry }) => ({
-    ...entry,
-    lastAttemptAt: Math.round(at),
-    ...(mark !== null && { mark }),
-    ...(reason !== null && { reason }),
-    ...(errorCode !== null && { errorCode }),
-    ...(setAsideBy !== null && { setAsideBy }),
-    ...(askedBy !== null && { askedBy }),
-  }));
-}
-
 /** The ledger in app.slice_ledger. `clean` takes secrets out of error messages. */
 export function createLedgerStore(database: Database, clean: (text: string) => string): LedgerStore {
   return {
-    read: (connection, question) => read(database, connection, question),
+    read: (connection, question) => readEntries(database, connection, question),
     frontiers: { load: (connection) => loadFrontiers(database, connection) },
     under: (fence) => ({
-      read: (connection, question) => read(database, connection, question),
+      read: (connection, question) => readEntries(database, connection, question),
       frontiers: {
         load: (connection) => loadFrontiers(database, connection),
         save: (frontiers) => saveFrontiers(database, fence, frontiers),
