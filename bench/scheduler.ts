@@ -96,6 +96,7 @@ function startHost(url: string): BenchHost {
     dueRuns: createDueRuns(database),
     queue: createJobQueue({ database, supervises: true, warn }),
     clock: { now: () => Date.now() },
+    pruner: { prune: async () => 0 },
     log,
   });
   return {

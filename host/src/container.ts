@@ -6,7 +6,7 @@ import type { Express } from 'express';
 import { container, instanceCachingFactory, type DependencyContainer } from 'tsyringe';
 import { atMost } from './at-most.ts';
 import { hostVersion } from './host-version.ts';
-import { defaultRunsAtOnce, type HostConfig } from './config/host-config.ts';
+import { defaultKeepRunsDays, defaultRunsAtOnce, type HostConfig } from './config/host-config.ts';
 import { createApp } from './http/app.ts';
 import { createEventFeed, type EventFeed } from './http/event-feed.ts';
 import { createContractSet } from './ingest/contracts.ts';
@@ -41,6 +41,7 @@ import { createHostRegistry, type HostRegistry } from './storage/hosts.ts';
 import { createCursorStore, type CursorStore } from './storage/cursors.ts';
 import { createLedgerStore, type LedgerStore } from './storage/ledger.ts';
 import { createRawEventStore, type RawEventStore } from './storage/raw-events.ts';
+import { createRunPruner } from './storage/prune-runs.ts';
 import { createRunEndStore, type RunEndStore } from './storage/run-end.ts';
 import { createRunStore, type RunStore } from './storage/runs.ts';
 import { sessionKeyIn } from './storage/session-key.ts';
@@ -308,6 +309,7 @@ function registerScheduler({ config, clock, log, reach }: Leaves, { get, provide
       hosts: get(tokens.hosts),
       dueRuns: get(tokens.dueRuns),
       queue: get(tokens.queue),
+      pruner: createRunPruner(get(tokens.database), { keepDays: config.keepRunsDays ?? defaultKeepRunsDays }),
       refusedBasis: (connection) =>
         refusedBasisOf({ baseDir: config.baseDir, sessions: get(tokens.sessions) }, connection),
       clock,

@@ -8,6 +8,7 @@ import { endUnheldRuns } from './queue/end-unheld-runs.ts';
 import type { AskedRun } from './queue/job.ts';
 import { createEvery, Worker, type WorkerParts } from './queue/worker.ts';
 import { alreadyRunning, type RunRequest } from './run-service.ts';
+import type { RunPruner } from './storage/prune-runs.ts';
 import type { RunStore } from './storage/runs.ts';
 
 /** What a person may ask of a run that goes on in the background. */
@@ -38,6 +39,7 @@ export interface SchedulerParts extends WorkerParts {
   readonly readsSources: boolean;
   readonly runs: RunStore;
   readonly clock: Clock;
+  readonly pruner: RunPruner;
   /** A digest of what a connection signs in with. */
   readonly refusedBasis: (connection: ConnectionConfig) => Promise<string | undefined>;
 }
@@ -48,6 +50,7 @@ const drainMs = 7_000;
 const endMs = 1_000;
 const checkClockMs = 60_000;
 const endUnheldMs = 5_000;
+const pruneMs = 10_000;
 const mostSkewMs = 60_000;
 
 /** Sleeps that a wake ends; what wakes while nobody sleeps ends the next one. */
@@ -75,6 +78,7 @@ class HostScheduler implements Scheduler {
   readonly #asked = new Set<Promise<unknown>>();
   #loop: Promise<void> = Promise.resolve();
   readonly #isTimeToEndUnheld = createEvery(endUnheldMs);
+  readonly #isTimeToPrune = createEvery(pruneMs);
   #clockCheckedAt = -Infinity;
 
   constructor(parts: SchedulerParts) {
@@ -137,7 +141,7 @@ class HostScheduler implements Scheduler {
   }
 
   async #go(): Promise<void> {
-    const { readsSources, hosts, log, runs, queue } = this.#parts;
+    const { readsSources, hosts, log, runs, queue, pruner } = this.#parts;
     const { signal } = this.#draining;
     let isPlanned = !readsSources;
     while (!signal.aborted) {
@@ -147,6 +151,7 @@ class HostScheduler implements Scheduler {
         await this.#checkClock();
         await (readsSources ? this.#worker.look() : hosts.join());
         if (this.#isTimeToEndUnheld()) await endUnheldRuns(runs, queue);
+        if (this.#isTimeToPrune()) await pruner.prune();
       } catch (error) {
         log.warn({ error: failureOf(error).message }, 'could not look for what is due');
         await this.#alarm.sleep(lookEveryMs);

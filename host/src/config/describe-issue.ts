@@ -21,6 +21,7 @@ const open = [
   'requireKey',
   'ingestPerMinute',
   'minFreeMb',
+  'keepRunsDays',
   'connectorProcesses',
   'runsAtOnce',
   'freshProcess',

@@ -2,7 +2,13 @@ import { z } from 'zod';
 import { roles } from '../roles.ts';
 import { timeZoneExpected, timeZoneName } from './time-zone.ts';
 import { hostName, pageOrigin, proxyAddress, zoneName } from './http-kinds.ts';
-import { freeSpaceBounds, ingestRateBounds, intervalBounds, requestBounds } from './variables.ts';
+import {
+  freeSpaceBounds,
+  keepRunsBounds,
+  ingestRateBounds,
+  intervalBounds,
+  requestBounds,
+} from './variables.ts';
 
 const timeZone = z
   .string(`expected ${timeZoneExpected}`)
@@ -95,6 +101,7 @@ export const fileSchema = z.strictObject({
   connectorProcesses: z.number().int().min(1).max(1000).optional(),
   runsAtOnce: z.number().int().min(1).max(256).optional(),
   minFreeMb: z.number().int().min(freeSpaceBounds.min).max(freeSpaceBounds.max).optional(),
+  keepRunsDays: z.number().int().min(keepRunsBounds.min).max(keepRunsBounds.max).optional(),
   connections: z
     .record(
       z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, 'expected a lower-case name such as garmin'),

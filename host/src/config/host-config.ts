@@ -90,6 +90,9 @@ export const defaultRunsAtOnce = 4;
 /** Free space under which nothing is taken in, in MB. */
 export const defaultMinFreeMb = 200;
 
+/** {@link HostConfig.keepRunsDays} where nothing says otherwise. */
+export const defaultKeepRunsDays = 90;
+
 /** The whole configuration, after command line, environment, file and defaults. */
 export interface HostConfig {
   /** The demo reads from the simulator into a data directory of its own. */
@@ -117,6 +120,8 @@ export interface HostConfig {
   readonly connectorProcesses?: number;
   /** With less space free in the data directory nothing is taken in, in MB. Of no matter with DATABASE_URL. */
   readonly minFreeMb: number;
+  /** Days that ended runs are kept in app.run; default {@link defaultKeepRunsDays}. */
+  readonly keepRunsDays?: number;
   readonly requestFutureToleranceMinutes: number;
   /** Runs that this host has under way at a time; default {@link defaultRunsAtOnce}. */
   readonly runsAtOnce?: number;

@@ -3,6 +3,7 @@ import type { FileConfig } from './file-schema.ts';
 import {
   defaultHttp,
   defaultIngest,
+  defaultKeepRunsDays,
   defaultMinFreeMb,
   type HttpConfig,
   type IngestConfig,
@@ -35,12 +36,17 @@ function httpConfig({ http = {} }: FileConfig, env: Environment, host: string): 
   };
 }
 
-/** Who may ask what, and what may be posted: environment, then file, then defaults. */
+/** Who may ask what, what may be posted, and what is kept: environment, then file, then defaults. */
 export function doorsOf(
   file: FileConfig = {},
   env: Environment,
   host: string,
-): { readonly http: HttpConfig; readonly ingest: IngestConfig; readonly minFreeMb: number } {
+): {
+  readonly http: HttpConfig;
+  readonly ingest: IngestConfig;
+  readonly minFreeMb: number;
+  readonly keepRunsDays: number;
+} {
   return {
     http: httpConfig(file, env, host),
     ingest: {
@@ -48,5 +54,6 @@ export function doorsOf(
       timeZones: env.OTW_INGEST_TIMEZONES ?? file.ingest?.timeZones ?? defaultIngest.timeZones,
     },
     minFreeMb: env.OTW_MIN_FREE_MB ?? file.minFreeMb ?? defaultMinFreeMb,
+    keepRunsDays: env.OTW_KEEP_RUNS_DAYS ?? file.keepRunsDays ?? defaultKeepRunsDays,
   };
 }

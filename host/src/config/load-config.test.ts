@@ -299,7 +299,7 @@ test('what is said of HTTP and ingest in the file holds, and variables win over 
     ingestPerMinute: 600,
   };
   const ingest = { plugins: ['x'], timeZones: ['asia/shanghai', 'UTC'] };
-  file('otw.config.json', JSON.stringify({ http, ingest, minFreeMb: 50 }));
+  file('otw.config.json', JSON.stringify({ http, ingest, minFreeMb: 50, keepRunsDays: 30 }));
   expect(await load()).toMatchObject({
     http: {
       ...http,
@@ -309,6 +309,7 @@ test('what is said of HTTP and ingest in the file holds, and variables win over 
     },
     ingest: { plugins: ['x'], timeZones: ['Asia/Shanghai', 'UTC'] },
     minFreeMb: 50,
+    keepRunsDays: 30,
   });
   const env = {
     OTW_API_KEY: 'a-key-of-the-environment-that-is-long',
@@ -318,6 +319,7 @@ test('what is said of HTTP and ingest in the file holds, and variables win over 
     OTW_INGEST_PER_MINUTE: '7',
     OTW_INGEST_TIMEZONES: 'europe/berlin',
     OTW_MIN_FREE_MB: '1',
+    OTW_KEEP_RUNS_DAYS: '7',
   };
   expect(await load(env)).toMatchObject({
     http: {
@@ -329,6 +331,7 @@ test('what is said of HTTP and ingest in the file holds, and variables win over 
     },
     ingest: { timeZones: ['Europe/Berlin'] },
     minFreeMb: 1,
+    keepRunsDays: 7,
   });
 });
 

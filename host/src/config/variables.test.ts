@@ -42,6 +42,7 @@ const badAdded: Readonly<Record<string, string>> = {
   OTW_INGEST_PER_MINUTE: '0',
   OTW_INGEST_TIMEZONES: 'Asia/Shanghai,CST',
   OTW_MIN_FREE_MB: 'lots',
+  OTW_KEEP_RUNS_DAYS: '6',
   OTW_NOTIFY_URL: 'https://me:hunter2@hooks.example.com/otw',
   OTW_NOTIFY_SECRET: 'hunter2',
 };

@@ -34,6 +34,9 @@ export const ingestRateBounds = { min: 1, max: 100_000_000 } as const;
 /** Free space under which nothing is taken in, in MB. */
 export const freeSpaceBounds = { min: 1, max: 10_000_000 } as const;
 
+/** Days that runs are kept: no fewer than those of the day's budget, and of what a person looks back at. */
+export const keepRunsBounds = { min: 7, max: 36_500 } as const;
+
 /** Every variable the host reads. The ones of the predecessor's contract keep their names and meaning. */
 export const variables = {
   DATABASE_URL: postgresUrl,
@@ -92,6 +95,7 @@ export const variables = {
   OTW_INGEST_PER_MINUTE: whole(ingestRateBounds.min, ingestRateBounds.max, 120_000),
   OTW_INGEST_TIMEZONES: listOf(zoneName, 'Asia/Shanghai,Europe/Berlin'),
   OTW_MIN_FREE_MB: whole(freeSpaceBounds.min, freeSpaceBounds.max, 200),
+  OTW_KEEP_RUNS_DAYS: whole(keepRunsBounds.min, keepRunsBounds.max, 90),
   OTW_NOTIFY_URL: receiverUrl,
   OTW_NOTIFY_SECRET: signingSecret,
   OTW_ROLE: role,

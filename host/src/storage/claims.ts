@@ -4,7 +4,7 @@ import { prepared, type Database } from './database.ts';
 import { fenced, type Fence } from './fence.ts';
 import type { HostRegistry } from './hosts.ts';
 import { hasNoSessionSql } from './reap-hosts.ts';
-import { beginning, type NewRun } from './run-begin.ts';
+import { beginningOf, beginningSql, type NewRun } from './run-begin.ts';
 
 /** A connection that this host has, and no other. */
 export interface Claim extends Fence {
@@ -18,7 +18,7 @@ export interface Claim extends Fence {
 }
 
 /** What begins as the connection is taken: there is never one of the two alone. */
-export interface Begins {
+interface Begins {
   /** Asked for at each try, since there may be a wait before one that succeeds. */
   readonly run: () => NewRun;
   /** Done in the same transaction. */
@@ -63,6 +63,12 @@ const takeSql = `
   where claim.host_id is null or claim.host_id = excluded.host_id
   returning connection, epoch, host_id`;
 
+const takeAloneSql = `with claim as (${takeSql}) select epoch::int as epoch, true as "hasBegun" from claim`;
+
+const takeAndBeginSql = `
+  with claim as (${takeSql}), ${beginningSql}
+  select epoch::int as epoch, exists (select from begun) as "hasBegun" from claim`;
+
 interface Taken {
   readonly epoch: number;
   /** False where there is a run to begin, and it has ended already. */
@@ -75,12 +81,13 @@ async function takeAs(
   [connection, hostId]: readonly [connection: string, hostId: string],
   { runId, jobId, begins }: ClaimRequest,
 ): Promise<Taken | undefined> {
-  const run = begins && beginning(begins.run());
-  const sql = `with claim as (${takeSql})${run ? `, ${run.sql}` : ''}
-    select epoch::int as epoch, ${run ? 'exists (select from begun)' : 'true'} as "hasBegun" from claim`;
-  const values = [connection, hostId, runId ?? null, jobId ?? null, ...(run?.values ?? [])];
-  const take = async (on: Knex): Promise<Taken | undefined> =>
-    (await prepared<Taken>(on, sql, values)).rows[0];
+  const values = [connection, hostId, runId ?? null, jobId ?? null];
+  const take = async (on: Knex): Promise<Taken | undefined> => {
+    const { rows } = begins
+      ? await prepared<Taken>(on, takeAndBeginSql, [...values, ...beginningOf(begins.run())])
+      : await prepared<Taken>(on, takeAloneSql, values);
+    return rows[0];
+  };
   const { beside } = begins ?? {};
   if (!beside) return take(database);
   return database.transaction(async (transaction) => {

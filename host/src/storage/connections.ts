@@ -127,12 +127,16 @@ async function readStates(
   return new Map(rows.map(({ connection, ...state }) => [connection, state]));
 }
 
+const manyRows = 1_000;
+
 async function ensureRows(database: Database, names: readonly string[]): Promise<void> {
   for (const table of ['app.connector_health', 'app.connection_state']) {
-    await database.raw(
+    const { rowCount } = await database.raw<{ rowCount: number }>(
       `insert into ${table} (connection) select unnest(?::text[]) on conflict (connection) do nothing`,
       [[...names]],
     );
+    // Statements of each run are planned once, and it may take a minute before Postgres sees by itself how many there are.
+    if (rowCount > manyRows) await database.raw(`analyze ${table}`);
   }
 }
 

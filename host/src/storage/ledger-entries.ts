@@ -75,6 +75,7 @@ const failuresSql = `select ${readColumns} from app.slice_ledger where connectio
   and ${isOpenFailure}`;
 
 function readSql(spans: readonly Span[]): string {
+  const allRead = [...spans.map(() => inSpanSql), failuresSql].join(' union all ');
   return `
     select dataset, to_json(array_agg(day - date '1970-01-01')) as days, string_agg(${letterSql}, '') as outcomes,
       to_json(array_agg(attempts)) as attempts, to_json(array_agg(date_part('epoch', last_attempt_at))) as at,
@@ -85,7 +86,7 @@ function readSql(spans: readonly Span[]): string {
         'setAsideBy', case when set_aside_at is not null then bad_answer_version end,
         'askedBy', case when set_aside_at is not null then plugin_version end))
         filter (where outcome in ('failed', 'not_supported') or set_aside_at is not null) as besides
-    from (${[...spans.map(() => inSpanSql), failuresSql].join(' union all ')}) as slice group by dataset`;
+    from (${allRead}) as slice group by dataset`;
 }
 
 function dayOf(number: number): Day {

@@ -10,11 +10,14 @@ export interface NewRun {
   readonly dayStartedAt: number;
 }
 
-/*
+/**
+ * SQL for a run's beginning, to follow a `with claim(connection, epoch, host_id)` that has the connection or no row; `begun`
+ * has no row where the run has ended already. Takes {@link beginningOf}.
+ *
  * Marks what an earlier host left running as interrupted, then adds the new run, or begins the one that was asked for. A run
  * that a person asked for, and whose host ended, goes on under its id; so does one whose end could not be written.
  */
-const sql = `
+export const beginningSql = `
   ended as (
     update app.run set status = 'interrupted', finished_at = ?::timestamptz, error_code = 'host_ended',
       error_message = 'The host ended before the run did'
@@ -29,14 +32,8 @@ const sql = `
       or (app.run.status = 'interrupted' and app.run.error_code = 'host_ended')
     returning run_id)`;
 
-/**
- * SQL for a run's beginning, to follow a `with claim(connection, epoch, host_id)` that has the connection or no row; `begun`
- * has no row where the run has ended already.
- */
-export function beginning({ runId, trigger, startedAt, dayStartedAt }: NewRun): {
-  readonly sql: string;
-  readonly values: readonly string[];
-} {
+/** The values of {@link beginningSql}. */
+export function beginningOf({ runId, trigger, startedAt, dayStartedAt }: NewRun): readonly string[] {
   const when = new Date(startedAt).toISOString();
-  return { sql, values: [when, runId, runId, trigger, when, new Date(dayStartedAt).toISOString()] };
+  return [when, runId, runId, trigger, when, new Date(dayStartedAt).toISOString()];
 }
