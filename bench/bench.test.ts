@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { partNames, readArguments } from './arguments.ts';
 import { figuresOf, median, ratioOf, type Sample } from './figures.ts';
 import { figuresTable } from './figures-table.ts';
 import { isMet, limitGoal, rateGoal } from './goals.ts';
-import { machineTimes } from './measure.ts';
+import { machineTimes, peakRssMb, startMeasuring } from './measure.ts';
 import { eventOf } from './our-events.ts';
 import { goalsTable, reportPage } from './report.ts';
 import { inRounds } from './rounds.ts';
@@ -113,6 +113,28 @@ describe('figures', () => {
     });
     expect(machineTimes('intr 5')).toBeUndefined();
   });
+
+  test('where the system tells nothing of processes, nothing is known and nothing fails', () => {
+    const platform = Object.getOwnPropertyDescriptor(process, 'platform')!;
+    onTestFinished(() => void Object.defineProperty(process, 'platform', platform));
+    Object.defineProperty(process, 'platform', { ...platform, value: 'darwin' });
+    const used = startMeasuring({ server: process.pid, client: process.pid });
+    expect(used()).toEqual({ serverUs: undefined, clientUs: undefined, others: undefined });
+    expect(peakRssMb(process.pid)).toBeUndefined();
+  });
+
+  test.runIf(process.platform === 'linux')(
+    'CPU that a process uses is counted as its own, not as that of others',
+    () => {
+      const used = startMeasuring({ server: process.pid });
+      const end = performance.now() + 60;
+      while (performance.now() < end) JSON.stringify(process.versions);
+      const { serverUs, others } = used();
+      expect(serverUs).toBeGreaterThan(0);
+      expect(others).toBeLessThanOrEqual(1);
+      expect(peakRssMb(process.pid)).toBeGreaterThan(10);
+    },
+  );
 
   test('every second round goes the other way', async () => {
     const order: string[] = [];

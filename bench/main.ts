@@ -74,6 +74,14 @@ const server = await startEmbeddedPostgres({
   timeZone: 'Asia/Shanghai',
   durable: true,
 });
+async function cleanUp(): Promise<void> {
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+// A full run leaves gigabytes.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
 try {
   await migrate(server.url, 'Asia/Shanghai');
   const used = startMeasuring({ server: server.pid });
@@ -84,6 +92,5 @@ try {
   print(formatTable(heads, rows));
   print(`\nAll figures, and what they were taken on: ${writeDown(found, measured)}`);
 } finally {
-  await server.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await cleanUp();
 }

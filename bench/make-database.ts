@@ -11,3 +11,12 @@ export async function makeDatabase(url: string, name: string): Promise<string> {
   await migrate(own, 'Asia/Shanghai');
   return own;
 }
+
+/** Takes it away again, so that what Postgres still does about it falls into nobody's figures. */
+export async function dropDatabase(url: string, name: string): Promise<void> {
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query(`drop database ${name} with (force)`);
+  await client.query('checkpoint');
+  await client.end();
+}

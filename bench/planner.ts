@@ -6,7 +6,7 @@ import { coverageOf } from '../host/src/coverage.ts';
 import { openDatabase, type Database } from '../host/src/storage/database.ts';
 import { createLedgerStore, type LedgerStore } from '../host/src/storage/ledger.ts';
 import { limitGoal, type Goal } from './goals.ts';
-import { makeDatabase } from './make-database.ts';
+import { dropDatabase, makeDatabase } from './make-database.ts';
 import type { BenchOptions, Part } from './part.ts';
 
 const connections = 100_000;
@@ -207,5 +207,6 @@ export async function benchPlanner({ server, full, say }: BenchOptions): Promise
     };
   } finally {
     await database.destroy();
+    await dropDatabase(server.url, 'bench_planner');
   }
 }

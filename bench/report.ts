@@ -1,4 +1,5 @@
 // What is printed, and what is written down.
+import { quietShare } from './figures.ts';
 import { isMet, type Goal } from './goals.ts';
 import { shown } from './figures-table.ts';
 import type { Part, PartTable } from './part.ts';
@@ -48,7 +49,7 @@ function markdownTable({ heads, rows }: PartTable): string {
 function busyNote(others: number | undefined): string {
   if (others === undefined) return 'This system does not tell what others used of the machine.';
   const share = `${Math.round(others * 100)} %`;
-  return others <= 0.2
+  return others <= quietShare
     ? `Others used ${share} of the machine meanwhile: rates and ratios can be read.`
     : `Others used ${share} of the machine meanwhile: read CPU a row; rates and ratios say too who else was waiting.`;
 }
@@ -60,7 +61,7 @@ export function reportPage(found: Circumstances, parts: readonly Part[]): string
     `- Machine: ${found.machine}\n- Versions: ${found.versions}\n- Command: \`${found.command}\`\n- Seed of the records: ${found.seed}\n- ${busyNote(found.others)}`,
     '## Ratios',
     markdownTable(goalsTable(parts.flatMap(({ goals }) => goals))),
-    'A ratio is of medians of quiet runs (others used at most 20 % of the machine), of best runs where a side had no quiet one, ' +
+    `A ratio is of medians of quiet runs (others used at most ${quietShare * 100} % of the machine), of best runs where a side had no quiet one, ` +
       'of all runs where that is not known. CPU a row is the median of all runs. What it means is said in docs/performance.md.',
   ];
   const body = parts.flatMap(({ title, table, notes }) => [

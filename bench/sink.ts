@@ -10,7 +10,7 @@ import { inRounds, runLine, type Line } from './rounds.ts';
 import type { Task, VariantKind } from './variants.ts';
 import { changedEvery, writeWorkloads, type Sizes, type Workload } from './make-workloads.ts';
 import { fillKnown } from './known-rows.ts';
-import { makeDatabase } from './make-database.ts';
+import { dropDatabase, makeDatabase } from './make-database.ts';
 import { heapTable, makeHeapTable } from './wire-copy.ts';
 import { largeBytes, smallBytes } from './workload.ts';
 
@@ -175,6 +175,7 @@ export async function benchSink(options: BenchOptions): Promise<Part> {
     options.say(`sink: round ${round + 1} of ${plan.rounds}, ${variant.name}`);
     samples.get(variant.name)?.push(await runLine(lineOf(variant, plan, places), options.server.pid));
   });
+  for (const name of ['bench_sink', 'bench_known']) await dropDatabase(options.server.url, name);
   const figures = new Map([...samples].map(([name, of]) => [name, figuresOf(of)]));
   const of = (name: string): Figures => figures.get(name) ?? figuresOf([]);
   const lines = variants.map(({ name, base }) => ({
