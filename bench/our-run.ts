@@ -54,7 +54,9 @@ async function run(
     signal,
   });
   if (status !== 'succeeded') throw new Error(`Expected the run to succeed, got ${status}`);
-  const { written = 0, unchanged = 0, conflicts = 0 } = datasets['numbers'] ?? {};
+  const counts = datasets['numbers'];
+  if (!counts) throw new Error('Expected the run to tell of its dataset');
+  const { written, unchanged, conflicts } = counts;
   return { written, unchanged, conflicts };
 }
 
