@@ -21,6 +21,8 @@ export const smallBytes = 576;
 export const largeBytes = 28_672;
 
 const sources = 20;
+// A source answers with many records at a time, and a run reads one source.
+const recordsAtATime = 100;
 const firstMs = Date.UTC(2026, 0, 1);
 
 /** Numbers from 0 to 1 that depend on nothing but the record's own (mulberry32). */
@@ -35,10 +37,10 @@ function randomOf(index: number): () => number {
 }
 
 function recordOf(index: number, by: string, data: WireRecord['data']): WireRecord {
-  const ms = firstMs + Math.floor(index / sources) * 1000;
+  const ms = firstMs + index * 50;
   const at = new Date(ms).toISOString();
   return {
-    source: `source_${String(index % sources).padStart(2, '0')}`,
+    source: `source_${String(Math.floor(index / recordsAtATime) % sources).padStart(2, '0')}`,
     by,
     dataset: 'heart_rate',
     day: at.slice(0, 10),
