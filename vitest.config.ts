@@ -16,6 +16,7 @@ export default defineConfig({
       'examples/**/*.test.ts',
       'docs/*.test.ts',
       'scripts/*.test.ts',
+      'bench/*.test.ts',
     ],
     globalSetup: ['./host/test/global-setup.ts'],
     // Most of the time a test waits for processes, disks and sockets; the default leaves a core idle.

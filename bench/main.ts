@@ -1,226 +1,96 @@
-// npm run bench [-- sink http scheduler planner]: how fast events reach raw.raw_event, runs are begun and plans made, each
-// beside a plain way to do it, on the same machine in the same minutes. Read the ratios; the rates are this machine's.
-import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import {
-  createBus,
-  createPolicies,
-  defaultPolicySettings,
-  envelopeOf,
-  runConnection,
-} from '@on-the-way/core';
-import type { RawEvent, SinkWriter } from '@on-the-way/sdk';
+// npm run bench [-- [--full] sink http scheduler planner start growth]: how fast events reach raw.raw_event, runs are
+// begun and plans made, each beside the limits of the same machine in the same minutes. Read the ratios.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { join, relative } from 'node:path';
 import pg from 'pg';
-import { formatTable, print } from '../host/src/cli/output.ts';
-import { openInProcess } from '../host/src/isolate/process-connector.ts';
-import { resolvePlugin } from '../host/src/isolate/resolve-plugin.ts';
-import { createLog } from '../host/src/log.ts';
-import { createRedactor } from '../host/src/redact.ts';
+import { formatTable, print, say } from '../host/src/cli/output.ts';
 import { startEmbeddedPostgres } from '../host/src/storage/embedded/index.ts';
 import { migrate } from '../host/src/storage/migrate.ts';
+import { readArguments, type PartName } from './arguments.ts';
+import { benchGrowth } from './growth.ts';
 import { benchHttp } from './http.ts';
-import { benchScheduler } from './scheduler.ts';
+import { startMeasuring } from './measure.ts';
+import type { BenchPart, Part } from './part.ts';
 import { benchPlanner } from './planner.ts';
-import sinkPostgres from '../plugins/postgres/src/index.ts';
+import { goalsTable, reportPage, type Circumstances } from './report.ts';
+import { benchScheduler } from './scheduler.ts';
+import { benchSink } from './sink.ts';
+import { benchStart } from './start.ts';
+import { seed } from './workload.ts';
 
-const rounds = 3;
-const events = 20_000;
-const batchSize = 1000;
-const signal = new AbortController().signal;
-const clock = { now: () => Date.now() };
-const silent = { debug() {}, info() {}, warn() {} };
-
-const identity = {
-  connector: 'bench',
-  service: 'bench',
-  source: 'bench',
-  version: '1',
-  accountRef: '0123456789ab',
-  timeZone: 'Asia/Shanghai',
-};
-
-function makeEvents(count: number): RawEvent[] {
-  const note = 'x'.repeat(280);
-  return Array.from({ length: count }, (_, index) =>
-    envelopeOf(
-      identity,
-      'numbers',
-      { day: '2026-02-26', data: { index, note } },
-      { at: 0, requestId: '0b3f6f1e-6f7a-4f0e-9a46-5b1f0c1d2e3f' },
-    ),
-  );
-}
-
-const columns = '(source_id, external_id, occurred_at, payload_json, payload_hash, request_id)';
-
-function valuesOf(event: RawEvent): string[] {
-  const { sourceId, externalId, occurredAt, payload, payloadHash, requestId } = event;
-  return [sourceId, externalId, occurredAt, payload, payloadHash, requestId];
-}
-
-async function oneByOne(client: pg.Client, all: readonly RawEvent[]): Promise<void> {
-  const text = `insert into raw.raw_event ${columns} values ($1, $2, $3, $4, $5, $6) on conflict do nothing`;
-  for (const event of all) await client.query({ name: 'one', text, values: valuesOf(event) });
-}
-
-async function manyAtOnce(client: pg.Client, all: readonly RawEvent[]): Promise<void> {
-  for (let start = 0; start < all.length; start += batchSize) {
-    const batch = all.slice(start, start + batchSize);
-    const places = batch.map(
-      (_, row) => `(${[1, 2, 3, 4, 5, 6].map((column) => `$${row * 6 + column}`).join(',')})`,
-    );
-    const text = `insert into raw.raw_event ${columns} values ${places.join(',')} on conflict do nothing`;
-    await client.query(text, batch.flatMap(valuesOf));
-  }
-}
-
-async function throughSink(sink: SinkWriter, all: readonly RawEvent[]): Promise<void> {
-  for (let start = 0; start < all.length; start += batchSize) {
-    await sink.write(all.slice(start, start + batchSize), { signal });
-  }
-}
-
-async function wholeWay(sink: SinkWriter): Promise<void> {
-  const bus = createBus();
-  const redactor = createRedactor();
-  const log = createLog({
-    redactor,
-    level: 'error',
-    pretty: false,
-    write: (text) => process.stderr.write(text),
-  });
-  const { status } = await runConnection({
-    runId: randomUUID(),
-    connection: 'bench',
-    open: () =>
-      openInProcess({
-        plugin: resolvePlugin(join(import.meta.dirname, 'constant-source.ts'), import.meta.dirname),
-        privateFolder: tmpdir(),
-        config: { records: events },
-        timeZone: 'Asia/Shanghai',
-        tokens: {
-          load: async () => undefined,
-          save: async () => undefined,
-          update: async () => undefined,
-          lock: async () => async () => undefined,
-        },
-        log,
-        redactor,
-        signal,
-      }),
-    sink,
-    ledger: { read: async () => [], record: async () => undefined },
-    policies: createPolicies(defaultPolicySettings, { connection: 'bench', bus, clock }),
-    bus,
-    clock,
-    newId: randomUUID,
-    requestsMade: () => 0,
-    plan: {
-      timeZone: 'Asia/Shanghai',
-      windowDays: 1,
-      backfillFrom: '2026-02-26',
-      only: { from: '2026-02-26', to: '2026-02-27' },
-    },
-    signal,
-  });
-  if (status !== 'succeeded') throw new Error(`Expected the run to succeed, got ${status}`);
-}
-
-interface Variant {
-  readonly name: string;
-  readonly count: number;
-  /** Leaves the rows of the variant before. */
-  readonly keepRows?: boolean;
-  run(): Promise<void>;
-}
-
-async function measure(variants: readonly Variant[], client: pg.Client): Promise<Map<string, number[]>> {
-  const rates = new Map<string, number[]>(variants.map(({ name }) => [name, []]));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const { name, count, keepRows, run } of variants) {
-      if (keepRows !== true) await client.query('truncate raw.raw_event');
-      await client.query('checkpoint');
-      const began = performance.now();
-      await run();
-      rates.get(name)?.push((count / (performance.now() - began)) * 1000);
-      const { rows } = await client.query<{ n: number }>('select count(*)::int as n from raw.raw_event');
-      if (rows[0]?.n !== count) throw new Error(`Expected ${count} rows after ${name}, found ${rows[0]?.n}`);
-    }
-  }
-  return rates;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-async function bench(url: string): Promise<void> {
-  const client = new pg.Client(url);
-  await client.connect();
-  const sink = await sinkPostgres.open({
-    config: sinkPostgres.config.parse({ connectionString: url }),
-    log: silent,
-  });
-  const all = makeEvents(events);
-  const few = all.slice(0, 2000);
-  const baseline = `INSERT of ${batchSize} rows, nothing told apart`;
-  const rates = await measure(
-    [
-      { name: 'INSERT row by row', count: few.length, run: () => oneByOne(client, few) },
-      { name: baseline, count: events, run: () => manyAtOnce(client, all) },
-      { name: 'sink-postgres, new events', count: events, run: () => throughSink(sink, all) },
-      {
-        name: 'sink-postgres, the same again',
-        count: events,
-        keepRows: true,
-        run: () => throughSink(sink, all),
-      },
-      { name: 'connector process → host → sink', count: events, run: () => wholeWay(sink) },
-    ],
-    client,
-  );
-  const base = median(rates.get(baseline) ?? []);
-  const rows = [...rates].map(([name, values]) => [
-    name,
-    Math.round(median(values)),
-    (median(values) / base).toFixed(2),
-  ]);
-  print(formatTable(['way', 'events/s', '÷ INSERT of 1000'], rows));
-  print(`\n${events} events of about half a kilobyte, median of ${rounds} interleaved rounds, fsync on.`);
-  await sink.close();
-  await client.end();
-}
-
-const tables: Readonly<Record<string, (databaseUrl: string) => Promise<unknown>>> = {
-  sink: bench,
+const parts: Readonly<Record<PartName, BenchPart>> = {
+  sink: benchSink,
   http: benchHttp,
   scheduler: benchScheduler,
   planner: benchPlanner,
+  start: benchStart,
+  growth: benchGrowth,
 };
-const asked = process.argv.slice(2);
-const wanted = Object.entries(tables).flatMap(([name, run]) =>
-  asked.length === 0 || asked.includes(name) ? [run] : [],
-);
-if (wanted.length < asked.length || wanted.length === 0) {
-  console.error(`Expected some of ${Object.keys(tables).join(', ')}, found ${asked.join(' ')}`);
+
+const asked = readArguments(process.argv.slice(2));
+if (typeof asked === 'string') {
+  console.error(asked);
   process.exit(2);
 }
 
-const directory = mkdtempSync(join(tmpdir(), 'otw-bench-'));
+async function postgresVersion(url: string): Promise<string> {
+  const client = new pg.Client(url);
+  await client.connect();
+  const { rows } = await client.query<{ version: string }>(
+    `select current_setting('server_version') as version`,
+  );
+  await client.end();
+  return rows[0]?.version ?? '';
+}
+
+async function circumstances(url: string, others: number | undefined): Promise<Circumstances> {
+  const cores = cpus();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  const versionOf = (path: string): string =>
+    (JSON.parse(readFileSync(join(import.meta.dirname, '..', path), 'utf8')) as { version: string }).version;
+  const own = `on-the-way ${versionOf('lerna.json')}, pg ${versionOf('node_modules/pg/package.json')}`;
+  return {
+    at: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    machine: `${cores.length} × ${cores[0]?.model.trim() ?? 'unknown'}, ${memory} GB, ${process.platform} ${release()}`,
+    versions: `Node ${process.version}, PostgreSQL ${await postgresVersion(url)} (default settings, fsync on), ${own}`,
+    command: ['npm run bench --', ...process.argv.slice(2)].join(' ').replace(/ --$/, ''),
+    seed,
+    others,
+  };
+}
+
+function writeDown(found: Circumstances, measured: readonly Part[]): string {
+  const folder = join(import.meta.dirname, 'results');
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${found.at.replace(' ', '-').replace(':', '')}.md`);
+  writeFileSync(path, reportPage(found, measured));
+  return relative(process.cwd(), path);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'otw-bench-'));
 const server = await startEmbeddedPostgres({
-  directory: join(directory, 'postgres'),
+  directory: join(folder, 'postgres'),
   timeZone: 'Asia/Shanghai',
   durable: true,
 });
+async function cleanUp(): Promise<void> {
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+// A full run leaves gigabytes.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
 try {
   await migrate(server.url, 'Asia/Shanghai');
-  for (const [index, run] of wanted.entries()) {
-    if (index > 0) print('');
-    await run(server.url);
-  }
+  const used = startMeasuring({ server: server.pid });
+  const measured: Part[] = [];
+  for (const name of asked.parts) measured.push(await parts[name]({ full: asked.full, server, folder, say }));
+  const found = await circumstances(server.url, used().others);
+  const { heads, rows } = goalsTable(measured.flatMap(({ goals }) => goals));
+  print(formatTable(heads, rows));
+  print(`\nAll figures, and what they were taken on: ${writeDown(found, measured)}`);
 } finally {
-  await server.stop();
-  rmSync(directory, { recursive: true, force: true });
+  await cleanUp();
 }

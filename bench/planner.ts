@@ -2,11 +2,12 @@
 // reads everything.
 import { nextFrontiers, planSlices, readForPlan, type FrontierInput, type Ledger } from '@on-the-way/core';
 import { addDays, type DatasetInfo } from '@on-the-way/sdk';
-import { formatTable, print } from '../host/src/cli/output.ts';
 import { coverageOf } from '../host/src/coverage.ts';
 import { openDatabase, type Database } from '../host/src/storage/database.ts';
 import { createLedgerStore, type LedgerStore } from '../host/src/storage/ledger.ts';
-import { migrate } from '../host/src/storage/migrate.ts';
+import { limitGoal, type Goal } from './goals.ts';
+import { dropDatabase, makeDatabase } from './make-database.ts';
+import type { BenchOptions, Part } from './part.ts';
 
 const connections = 100_000;
 const today = '2026-02-26';
@@ -100,6 +101,7 @@ async function planOnce(ledger: Ledger, { name, days }: Subject, times: Times): 
 
 async function measure(
   store: LedgerStore,
+  rounds: number,
 ): Promise<Map<Subject, { readonly here: Times; readonly all: Times }>> {
   const result = new Map(
     subjects.map((subject) => {
@@ -109,7 +111,7 @@ async function measure(
   );
   const whole = { ...store, record: async () => undefined };
   // The first plans fill the frontiers, and warm the machine up.
-  for (let round = -3; round < 12; round += 1) {
+  for (let round = -3; round < rounds; round += 1) {
     for (const [subject, { here, all }] of result) {
       const ledger = store.under({ connection: subject.name, epoch: 1 });
       for (let time = 0; time < 10; time += 1) await planOnce(ledger, subject, here);
@@ -146,46 +148,65 @@ async function coverageMs(store: LedgerStore, { name, days }: Subject): Promise<
   return performance.now() - began;
 }
 
-/** Prints what planning costs, in a database of its own on the server at `url`. */
-export async function benchPlanner(url: string): Promise<void> {
-  const server = openDatabase(url, 'Asia/Shanghai');
-  await server.raw('create database bench_planner');
-  await server.destroy();
-  const own = Object.assign(new URL(url), { pathname: '/bench_planner' }).href;
-  await migrate(own, 'Asia/Shanghai');
-  const database = openDatabase(own, 'Asia/Shanghai');
+type Plans = Awaited<ReturnType<typeof measure>>;
+
+function p50Of({ here }: { readonly here: Times }): number {
+  return quantile(
+    here.read.map((ms, index) => ms + (here.plan[index] ?? 0)),
+    0.5,
+  );
+}
+
+function goalsOf(measured: Plans): Goal[] {
+  const [month, , threeYears] = [...measured.values()].map(p50Of);
+  return [
+    limitGoal('plan of 3 years × 32 datasets, p50', { value: threeYears, unit: 'ms', target: 5 }),
+    limitGoal('plan of 3 years, p50', {
+      value: (threeYears ?? Number.NaN) / (month ?? Number.NaN),
+      unit: '×',
+      target: 1.1,
+      against: 'plan of 1 month',
+    }),
+  ];
+}
+
+const heads = [
+  'history',
+  'rows',
+  'read',
+  'slices',
+  'p50 ms',
+  'p99 ms',
+  'reading',
+  'planning',
+  'all read',
+  '÷ all read',
+];
+
+/** What planning costs, in a database of its own on the server. */
+export async function benchPlanner({ server, full, say }: BenchOptions): Promise<Part> {
+  const database = openDatabase(await makeDatabase(server.url, 'bench_planner'), 'Asia/Shanghai');
   try {
+    say(`planner: filling the ledger of ${connections} connections`);
     await fill(database);
     const store = createLedgerStore(database, (text) => text);
     const { rows } = await database.raw<{ rows: { n: number }[] }>(
       'select count(*)::int as n from app.slice_ledger',
     );
-    const measured = await measure(store);
-    const heads = [
-      'history',
-      'rows',
-      'read',
-      'slices',
-      'p50 ms',
-      'p99 ms',
-      'reading',
-      'planning',
-      'all read',
-      '÷ all read',
-    ];
-    print(
-      formatTable(
-        heads,
-        [...measured].map(([subject, times]) => rowOf(subject, times)),
-      ),
-    );
-    const rss = Math.round(process.memoryUsage().rss / 2 ** 20);
-    print(
-      `\nPlans of 32 datasets, ${rows[0]?.n ?? 0} rows in the ledger of ${connections} connections; this process has ${rss} MB.`,
-    );
+    say('planner: making plans');
+    const measured = await measure(store, full ? 12 : 5);
     const ms = await coverageMs(store, subjects[2]!);
-    print(`Coverage of three years of 32 datasets: ${Math.round(ms)} ms.`);
+    return {
+      title: 'Planning',
+      table: { heads, rows: [...measured].map(([subject, times]) => rowOf(subject, times)) },
+      notes: [
+        `Plans of 32 datasets, ${rows[0]?.n ?? 0} rows in the ledger of ${connections} connections.`,
+        `Coverage of three years of 32 datasets: ${Math.round(ms)} ms.`,
+      ],
+      goals: goalsOf(measured),
+    };
   } finally {
     await database.destroy();
+    await dropDatabase(server.url, 'bench_planner');
   }
 }

@@ -4,7 +4,6 @@ import { randomUUID } from 'node:crypto';
 import type { RunSummary } from '@on-the-way/core';
 import pg from 'pg';
 import { PgBoss } from 'pg-boss';
-import { formatTable, print } from '../host/src/cli/output.ts';
 import type { ConnectionConfig } from '../host/src/config/host-config.ts';
 import { createLog } from '../host/src/log.ts';
 import { bossOptions } from '../host/src/queue/install.ts';
@@ -19,10 +18,13 @@ import { createDueRuns } from '../host/src/storage/due-runs.ts';
 import { createHostRegistry } from '../host/src/storage/hosts.ts';
 import { createRunEndStore } from '../host/src/storage/run-end.ts';
 import { createRunStore } from '../host/src/storage/runs.ts';
+import { median } from './figures.ts';
+import { shown } from './figures-table.ts';
+import type { BenchOptions, Part } from './part.ts';
+import { inRounds } from './rounds.ts';
 
 const zone = 'Asia/Shanghai';
 const connections = 100_000;
-const measuredMs = 6_000;
 const runsAtOnce = 16;
 const clean = (text: string): string => text;
 const teller = { isWanted: false, host: 'bench', simulated: true };
@@ -142,6 +144,8 @@ interface Measured {
   readonly hostUs: number;
 }
 
+const none: Measured = { perSecond: 0, hostUs: 0 };
+
 /** Of the hosts' process: Postgres is another. */
 function measuring(): (count: number) => Measured {
   const began = performance.now();
@@ -152,8 +156,14 @@ function measuring(): (count: number) => Measured {
   };
 }
 
+interface Measurement {
+  readonly client: pg.Client;
+  readonly url: string;
+  readonly measuredMs: number;
+}
+
 /** Runs a second of so many hosts of this process, once each has joined and planned. */
-async function measure(client: pg.Client, url: string, count: number): Promise<Measured> {
+async function measure({ client, url, measuredMs }: Measurement, count: number): Promise<Measured> {
   await fill(client);
   const hosts = Array.from({ length: count }, () => startHost(url));
   for (const { scheduler } of hosts) scheduler.start();
@@ -167,7 +177,7 @@ async function measure(client: pg.Client, url: string, count: number): Promise<M
 }
 
 /** The same number of jobs, one by one, in as many turns at once, and nothing done with them. */
-async function bossAlone(database: Database): Promise<Measured> {
+async function bossAlone(database: Database, measuredMs: number): Promise<Measured> {
   const boss = new PgBoss({ ...bossOptions(database), supervise: false });
   await boss.start();
   const jobs = names.slice(0, 20_000).map((name) => ({ data: {}, singletonKey: name }));
@@ -191,30 +201,69 @@ async function bossAlone(database: Database): Promise<Measured> {
   return measured;
 }
 
-/** Prints how many runs a second are begun and ended, on one host and on four in one process. */
-export async function benchScheduler(url: string): Promise<void> {
+/** How many runs a second are begun and ended, on one host and on four in one process. */
+export async function benchScheduler({ server: { url }, full, say }: BenchOptions): Promise<Part> {
   const client = new pg.Client(url);
   await client.connect();
   const database = openDatabase(url, zone);
-  const alone = await bossAlone(database);
-  const one = await measure(client, url, 1);
-  const four = await measure(client, url, 4);
-  const row = (way: string, { perSecond, hostUs }: Measured) => [
-    way,
-    Math.round(perSecond),
-    (perSecond / alone.perSecond).toFixed(2),
-    Math.round(hostUs),
+  const measurement = { client, url, measuredMs: full ? 6_000 : 3_000 };
+  const ways = [
+    {
+      name: 'pg-boss alone',
+      runs: new Array<Measured>(),
+      run: () => bossAlone(database, measurement.measuredMs),
+    },
+    { name: 'one host', runs: new Array<Measured>(), run: () => measure(measurement, 1) },
+    { name: 'four hosts', runs: new Array<Measured>(), run: () => measure(measurement, 4) },
   ];
-  const rows = [
-    row('pg-boss alone: a job fetched and deleted', alone),
-    row('1 host: a due connection begun and ended', one),
-    row('4 hosts in one process', four),
-  ];
-  print(formatTable(['way', 'per second', '÷ pg-boss alone', 'host µs'], rows));
-  print(
-    `\n${connections} connections in the tables, all due; ${runsAtOnce} runs at a time a host, fsync on.`,
-  );
+  await inRounds(full ? 3 : 1, ways, async ({ name, runs, run }) => {
+    say(`scheduler: ${name}`);
+    runs.push(await run());
+  });
+  const [alone = none, one = none, four = none] = ways.map(({ runs }) => ({
+    perSecond: median(runs.map(({ perSecond }) => perSecond)),
+    hostUs: median(runs.map(({ hostUs }) => hostUs)),
+  }));
   await client.query('truncate app.run, app.connection_state, app.connection_claim, app.connector_health');
   await database.destroy();
   await client.end();
+  const row = (way: string, { perSecond, hostUs }: Measured) => [
+    way,
+    Math.round(perSecond),
+    shown(perSecond / alone.perSecond, 2),
+    Math.round(hostUs),
+  ];
+  const rate = { sense: 'at least', basis: 'all' } as const;
+  return {
+    title: 'Beginning runs',
+    table: {
+      heads: ['way', 'per second', '÷ pg-boss alone', 'host µs'],
+      rows: [
+        row('pg-boss alone: a job fetched and deleted', alone),
+        row('1 host: a due connection begun and ended', one),
+        row('4 hosts in one process', four),
+      ],
+    },
+    notes: [
+      `${connections} connections in the tables, all due; ${runsAtOnce} runs at a time a host, fsync on.`,
+    ],
+    goals: [
+      {
+        what: 'runs begun and ended, 1 host',
+        against: '',
+        value: one.perSecond,
+        unit: '/s',
+        target: 200,
+        ...rate,
+      },
+      {
+        what: 'runs begun and ended, 4 hosts',
+        against: 'pg-boss alone',
+        value: four.perSecond / alone.perSecond,
+        unit: '×',
+        target: 0.8,
+        ...rate,
+      },
+    ],
+  };
 }

@@ -38,7 +38,7 @@ function cancel(client: pg.PoolClient): void {
 }
 
 /** A connection that is in use. */
-export interface Loan {
+interface Loan {
   readonly client: pg.PoolClient;
   /** Gives the connection back, or ends it, and with it its transaction. Only the first call counts. */
   release(options: { readonly reuse: boolean }): void;
@@ -81,7 +81,7 @@ const prepared = new WeakSet<pg.PoolClient>();
 const unprepared = /^(?:42P01|42883|3F000)$/;
 
 /** How a step of a transaction is run. */
-export interface StepOptions {
+interface StepOptions {
   /** What a COPY among its statements reads. */
   readonly data?: readonly Buffer[];
   /** It commits, in the same round trip. */
