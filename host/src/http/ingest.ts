@@ -1,4 +1,4 @@
-import type { ErrorRequestHandler, Response } from 'express';
+import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { describedSchemaOf } from '../ingest/accept.ts';
 import type { ServedContract } from '../ingest/ports.ts';
@@ -6,8 +6,8 @@ import { createBodyBudget, readTextBody, type BodyBudget } from '../ingest/read-
 import { arrayTypes, batchItems, lineTypes, splitBatch } from '../ingest/split-batch.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
+import { pathAsked, requestIdOf } from './exchange.ts';
 import { answerItems, bodyLimit, noteRefusal, storeBody, type Posted } from './ingest-event.ts';
-import { requestIdOf } from './request-id.ts';
 import { defineRoute, type Route } from './route.ts';
 import { ok, refusal, timestamp } from './shapes.ts';
 
@@ -33,34 +33,35 @@ async function contractOf({ contracts }: AppParts, name: string): Promise<Served
 
 const path = z.strictObject({ contract: z.string() });
 
-function received(parts: AppParts, response: Response): Posted {
-  const posted = {
+// Of each request what the audit is to say when it is refused.
+const postedTo = new WeakMap<ServerResponse, Posted>();
+
+function received(parts: AppParts, response: ServerResponse): Posted {
+  return {
     parts,
     requestId: requestIdOf(response),
     receivedAt: parts.clock.now(),
     startedAt: performance.now(),
     contract: 'unknown',
   };
-  response.locals['posted'] = posted;
-  return posted;
 }
 
 /** The request once its contract is known to be served. */
-async function addressed(parts: AppParts, response: Response, name: string) {
+async function addressed(parts: AppParts, response: ServerResponse, name: string) {
   const before = received(parts, response);
+  postedTo.set(response, before);
   const contract = await contractOf(parts, name);
   const posted = { ...before, contract: contract.name };
-  response.locals['posted'] = posted;
+  postedTo.set(response, posted);
   return { contract, posted };
 }
 
 /** Counts and audits what is refused below /v1/ingest/, by whomever; comes before what answers refusals. */
-export function ingestRefusals(parts: AppParts): ErrorRequestHandler {
-  return async (error: unknown, { path: asked }, response, next) => {
+export function ingestRefusals(parts: AppParts): (error: unknown, response: ServerResponse) => Promise<void> {
+  return async (error, response) => {
+    if (!pathAsked(response).startsWith('/v1/ingest/')) return;
     // Unset for what is refused before its handler is called.
-    const posted = response.locals['posted'] as Posted | undefined;
-    if (asked.startsWith('/v1/ingest/')) await noteRefusal(posted ?? received(parts, response), error);
-    next(error);
+    await noteRefusal(postedTo.get(response) ?? received(parts, response), error);
   };
 }
 
@@ -86,6 +87,7 @@ function singleRoute(parts: AppParts, budget: BodyBudget): Route {
   const route = defineRoute({
     method: 'post',
     path: '/v1/ingest/{contract}',
+    isDirect: true,
     summary: 'Stores an event, once',
     scope: 'ingest',
     params: path,
@@ -106,6 +108,7 @@ function batchRoute(parts: AppParts, budget: BodyBudget): Route {
   const route = defineRoute({
     method: 'post',
     path: '/v1/ingest/{contract}/batch',
+    isDirect: true,
     summary: 'Stores up to 1000 events, each once, and answers for each',
     scope: 'ingest',
     params: path,

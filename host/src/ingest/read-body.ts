@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
 import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import type { Request } from 'express';
 import { ApiError } from '../http/api-error.ts';
 import { placeAtWork } from '../http/overload.ts';
 import { askForBody } from '../http/sound.ts';
@@ -32,7 +32,7 @@ const identity = 'identity';
 const parameters = /^\s*(?:;\s*charset\s*=\s*(?:utf-?8|"utf-?8")\s*)?;?\s*$/i;
 
 /** @throws ApiError 415 */
-function mediaTypeOf(request: Request, { mediaTypes }: BodyRules): string {
+function mediaTypeOf(request: IncomingMessage, { mediaTypes }: BodyRules): string {
   const header = request.headers['content-type'] ?? '';
   const end = header.indexOf(';');
   const mediaType = (end < 0 ? header : header.slice(0, end)).trim().toLowerCase();
@@ -61,7 +61,7 @@ const encodings = 'Expected a body with Content-Encoding gzip, deflate or br, or
  *
  * @throws ApiError 415
  */
-function inflaterOf({ headers }: Request): Transform | undefined {
+function inflaterOf({ headers }: IncomingMessage): Transform | undefined {
   const encoding = (headers['content-encoding'] ?? identity).trim().toLowerCase();
   if (encoding === identity) return undefined;
   const create = Object.hasOwn(inflaters, encoding) ? inflaters[encoding] : undefined;
@@ -73,7 +73,7 @@ function inflaterOf({ headers }: Request): Transform | undefined {
  * Reads the bytes; an empty buffer when there are none. `take` is told of each part before it is kept, and refuses it by
  * throwing. What is left of a refused body is read and thrown away, so that its sender gets to the answer.
  */
-function readBytes(request: Request, limit: number, take: (bytes: number) => void): Promise<Buffer> {
+function readBytes(request: IncomingMessage, limit: number, take: (bytes: number) => void): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const inflater = inflaterOf(request);
   askForBody(request);
@@ -125,13 +125,13 @@ function decode(bytes: Buffer): string {
 }
 
 /** How many bytes a request declares: undefined when it does not say, or says it of compressed ones. */
-function declaredLength({ headers }: Request): number | undefined {
+function declaredLength({ headers }: IncomingMessage): number | undefined {
   const { 'content-length': length, 'content-encoding': encoding = identity } = headers;
   return length !== undefined && encoding === identity ? Number(length) : undefined;
 }
 
 /** Whether a request brings a body at all, be it an empty one. */
-export function hasBody({ headers }: Request): boolean {
+export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
@@ -141,7 +141,11 @@ export function hasBody({ headers }: Request): boolean {
  *
  * @throws ApiError 415, 413, 408, 400 (also when the client is gone), and 503 when `held` has no room.
  */
-export async function readTextBody(request: Request, rules: BodyRules, held?: HeldBytes): Promise<TextBody> {
+export async function readTextBody(
+  request: IncomingMessage,
+  rules: BodyRules,
+  held?: HeldBytes,
+): Promise<TextBody> {
   const mediaType = mediaTypeOf(request, rules);
   const declared = declaredLength(request) ?? 0;
   if (declared > rules.limit) throw tooLong(rules.limit);
