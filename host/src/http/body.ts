@@ -70,9 +70,7 @@ export async function readJsonBody<Schema extends z.ZodType>(
   schema: Schema,
 ): Promise<z.output<Schema>> {
   const isOptional = !hasBody(request) && schema.safeParse(undefined).success;
-  const value = isOptional
-    ? undefined
-    : parseJsonBody((await readTextBody(request, smallBody)).text, smallDepth);
+  const value = isOptional ? undefined : parseJsonBody(await readTextBody(request, smallBody), smallDepth);
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;

@@ -2,16 +2,34 @@ import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { describedSchemaOf } from '../ingest/accept.ts';
 import type { ServedContract } from '../ingest/ports.ts';
-import { createBodyBudget, readTextBody, type BodyBudget } from '../ingest/read-body.ts';
-import { arrayTypes, batchItems, lineTypes, splitBatch } from '../ingest/split-batch.ts';
+import {
+  createBodyBudget,
+  readBody,
+  readTextBody,
+  textReader,
+  type BodyBudget,
+  type BodyReader,
+} from '../ingest/read-body.ts';
+import { arrayTypes, batchItems, lineReader, lineTypes, splitArray } from '../ingest/split-batch.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
 import { pathAsked, requestIdOf } from './exchange.ts';
-import { answerItems, bodyLimit, noteRefusal, storeBody, type Posted } from './ingest-event.ts';
+import {
+  acceptArray,
+  acceptItem,
+  answerItems,
+  bodyLimit,
+  noteRefusal,
+  storeBody,
+  type Item,
+  type Posted,
+} from './ingest-event.ts';
 import { defineRoute, type Route } from './route.ts';
 import { ok, refusal, timestamp } from './shapes.ts';
+import { turn } from './turns.ts';
 
 const batchLimit = 16 * 1024 * 1024;
+const batchTypes = [...arrayTypes, ...lineTypes];
 // Of all bodies that are being worked on.
 const heldBytes = 64 * 1024 * 1024;
 
@@ -96,12 +114,28 @@ function singleRoute(parts: AppParts, budget: BodyBudget): Route {
       const { contract, posted } = await addressed(parts, response, params.contract);
       const rules = { mediaTypes: ['application/json'], limit: bodyLimit };
       return budget.hold(async (held) => {
-        const { text } = await readTextBody(request, rules, held);
+        const text = await readTextBody(request, rules, held);
         return { body: await storeBody(posted, contract, text) };
       });
     },
   });
   return { ...route, described: described(route, parts, false) };
+}
+
+/** Checks each line as it comes; while the writer has enough to do, and others are to be answered, no more are read. */
+function readerOfLines(posted: Posted, contract: ServedContract): BodyReader<Item[]> {
+  const items: Item[] = [];
+  return lineReader({
+    onLine: (line) => items.push(acceptItem(posted, contract, line)),
+    pause: () => posted.parts.ingestWriter.room() ?? turn(),
+    end: () => items,
+  });
+}
+
+/** An array is one only when all of it is JSON. */
+function readerOfArray(posted: Posted, contract: ServedContract): BodyReader<Item[]> {
+  const { take, end } = textReader();
+  return { take, end: async (bytes) => acceptArray(posted, contract, splitArray(await end(bytes))) };
 }
 
 function batchRoute(parts: AppParts, budget: BodyBudget): Route {
@@ -115,10 +149,14 @@ function batchRoute(parts: AppParts, budget: BodyBudget): Route {
     answers: answeredBatch,
     async handle({ params, request, response }) {
       const { contract, posted } = await addressed(parts, response, params.contract);
-      const rules = { mediaTypes: [...arrayTypes, ...lineTypes], limit: batchLimit };
+      const plan = {
+        mediaTypes: batchTypes,
+        limit: batchLimit,
+        readerOf: (mediaType: string) =>
+          lineTypes.includes(mediaType) ? readerOfLines(posted, contract) : readerOfArray(posted, contract),
+      };
       return budget.hold(async (held) => {
-        const body = await readTextBody(request, rules, held);
-        const items = await answerItems(posted, contract, splitBatch(body));
+        const items = await answerItems(posted, await readBody(request, plan, held));
         const allStored = items.every(({ status }) => status === 'ok');
         return { status: allStored ? 200 : 207, body: { status: 'ok', items } };
       });
