@@ -33,6 +33,10 @@ const failuresPerMinute = 30;
 const localNames = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const safeMethods = ['GET', 'HEAD', 'OPTIONS'];
 
+function clientOf(proxies: Proxies, request: IncomingMessage): string {
+  return ipKeyGenerator(proxies.addressOf(request));
+}
+
 function unauthenticated(message: string): ApiError {
   return new ApiError(401, 'UNAUTHENTICATED', message);
 }
@@ -68,25 +72,27 @@ function keyIn(authorization: string): string {
   return key;
 }
 
+/** Undefined: a local request without a key, which may do everything. */
+async function holderOf(
+  request: IncomingMessage,
+  { http, keys }: Pick<GuardParts, 'http' | 'keys'>,
+): Promise<KeyHolder | undefined> {
+  const { authorization } = request.headers;
+  if (authorization !== undefined) {
+    const holder = await keys.holderOf(keyIn(authorization));
+    if (holder) return holder;
+    throw unauthenticated('Expected an API key that is neither unknown nor expired nor revoked');
+  }
+  if (http.requireKey) throw unauthenticated('Expected an API key: Authorization: Bearer otw_…');
+  checkHost(request, http.allowedHosts);
+  checkOrigin(request, http.corsOrigins);
+  return undefined;
+}
+
 /** Makes the guard. A request without a key is a local one, or is refused; a key that is shown must be good. */
 export function createGuard({ http, proxies, keys, log }: GuardParts): Doors {
   const failures = createMinuteLimit('requests that are refused', failuresPerMinute);
   const ingest = createMinuteLimit('ingest requests', http.ingestPerMinute);
-  const clientOf = (request: IncomingMessage): string => ipKeyGenerator(proxies.addressOf(request));
-
-  /** Undefined: a local request without a key, which may do everything. */
-  async function holderOf(request: IncomingMessage): Promise<KeyHolder | undefined> {
-    const { authorization } = request.headers;
-    if (authorization !== undefined) {
-      const holder = await keys.holderOf(keyIn(authorization));
-      if (holder) return holder;
-      throw unauthenticated('Expected an API key that is neither unknown nor expired nor revoked');
-    }
-    if (http.requireKey) throw unauthenticated('Expected an API key: Authorization: Bearer otw_…');
-    checkHost(request, http.allowedHosts);
-    checkOrigin(request, http.corsOrigins);
-    return undefined;
-  }
 
   function tell(request: IncomingMessage, response: ServerResponse, { status, holder }: Told): void {
     const { authorization } = request.headers;
@@ -107,7 +113,7 @@ export function createGuard({ http, proxies, keys, log }: GuardParts): Doors {
 
   /** Past the limit neither answered as before nor logged: guesses must not fill the log. */
   async function count(request: IncomingMessage, response: ServerResponse, told: Told): Promise<void> {
-    await failures.take(clientOf(request));
+    await failures.take(clientOf(proxies, request));
     tell(request, response, told);
   }
 
@@ -116,7 +122,7 @@ export function createGuard({ http, proxies, keys, log }: GuardParts): Doors {
     response: ServerResponse,
   ): Promise<KeyHolder | undefined> {
     try {
-      return await holderOf(request);
+      return await holderOf(request, { http, keys });
     } catch (error) {
       if (!(error instanceof ApiError) || (error.status !== 401 && error.status !== 403)) throw error;
       await count(request, response, { status: error.status });
@@ -136,7 +142,7 @@ export function createGuard({ http, proxies, keys, log }: GuardParts): Doors {
         await count(request, response, { status: 403, holder });
         throw new ApiError(403, 'FORBIDDEN', `Expected an API key with the scope ${scope}`);
       }
-      if (scope === 'ingest') await ingest.take(holder?.id ?? clientOf(request));
+      if (scope === 'ingest') await ingest.take(holder?.id ?? clientOf(proxies, request));
     },
   };
 }
