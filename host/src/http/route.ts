@@ -44,7 +44,7 @@ export interface Route<Params = unknown, Query = unknown> {
   readonly scope: Scope;
   readonly params?: z.ZodType<Params>;
   readonly query?: z.ZodType<Query>;
-  /** Served by Node alone where its address is plain: express costs as much as all the rest. */
+  /** Served by Node alone where its address is plain, for what comes so often that express' share counts. */
   readonly isDirect?: boolean;
   /** Of a request's body; the handler reads it. */
   readonly body?: BodyShape;
