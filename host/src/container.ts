@@ -2,12 +2,11 @@ import 'reflect-metadata';
 import { hostname } from 'node:os';
 import { createBus, failureOf, type Bus, type Clock, type Reach } from '@on-the-way/core';
 import { ConnectorError } from '@on-the-way/sdk';
-import type { Express } from 'express';
 import { container, instanceCachingFactory, type DependencyContainer } from 'tsyringe';
 import { atMost } from './at-most.ts';
 import { hostVersion } from './host-version.ts';
 import { defaultKeepRunsDays, defaultRunsAtOnce, type HostConfig } from './config/host-config.ts';
-import { createApp } from './http/app.ts';
+import { createApp, type App } from './http/app.ts';
 import { createEventFeed, type EventFeed } from './http/event-feed.ts';
 import { createContractSet } from './ingest/contracts.ts';
 import { createFreeSpace, type FreeSpace } from './ingest/free-space.ts';
@@ -91,7 +90,7 @@ export interface Host {
   readonly dueRuns: DueRuns;
   readonly scheduler: Scheduler;
   readonly feed: EventFeed;
-  readonly app: Express;
+  readonly app: App;
   readonly metrics: Metrics;
   /** Closes sinks and the pool, within some 4 s; the scheduler must have stopped. */
   close(): Promise<void>;
@@ -137,7 +136,7 @@ const tokens = {
   feed: token<EventFeed>('feed'),
   metrics: token<Metrics>('metrics'),
   breakers: token<OpenBreakers>('breakers'),
-  app: token<Express>('app'),
+  app: token<App>('app'),
 };
 
 /** Where parts are registered, and had from. */

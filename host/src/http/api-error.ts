@@ -1,8 +1,9 @@
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HostLog } from '../log.ts';
 import { limitLines } from '../limit-lines.ts';
 import { isPoolFull, isUnreachable } from '../storage/database.ts';
-import { requestIdOf } from './request-id.ts';
+import { pathAsked, requestIdOf } from './exchange.ts';
+import { sendJson } from './send.ts';
 
 /** What a refusal may be called; docs/http.md says when. */
 export const refusalCodes = [
@@ -43,13 +44,13 @@ export class ApiError extends Error {
 }
 
 /** What nobody else answered. */
-export const notFound: RequestHandler = (request) => {
-  throw new ApiError(
+export function notFound({ method }: IncomingMessage, response: ServerResponse): ApiError {
+  return new ApiError(
     404,
     'NOT_FOUND',
-    `Expected a path of this API, found ${request.method} ${request.path}`,
+    `Expected a path of this API, found ${method} ${pathAsked(response)}`,
   );
-};
+}
 
 // Long enough for a Postgres to come back, short enough not to be noticed.
 const retryAfterSeconds = 5;
@@ -76,12 +77,15 @@ export function apiErrorOf(error: unknown): ApiError {
 }
 
 /** Answers every error in the contract's shape; internals go to the log, not to the caller. */
-export function errorHandler(log: HostLog): ErrorRequestHandler {
+export function errorAnswerer(
+  log: HostLog,
+): (error: unknown, request: IncomingMessage, response: ServerResponse) => void {
   // A database that is away fails every request; what all of them say, a few lines do.
   const unavailableLine = limitLines();
-  return (error: unknown, request, response, next) => {
+  return (error, request, response) => {
     if (response.headersSent) {
-      next(error);
+      // Half of an answer must not look like all of it.
+      response.destroy();
       return;
     }
     const { status, code, message, retryAfterSeconds: after } = apiErrorOf(error);
@@ -94,16 +98,16 @@ export function errorHandler(log: HostLog): ErrorRequestHandler {
         {
           request_id: requestId,
           method: request.method,
-          path: request.path,
+          path: pathAsked(response),
           error: why,
           ...(leftOut > 0 && { left_out: leftOut }),
         },
         'request failed',
       );
     }
-    if (after !== undefined) response.set('Retry-After', String(after));
+    if (after !== undefined) response.setHeader('Retry-After', String(after));
     // Nobody waits for the rest of what came too slowly.
-    if (status === 408) response.set('Connection', 'close');
-    response.status(status).json({ status: 'error', code, message, request_id: requestId });
+    if (status === 408) response.setHeader('Connection', 'close');
+    sendJson(response, status, { status: 'error', code, message, request_id: requestId });
   };
 }

@@ -1,33 +1,31 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express from 'express';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createLog } from '../log.ts';
 import { createRedactor } from '../redact.ts';
-import { errorHandler } from './api-error.ts';
+import { errorAnswerer } from './api-error.ts';
 import { placeOf, readJsonBody } from './body.ts';
-import { nameRequest } from './request-id.ts';
+import { beginExchange } from './exchange.ts';
+import { sendJson } from './send.ts';
 
 const body = z.strictObject({ from: z.string().optional(), list: z.array(z.int()).optional() });
 const server = createServer();
 let url = '';
 
 beforeAll(async () => {
-  const app = express();
-  app.use(nameRequest);
-  app.post('/needed', async (request, response) => {
-    response.json({ read: await readJsonBody(request, body) });
-  });
-  app.post('/optional', async (request, response) => {
-    response.json({ read: (await readJsonBody(request, body.optional())) ?? 'nothing' });
-  });
-  app.use(
-    errorHandler(
-      createLog({ redactor: createRedactor(), level: 'silent', pretty: false, write: () => undefined }),
-    ),
+  const refuse = errorAnswerer(
+    createLog({ redactor: createRedactor(), level: 'silent', pretty: false, write: () => undefined }),
   );
-  server.on('request', (request, response) => void app(request, response));
+  server.on('request', async (request, response) => {
+    beginExchange(request, response);
+    try {
+      const schema = request.url === '/needed' ? body : body.optional();
+      sendJson(response, 200, { read: (await readJsonBody(request, schema)) ?? 'nothing' });
+    } catch (error) {
+      refuse(error, request, response);
+    }
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });

@@ -1,6 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import { parseStrictJson } from '@on-the-way/core';
 import type { JsonValue } from '@on-the-way/sdk';
-import type { Request } from 'express';
 import type { z } from 'zod';
 import { hasBody, readTextBody } from '../ingest/read-body.ts';
 import { ApiError } from './api-error.ts';
@@ -66,13 +66,11 @@ const smallDepth = 16;
  * @throws ApiError 415, 413, 400, or 422 naming the first field that is not as expected.
  */
 export async function readJsonBody<Schema extends z.ZodType>(
-  request: Request,
+  request: IncomingMessage,
   schema: Schema,
 ): Promise<z.output<Schema>> {
   const isOptional = !hasBody(request) && schema.safeParse(undefined).success;
-  const value = isOptional
-    ? undefined
-    : parseJsonBody((await readTextBody(request, smallBody)).text, smallDepth);
+  const value = isOptional ? undefined : parseJsonBody(await readTextBody(request, smallBody), smallDepth);
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;

@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
@@ -14,6 +14,7 @@ const heartbeatMs = 15_000;
 // A reader that far behind will not catch up; it comes back with Last-Event-ID.
 const mostWaitingBytes = 1024 * 1024;
 const tryAgainSeconds = 5;
+const eventStream = 'text/event-stream; charset=utf-8';
 
 const lastEventId = z
   .string()
@@ -31,7 +32,7 @@ function lastSeen(header: string | string[] | undefined): number | undefined {
 /** Sends what is told to one reader until either side ends. */
 function stream(
   feed: EventFeed,
-  { request, response }: { readonly request: Request; readonly response: Response },
+  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
   { lastId, connection }: { readonly lastId: number | undefined; readonly connection: string | undefined },
 ): void {
   const send = (text: string): void => {
@@ -41,7 +42,8 @@ function stream(
   const tell = (event: ToldEvent): void => {
     if (connection === undefined || event.connection === connection) send(event.text);
   };
-  response.set({ 'Content-Type': 'text/event-stream; charset=utf-8', 'X-Accel-Buffering': 'no' });
+  response.setHeader('Content-Type', eventStream);
+  response.setHeader('X-Accel-Buffering', 'no');
   response.flushHeaders();
   // Tells a client how long to wait before it comes back, and that the stream is open.
   send('retry: 2000\n: open\n\n');
@@ -87,7 +89,7 @@ export function eventRoutes(parts: AppParts): readonly Route[] {
           );
         }
         // Express answers HEAD with what GET does; there is no end of this to wait for.
-        if (request.method === 'HEAD') response.type('text/event-stream').end();
+        if (request.method === 'HEAD') response.setHeader('Content-Type', eventStream).end();
         else stream(feed, { request, response }, { lastId, connection });
         return undefined;
       },

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { HttpConfig } from '../config/host-config.ts';
+import type { Proxies } from './proxies.ts';
 
 /** What every answer has, whoever gives it; taken from helmet once, since none of it changes. */
 export function fixedHeaders(): Record<string, string> {
@@ -40,37 +40,44 @@ export function fixedHeaders(): Record<string, string> {
 }
 
 /** The headers of every answer. */
-export function safeHeaders({ trustedProxies }: HttpConfig): RequestHandler {
+export function safeHeaders(
+  { trustedProxies }: HttpConfig,
+  proxies: Proxies,
+): (request: IncomingMessage, response: ServerResponse) => void {
   const fixed = Object.entries(fixedHeaders());
   // The host speaks no TLS by itself: only a proxy can say that there was some.
   const behindProxy = trustedProxies.length > 0;
-  return (request, response, next) => {
+  return (request, response) => {
     for (const [name, value] of fixed) response.setHeader(name, value);
-    if (behindProxy && request.secure) response.setHeader('Strict-Transport-Security', 'max-age=31536000');
-    next();
+    if (behindProxy && proxies.isSecure(request))
+      response.setHeader('Strict-Transport-Security', 'max-age=31536000');
   };
 }
 
-const preflight = {
+const preflight: Readonly<Record<string, string>> = {
   'Access-Control-Allow-Methods': 'GET, POST, DELETE',
   'Access-Control-Allow-Headers': 'Authorization, Content-Type, Last-Event-ID',
   'Access-Control-Max-Age': '600',
 };
 
-/** Lets the pages of these origins read answers. They send a key themselves: cookies are no part of this. */
-export function crossOrigin({ corsOrigins }: HttpConfig): RequestHandler {
-  return (request, response, next) => {
-    response.vary('Origin');
+/**
+ * Lets the pages of these origins read answers. They send a key themselves: cookies are no part of this. True when the
+ * request was the question whether they may, and is answered.
+ */
+export function crossOrigin({
+  corsOrigins,
+}: HttpConfig): (request: IncomingMessage, response: ServerResponse) => boolean {
+  if (corsOrigins.length === 0) return () => false;
+  return (request, response) => {
+    response.setHeader('Vary', 'Origin');
     const { origin } = request.headers;
-    if (origin === undefined || !corsOrigins.includes(origin)) {
-      next();
-      return;
-    }
-    response.set({
-      'Access-Control-Allow-Origin': origin,
-      'Access-Control-Expose-Headers': 'Retry-After, X-Request-Id',
-    });
-    if (request.method === 'OPTIONS') response.set(preflight).status(204).end();
-    else next();
+    if (origin === undefined || !corsOrigins.includes(origin)) return false;
+    response.setHeader('Access-Control-Allow-Origin', origin);
+    response.setHeader('Access-Control-Expose-Headers', 'Retry-After, X-Request-Id');
+    if (request.method !== 'OPTIONS') return false;
+    for (const [name, value] of Object.entries(preflight)) response.setHeader(name, value);
+    response.statusCode = 204;
+    response.end();
+    return true;
   };
 }

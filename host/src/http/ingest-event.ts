@@ -3,8 +3,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ConnectorError, type RawEvent, type WrittenRow } from '@on-the-way/sdk';
 import { acceptBody, BodyRefused, isMalformed, nobody, type AcceptRules } from '../ingest/accept.ts';
 import { keyTaken } from '../ingest/group-writer.ts';
-import type { ServedContract } from '../ingest/ports.ts';
-import { notAnArray, type Batch } from '../ingest/split-batch.ts';
+import type { ServedContract, Written } from '../ingest/ports.ts';
+import { notAnArray } from '../ingest/split-batch.ts';
 import { isUnreachable } from '../storage/database.ts';
 import { ApiError, apiErrorOf } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
@@ -121,62 +121,37 @@ function oversize(text: string): boolean {
 }
 
 /** An item of a batch, as if it had been posted by itself: the event, or why it is refused. */
-interface Item {
-  readonly posted: Posted;
-  readonly event: RawEvent | undefined;
-  readonly refused: unknown;
-}
+export type Item =
+  | { readonly event: RawEvent }
+  | { readonly event: undefined; readonly requestId: string; readonly refused: unknown };
 
-function acceptItem(posted: Posted, contract: ServedContract, text: string): Item {
-  const { parts, requestId } = posted;
+/** Checks an item of a batch. */
+export function acceptItem({ parts }: Posted, contract: ServedContract, text: string): Item {
+  const requestId = randomUUID();
   try {
     if (oversize(text))
       throw new ApiError(413, 'INVALID_ARGUMENT', `Expected an item of at most ${bodyLimit} bytes`);
-    const event = acceptBody(contract, text, { ...acceptRules(parts), requestId });
-    return { posted, event, refused: undefined };
-  } catch (error) {
-    return { posted, event: undefined, refused: error };
+    return { event: acceptBody(contract, text, { ...acceptRules(parts), requestId }) };
+  } catch (refused) {
+    return { event: undefined, requestId, refused };
   }
 }
 
-/** Why an item could not be written, where that is not for what it says: of this its batch is refused. */
-interface Fault {
-  readonly refused: ApiError;
-  readonly cause: unknown;
-}
-
-function refusedItem({ requestId }: Posted, error: unknown) {
+function refusedItem(requestId: string, error: unknown) {
   const { code, message } = apiErrorOf(error);
   return { status: 'error' as const, code, message, request_id: requestId };
 }
 
 type ItemAnswer = ReturnType<typeof answerTo> | ReturnType<typeof refusedItem>;
 
-async function answerItem(
-  { posted, event, refused }: Item,
-  writing: Promise<WrittenRow> | undefined,
-): Promise<ItemAnswer | Fault> {
-  const refuse = async (error: unknown): Promise<ItemAnswer> => {
-    await noteRefusal(posted, error);
-    return refusedItem(posted, error);
-  };
-  if (!event || !writing) return refuse(refused);
-  try {
-    return answerTo(posted, await writing);
-  } catch (error) {
-    const said = error instanceof ApiError ? error : writeError(error);
-    if (said.status >= 500) return { refused: said, cause: error };
-    return refuse(said instanceof NotAudited ? said : new BodyRefused(said, event));
-  }
+/** Notes that an item is refused, and says so. */
+function refuseItem(posted: Posted, error: unknown): { answer: ItemAnswer; noted: Promise<void> } {
+  return { answer: refusedItem(posted.requestId, error), noted: noteRefusal(posted, error) };
 }
 
-function isFault(answer: ItemAnswer | Fault): answer is Fault {
-  return 'refused' in answer;
-}
-
-/** The refusal of a batch of which something could not be written; undefined where all has its answer. */
-function refusalOf(posted: Posted, answers: readonly (ItemAnswer | Fault)[]): ApiError | undefined {
-  const faults = answers.filter(isFault);
+/** What a batch is refused with of which something could not be written, and not for what it says. */
+function refusalOf(posted: Posted, causes: readonly unknown[]): ApiError | undefined {
+  const faults = causes.map((cause) => ({ cause, refused: writeError(cause) }));
   // The one that says when to come back.
   const fault = faults.find(({ refused }) => refused.status === 503) ?? faults[0];
   if (!fault) return undefined;
@@ -187,13 +162,17 @@ function refusalOf(posted: Posted, answers: readonly (ItemAnswer | Fault)[]): Ap
   return new ApiError(status, code, message, after);
 }
 
-/** Checks the items, in turns. @throws ApiError 400 for an array that is not JSON. */
-async function acceptItems(batchPosted: Posted, contract: ServedContract, batch: Batch): Promise<Item[]> {
+/** Checks the items of an array, in turns. @throws ApiError 400 when one is not JSON: then the array is none. */
+export async function acceptArray(
+  posted: Posted,
+  contract: ServedContract,
+  texts: readonly string[],
+): Promise<Item[]> {
   const items: Item[] = [];
   let turnEnds = performance.now() + batchTurnMs;
-  for (const text of batch.items) {
-    const item = acceptItem({ ...batchPosted, requestId: randomUUID() }, contract, text);
-    if (batch.isArray && isMalformed(item.refused)) throw notAnArray();
+  for (const text of texts) {
+    const item = acceptItem(posted, contract, text);
+    if (!item.event && isMalformed(item.refused)) throw notAnArray();
     items.push(item);
     if (performance.now() < turnEnds) continue;
     await nextTurn();
@@ -202,23 +181,58 @@ async function acceptItems(batchPosted: Posted, contract: ServedContract, batch:
   return items;
 }
 
+/** Answers for each of a batch, and collects what is still to be waited for, and what could not be written. */
+class BatchAnswers {
+  readonly noted: Promise<void>[] = [];
+  readonly faults: unknown[] = [];
+  readonly #posted: Posted;
+
+  constructor(posted: Posted) {
+    this.#posted = posted;
+  }
+
+  refused(requestId: string, error: unknown): ItemAnswer {
+    const { answer, noted } = refuseItem({ ...this.#posted, requestId }, error);
+    this.noted.push(noted);
+    return answer;
+  }
+
+  written(event: RawEvent, written: Written): ItemAnswer {
+    try {
+      if ('error' in written) throw written.error;
+      return answerTo(this.#posted, written);
+    } catch (error) {
+      const said = writeError(error);
+      if (said.status >= 500) this.faults.push(error);
+      else
+        return this.refused(
+          event.requestId,
+          said instanceof NotAudited ? said : new BodyRefused(said, event),
+        );
+      return refusedItem(event.requestId, said);
+    }
+  }
+}
+
 /**
- * Checks all items before the first is handed to the writer, so that they are written together; an answer an item.
+ * Hands all items to the writer at once, when the last of them has been checked; an answer an item.
  *
- * @throws ApiError 400, and 500 or 503 when an item could not be written for no fault of its own.
+ * @throws ApiError 500 or 503 when an item could not be written for no fault of its own.
  */
-export async function answerItems(
-  batchPosted: Posted,
-  contract: ServedContract,
-  batch: Batch,
-): Promise<ItemAnswer[]> {
-  const items = await acceptItems(batchPosted, contract, batch);
-  const { parts, receivedAt } = batchPosted;
+export async function answerItems(posted: Posted, items: readonly Item[]): Promise<ItemAnswer[]> {
+  const { parts, receivedAt } = posted;
   const events = items.flatMap(({ event }) => event ?? []);
   const writing = events.length > 0 ? parts.ingestWriter.writeAll(events, receivedAt) : [];
+  const answers = new BatchAnswers(posted);
+  // Beside the others, not after them.
+  const refused = items.map((item) =>
+    item.event ? undefined : answers.refused(item.requestId, item.refused),
+  );
+  const written = await writing;
   let next = 0;
-  const answers = await Promise.all(items.map((item) => answerItem(item, item.event && writing[next++])));
-  const refused = refusalOf(batchPosted, answers);
-  if (refused) throw refused;
-  return answers.filter((answer): answer is ItemAnswer => !isFault(answer));
+  const all = items.map(({ event }, at) => refused[at] ?? answers.written(event!, written[next++]!));
+  await Promise.all(answers.noted);
+  const fault = refusalOf(posted, answers.faults);
+  if (fault) throw fault;
+  return all;
 }

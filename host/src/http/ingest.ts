@@ -1,17 +1,35 @@
-import type { ErrorRequestHandler, Response } from 'express';
+import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { describedSchemaOf } from '../ingest/accept.ts';
 import type { ServedContract } from '../ingest/ports.ts';
-import { createBodyBudget, readTextBody, type BodyBudget } from '../ingest/read-body.ts';
-import { arrayTypes, batchItems, lineTypes, splitBatch } from '../ingest/split-batch.ts';
+import {
+  createBodyBudget,
+  readBody,
+  readTextBody,
+  textReader,
+  type BodyBudget,
+  type BodyReader,
+} from '../ingest/read-body.ts';
+import { arrayTypes, batchItems, lineReader, lineTypes, splitArray } from '../ingest/split-batch.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
-import { answerItems, bodyLimit, noteRefusal, storeBody, type Posted } from './ingest-event.ts';
-import { requestIdOf } from './request-id.ts';
+import { pathAsked, requestIdOf } from './exchange.ts';
+import {
+  acceptArray,
+  acceptItem,
+  answerItems,
+  bodyLimit,
+  noteRefusal,
+  storeBody,
+  type Item,
+  type Posted,
+} from './ingest-event.ts';
 import { defineRoute, type Route } from './route.ts';
 import { ok, refusal, timestamp } from './shapes.ts';
+import { turn } from './turns.ts';
 
 const batchLimit = 16 * 1024 * 1024;
+const batchTypes = [...arrayTypes, ...lineTypes];
 // Of all bodies that are being worked on.
 const heldBytes = 64 * 1024 * 1024;
 
@@ -33,34 +51,35 @@ async function contractOf({ contracts }: AppParts, name: string): Promise<Served
 
 const path = z.strictObject({ contract: z.string() });
 
-function received(parts: AppParts, response: Response): Posted {
-  const posted = {
+// Of each request what the audit is to say when it is refused.
+const postedTo = new WeakMap<ServerResponse, Posted>();
+
+function received(parts: AppParts, response: ServerResponse): Posted {
+  return {
     parts,
     requestId: requestIdOf(response),
     receivedAt: parts.clock.now(),
     startedAt: performance.now(),
     contract: 'unknown',
   };
-  response.locals['posted'] = posted;
-  return posted;
 }
 
 /** The request once its contract is known to be served. */
-async function addressed(parts: AppParts, response: Response, name: string) {
+async function addressed(parts: AppParts, response: ServerResponse, name: string) {
   const before = received(parts, response);
+  postedTo.set(response, before);
   const contract = await contractOf(parts, name);
   const posted = { ...before, contract: contract.name };
-  response.locals['posted'] = posted;
+  postedTo.set(response, posted);
   return { contract, posted };
 }
 
 /** Counts and audits what is refused below /v1/ingest/, by whomever; comes before what answers refusals. */
-export function ingestRefusals(parts: AppParts): ErrorRequestHandler {
-  return async (error: unknown, { path: asked }, response, next) => {
+export function ingestRefusals(parts: AppParts): (error: unknown, response: ServerResponse) => Promise<void> {
+  return async (error, response) => {
+    if (!pathAsked(response).startsWith('/v1/ingest/')) return;
     // Unset for what is refused before its handler is called.
-    const posted = response.locals['posted'] as Posted | undefined;
-    if (asked.startsWith('/v1/ingest/')) await noteRefusal(posted ?? received(parts, response), error);
-    next(error);
+    await noteRefusal(postedTo.get(response) ?? received(parts, response), error);
   };
 }
 
@@ -86,6 +105,7 @@ function singleRoute(parts: AppParts, budget: BodyBudget): Route {
   const route = defineRoute({
     method: 'post',
     path: '/v1/ingest/{contract}',
+    isDirect: true,
     summary: 'Stores an event, once',
     scope: 'ingest',
     params: path,
@@ -94,7 +114,7 @@ function singleRoute(parts: AppParts, budget: BodyBudget): Route {
       const { contract, posted } = await addressed(parts, response, params.contract);
       const rules = { mediaTypes: ['application/json'], limit: bodyLimit };
       return budget.hold(async (held) => {
-        const { text } = await readTextBody(request, rules, held);
+        const text = await readTextBody(request, rules, held);
         return { body: await storeBody(posted, contract, text) };
       });
     },
@@ -102,20 +122,41 @@ function singleRoute(parts: AppParts, budget: BodyBudget): Route {
   return { ...route, described: described(route, parts, false) };
 }
 
+/** Checks each line as it comes; while the writer has enough to do, and others are to be answered, no more are read. */
+function readerOfLines(posted: Posted, contract: ServedContract): BodyReader<Item[]> {
+  const items: Item[] = [];
+  return lineReader({
+    onLine: (line) => items.push(acceptItem(posted, contract, line)),
+    pause: () => posted.parts.ingestWriter.room() ?? turn(),
+    end: () => items,
+  });
+}
+
+/** An array is one only when all of it is JSON. */
+function readerOfArray(posted: Posted, contract: ServedContract): BodyReader<Item[]> {
+  const { take, end } = textReader();
+  return { take, end: async (bytes) => acceptArray(posted, contract, splitArray(await end(bytes))) };
+}
+
 function batchRoute(parts: AppParts, budget: BodyBudget): Route {
   const route = defineRoute({
     method: 'post',
     path: '/v1/ingest/{contract}/batch',
+    isDirect: true,
     summary: 'Stores up to 1000 events, each once, and answers for each',
     scope: 'ingest',
     params: path,
     answers: answeredBatch,
     async handle({ params, request, response }) {
       const { contract, posted } = await addressed(parts, response, params.contract);
-      const rules = { mediaTypes: [...arrayTypes, ...lineTypes], limit: batchLimit };
+      const plan = {
+        mediaTypes: batchTypes,
+        limit: batchLimit,
+        readerOf: (mediaType: string) =>
+          lineTypes.includes(mediaType) ? readerOfLines(posted, contract) : readerOfArray(posted, contract),
+      };
       return budget.hold(async (held) => {
-        const body = await readTextBody(request, rules, held);
-        const items = await answerItems(posted, contract, splitBatch(body));
+        const items = await answerItems(posted, await readBody(request, plan, held));
         const allStored = items.every(({ status }) => status === 'ok');
         return { status: allStored ? 200 : 207, body: { status: 'ok', items } };
       });

@@ -1,20 +1,22 @@
-import type { RequestHandler } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Metrics } from '../metrics.ts';
 import type { AppParts } from './app-parts.ts';
-import { defineRoute, templateOf, type Route } from './route.ts';
+import { templateOf } from './exchange.ts';
+import { defineRoute, type Route } from './route.ts';
+import { sendText } from './send.ts';
 
-/** Counts every answer, and how long it took. Must come before the routes. */
-export function countRequests({ http }: Metrics): RequestHandler {
-  return (request, response, next) => {
+/** Counts every answer, and how long it took. Must come before what answers. */
+export function countRequests({
+  http,
+}: Metrics): (request: IncomingMessage, response: ServerResponse) => void {
+  return ({ method = '' }, response) => {
     const startedAt = performance.now();
     response.once('close', () => {
       const seconds = (performance.now() - startedAt) / 1000;
-      const { method } = request;
       // 499 as servers usually write it: nobody was there any more to be answered.
       const status = response.headersSent ? response.statusCode : 499;
       http.observe({ method: methodLabel(method), route: templateOf(response), status, seconds });
     });
-    next();
   };
 }
 
@@ -36,7 +38,7 @@ export function metricsRoutes({ metrics }: AppParts): readonly Route[] {
       },
       async handle({ response }) {
         const text = await metrics.text();
-        response.set('Content-Type', metrics.contentType).send(text);
+        sendText(response, 200, metrics.contentType, text);
         return undefined;
       },
     }),

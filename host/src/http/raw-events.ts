@@ -1,10 +1,11 @@
-import type { Response } from 'express';
+import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { RawEventStore, StoredEvent } from '../storage/raw-events.ts';
 import { ApiError } from './api-error.ts';
 import type { AppParts } from './app-parts.ts';
 import { fewAtOnce } from './few-at-once.ts';
 import { defineRoute, type Route } from './route.ts';
+import { sendText } from './send.ts';
 import { cursor, cursorAfter, day, expectOrder, ok, pageLimit, plainText, timestamp } from './shapes.ts';
 import { turn } from './turns.ts';
 
@@ -46,8 +47,8 @@ function eventText(event: StoredEvent): string {
   return `${rest.slice(0, -1)},"payload":${event.payload}}`;
 }
 
-function answerText(response: Response, members: string): undefined {
-  response.type('application/json').send(`{"status":"ok",${members}}`);
+function answerText(response: ServerResponse, members: string): undefined {
+  sendText(response, 200, 'application/json; charset=utf-8', `{"status":"ok",${members}}`);
   return undefined;
 }
 

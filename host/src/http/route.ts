@@ -1,4 +1,4 @@
-import { Router, type Request, type Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { ApiError } from './api-error.ts';
 
@@ -25,8 +25,8 @@ interface BodyShape {
 interface Call<Params, Query> {
   readonly params: Params;
   readonly query: Query;
-  readonly request: Request;
-  readonly response: Response;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
 }
 
 /** A handler's answer; undefined when it has answered by itself, as streams do. */
@@ -44,6 +44,8 @@ export interface Route<Params = unknown, Query = unknown> {
   readonly scope: Scope;
   readonly params?: z.ZodType<Params>;
   readonly query?: z.ZodType<Query>;
+  /** Served by Node alone where its address is plain, for what comes so often that express' share counts. */
+  readonly isDirect?: boolean;
   /** Of a request's body; the handler reads it. */
   readonly body?: BodyShape;
   /** By status. Refusals that any path can answer with are not listed. */
@@ -70,50 +72,24 @@ function checked(schema: z.ZodType, value: unknown, what: string): unknown {
 }
 
 /** Unknown names and repeated ones are refused. */
-function queryOf(request: Request, schema: z.ZodType): unknown {
-  // Each look at it parses the address anew.
-  const query = request.url.includes('?') ? request.query : {};
+function queryOf(query: Readonly<Record<string, unknown>>, schema: z.ZodType): unknown {
   const repeated = Object.entries(query).find(([, value]) => typeof value !== 'string');
   if (repeated)
     throw new ApiError(422, 'INVALID_ARGUMENT', `Expected ${repeated[0]} at most once in the query`);
   return checked(schema, query, 'query');
 }
 
-/** The template of the path that answers, for labels; `none` where no route does. */
-export function templateOf(response: Response): string {
-  const template: unknown = response.locals['route'];
-  return typeof template === 'string' ? template : 'none';
+/** A request as it came, with what its address says. */
+export interface Addressed {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly query: Readonly<Record<string, unknown>>;
 }
 
-async function answerOf(route: Route, request: Request, response: Response): Promise<Answer> {
-  const query = queryOf(request, route.query ?? nothing);
-  const params = route.params ? checked(route.params, request.params, 'path') : request.params;
+/** Checks what the address says, and lets the route's handler answer. @throws ApiError 422 */
+export async function answerOf(route: Route, { request, response, ...said }: Addressed): Promise<Answer> {
+  const query = queryOf(said.query, route.query ?? nothing);
+  const params = route.params ? checked(route.params, said.params, 'path') : said.params;
   return route.handle({ params, query, request, response });
-}
-
-/** Express' own way asks its settings, and whether the answer is cached, which none is. */
-function send(response: Response, { status = 200, body }: NonNullable<Answer>): void {
-  const text = JSON.stringify(body);
-  response.statusCode = status;
-  response.setHeader('Content-Type', 'application/json; charset=utf-8');
-  response.setHeader('Content-Length', Buffer.byteLength(text));
-  response.end(text);
-}
-
-/** Serves the routes; `guard` lets a request pass or throws, before anything of it is looked at. */
-export function routerOf(
-  routes: readonly Route[],
-  guard: (request: Request, response: Response, scope: Scope) => Promise<void>,
-): Router {
-  const router = Router({ caseSensitive: true, strict: true });
-  for (const route of routes) {
-    const path = route.path.replaceAll(/\{(\w+)\}/g, ':$1');
-    router[route.method](path, async (request, response) => {
-      response.locals['route'] = route.path;
-      await guard(request, response, route.scope);
-      const answer = await answerOf(route, request, response);
-      if (answer) send(response, answer);
-    });
-  }
-  return router;
 }

@@ -1,4 +1,12 @@
-import { canonicalJson, otherDouble, parseStrictJson, sha256, type JsonMembers } from '@on-the-way/core';
+import {
+  canonicalJson,
+  otherDouble,
+  parseStrictJson,
+  sha256,
+  type JsonMembers,
+  type JsonSpan,
+  type StrictJson,
+} from '@on-the-way/core';
 import {
   characters,
   parseInstant,
@@ -144,45 +152,84 @@ interface StoredPayload {
 interface PayloadSource {
   /** The whole body. */
   readonly text: string;
-  readonly span: { readonly start: number; readonly end: number; readonly members: JsonMembers | undefined };
+  readonly span: JsonSpan;
   readonly value: JsonValue;
   /** Whether every number is what its double is. */
   readonly exact: boolean;
 }
 
-const none: readonly string[] = [];
+/** A member that two payloads are compared by. */
+interface Compared {
+  readonly name: string;
+  /** `"name":` */
+  readonly written: string;
+  readonly isWrapped: boolean;
+}
 
-/** The payload as it was sent, with what the contract wraps, and the canonical text of what it compares. */
-function storedPayload(contract: ServedContract, { text, span, value, exact }: PayloadSource): StoredPayload {
+/** What becomes of the members of payloads that have the same names in the same order, as most of a contract do. */
+interface Members {
+  readonly names: readonly string[];
+  /** In the order of canonical text. */
+  readonly compared: readonly Compared[];
+}
+
+const none: readonly string[] = [];
+const lastMembers = new WeakMap<ServedContract, Members>();
+// More names than any contract has are not worth to be kept.
+const mostKept = 64;
+
+function hasNames({ names }: Members, members: JsonMembers): boolean {
+  if (names.length !== members.size) return false;
+  let at = 0;
+  for (const name of members.keys()) if (names[at++] !== name) return false;
+  return true;
+}
+
+function membersOf(contract: ServedContract, members: JsonMembers): Members {
+  const last = lastMembers.get(contract);
+  if (last && hasNames(last, members)) return last;
   const { wrapped = none, notCompared = none } = contract;
-  const { members } = span;
-  const canonicalOf = (part: JsonValue, partText: string): string =>
-    canonicalJson(exact ? part : rawJson(partText));
-  if (members === undefined) {
-    const whole = text.slice(span.start, span.end);
-    return { text: whole, canonical: canonicalOf(value, whole) };
-  }
+  const names = [...members.keys()];
+  const compared = names
+    .filter((name) => !notCompared.includes(name))
+    // Default order compares UTF-16 code units, as RFC 8785 asks for; names are unique.
+    .toSorted()
+    .map((name) => ({ name, written: `${JSON.stringify(name)}:`, isWrapped: wrapped.includes(name) }));
+  const found = { names, compared };
+  if (names.length <= mostKept) lastMembers.set(contract, found);
+  return found;
+}
+
+/** The text of the payload as it was sent, with what the contract wraps. */
+function wrappedText({ wrapped = none }: ServedContract, { text, span }: PayloadSource): string {
   let stored = '';
   let from = span.start;
-  const compared = new Map<string, string>();
-  for (const [name, { start, end }] of members) {
-    const wraps = wrapped.includes(name) && text[start] !== '{';
-    const isCompared = !notCompared.includes(name);
-    if (!wraps && !isCompared) continue;
-    const memberText = text.slice(start, end);
-    if (wraps) {
-      stored += `${text.slice(from, start)}{"value":${memberText}}`;
+  if (wrapped.length > 0 && span.members) {
+    for (const [name, { start, end }] of span.members) {
+      if (text[start] === '{' || !wrapped.includes(name)) continue;
+      stored += `${text.slice(from, start)}{"value":${text.slice(start, end)}}`;
       from = end;
     }
-    if (!isCompared) continue;
-    const canonical = canonicalOf((value as Readonly<Record<string, JsonValue>>)[name] ?? null, memberText);
-    compared.set(name, wraps ? `{"value":${canonical}}` : canonical);
   }
+  return stored + text.slice(from, span.end);
+}
+
+/** The payload as it was sent, with what the contract wraps, and the canonical text of what it compares. */
+function storedPayload(contract: ServedContract, source: PayloadSource): StoredPayload {
+  const { text, span, value, exact } = source;
+  const { members } = span;
+  const stored = wrappedText(contract, source);
+  if (members === undefined)
+    return { text: stored, canonical: canonicalJson(exact ? value : rawJson(stored)) };
+  const values = value as Readonly<Record<string, JsonValue>>;
   let said = '';
-  // Default order compares UTF-16 code units, as RFC 8785 asks for; names are unique.
-  for (const name of [...compared.keys()].toSorted())
-    said += `${said === '' ? '' : ','}${JSON.stringify(name)}:${compared.get(name)}`;
-  return { text: stored + text.slice(from, span.end), canonical: `{${said}}` };
+  for (const { name, written, isWrapped } of membersOf(contract, members).compared) {
+    const { start, end } = members.get(name)!;
+    const canonical = canonicalJson(exact ? values[name]! : rawJson(text.slice(start, end)));
+    said += said === '' ? written : `,${written}`;
+    said += isWrapped && text[start] !== '{' ? `{"value":${canonical}}` : canonical;
+  }
+  return { text: stored, canonical: `{${said}}` };
 }
 
 /**
@@ -196,10 +243,33 @@ function otherPayload(payload: JsonValue, members: JsonMembers, text: string): J
   return other;
 }
 
-/** @throws BodyRefused 422 */
-function expectFitting(contract: ServedContract, body: unknown, identity: Identity): void {
+/** @throws ApiError 422 */
+function expectFitting(contract: ServedContract, body: unknown): void {
   const fitting = bodySchemaOf(contract).safeParse(body);
-  if (!fitting.success) throw new BodyRefused(schemaRefusal(fitting.error), identity);
+  if (!fitting.success) throw schemaRefusal(fitting.error);
+}
+
+/** What a body says that fits its contract in every respect. @throws ApiError 422 */
+function fittingBody(
+  contract: ServedContract,
+  { text, parsed }: { readonly text: string; readonly parsed: StrictJson & { readonly kind: 'json' } },
+  rules: AcceptRules,
+): { readonly body: Body; readonly span: JsonSpan; readonly occurredAt: Instant } {
+  expectFitting(contract, parsed.value);
+  const body = parsed.value as unknown as Body;
+  const occurredAt = parseInstant(body.occurred_at);
+  const span = parsed.members?.get('payload');
+  if (!occurredAt || !span) throw new TypeError('Expected what the schema lets pass to be there');
+  if (!parsed.exact && span.members)
+    expectFitting(contract, { ...body, payload: otherPayload(body.payload, span.members, text) });
+  const early = tooEarly(occurredAt, rules);
+  if (early) throw early;
+  const problem = contract.check?.(
+    { externalId: body.external_id, occurredAt: body.occurred_at, payload: body.payload },
+    rules,
+  );
+  if (problem) throw new ApiError(422, problem.code, `${problem.field}: ${problem.message}`);
+  return { body, span, occurredAt };
 }
 
 /**
@@ -215,33 +285,20 @@ export function acceptBody(
 ): RawEvent {
   const parsed = parseStrictJson(text, bodyDepth);
   if (parsed.kind === 'malformed') throw new BodyRefused(jsonRefusal(parsed), nobody);
-  const identity = identityOf(parsed.value);
-  if (parsed.kind === 'unstorable') throw new BodyRefused(jsonRefusal(parsed), identity);
-  expectFitting(contract, parsed.value, identity);
-  const body = parsed.value as unknown as Body;
-  const occurredAt = parseInstant(body.occurred_at);
-  const span = parsed.members?.get('payload');
-  if (!occurredAt || !span) throw new TypeError('Expected what the schema lets pass to be there');
-  if (!parsed.exact && span.members)
-    expectFitting(contract, { ...body, payload: otherPayload(body.payload, span.members, text) }, identity);
-  const early = tooEarly(occurredAt, options);
-  if (early) throw new BodyRefused(early, identity);
-  const problem = contract.check?.(
-    { externalId: body.external_id, occurredAt: body.occurred_at, payload: body.payload },
-    options,
-  );
-  if (problem) {
-    const { code, field, message } = problem;
-    throw new BodyRefused(new ApiError(422, code, `${field}: ${message}`), identity);
+  try {
+    if (parsed.kind === 'unstorable') throw jsonRefusal(parsed);
+    const { body, span, occurredAt } = fittingBody(contract, { text, parsed }, options);
+    const stored = storedPayload(contract, { text, span, value: body.payload, exact: parsed.exact });
+    return {
+      sourceId: body.source_id,
+      externalId: body.external_id,
+      occurredAt: occurredAt.text,
+      payload: stored.text,
+      payloadHash: sha256(stored.canonical),
+      ...(contract.notCompared && { notCompared: contract.notCompared }),
+      requestId: options.requestId,
+    };
+  } catch (error) {
+    throw error instanceof ApiError ? new BodyRefused(error, identityOf(parsed.value)) : error;
   }
-  const stored = storedPayload(contract, { text, span, value: body.payload, exact: parsed.exact });
-  return {
-    sourceId: body.source_id,
-    externalId: body.external_id,
-    occurredAt: occurredAt.text,
-    payload: stored.text,
-    payloadHash: sha256(stored.canonical),
-    ...(contract.notCompared && { notCompared: contract.notCompared }),
-    requestId: options.requestId,
-  };
 }

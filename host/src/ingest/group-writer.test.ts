@@ -156,7 +156,7 @@ test('beyond what may wait, requests are refused at once', async () => {
 
 test('of events that come together either all are taken on, or none', async () => {
   const writer = writerWith({ groups: 1, waitingEvents: 3, waitingBytes: 20_000 });
-  const [first] = writer.writeAll([eventOf('under way')], 0);
+  const first = writer.writeAll([eventOf('under way')], 0);
   await turn();
   const many = ['a', 'b', 'c', 'd'].map((id) => eventOf(id));
   const refused = { status: 503, code: 'OVERLOADED', retryAfterSeconds: 1 };
@@ -167,8 +167,58 @@ test('of events that come together either all are taken on, or none', async () =
   calls[0]?.done();
   await turn();
   calls[1]?.done();
-  expect(await Promise.all([first, ...taken])).toHaveLength(4);
+  expect([...(await first), ...(await taken)]).toEqual(Array(4).fill(writtenRow));
   expect(groups()).toEqual(['under way', 'b c d']);
+});
+
+test('of events that come together each is told for itself what became of it, in their order', async () => {
+  const writer = writerWith({ groups: 1, groupEvents: 2 });
+  const written = writer.writeAll(
+    ['a', 'b', 'c'].map((id) => eventOf(id)),
+    0,
+  );
+  await turn();
+  const away = new ConnectorError('transient', 'away');
+  calls[0]?.fail(away);
+  await turn();
+  calls[1]?.done();
+  expect(await written).toEqual([{ error: away }, { error: away }, writtenRow]);
+  expect(await writer.writeAll([], 0)).toEqual([]);
+});
+
+test('an event that cannot be stored costs a large group few transactions', async () => {
+  const writer = writerWith();
+  const ids = Array.from({ length: 1000 }, (_, index) => (index === 700 ? 'poison' : `${index}`));
+  const written = writer.writeAll(
+    ids.map((id) => eventOf(id)),
+    0,
+  );
+  const bad = new ConnectorError('bad_data', 'no');
+  for (let next = 0; next < 100; next += 1) {
+    await turn();
+    if (calls[next]?.ids.includes('poison')) calls[next]?.fail(bad);
+    else calls[next]?.done();
+  }
+  const refused = (await written).flatMap((one, at) => ('error' in one ? ids[at]! : []));
+  expect(refused).toEqual(['poison']);
+  expect(calls.length).toBeLessThan(50);
+});
+
+test('whoever has more to bring waits while half of what may wait does', async () => {
+  const writer = writerWith({ groups: 1, groupEvents: 1, waitingEvents: 4 });
+  void writer.writeAll(
+    ['a', 'b', 'c', 'd'].map((id) => eventOf(id)),
+    0,
+  );
+  let isTold = false;
+  const room = writer.room()?.then(() => (isTold = true));
+  await turn();
+  expect([groups(), isTold]).toEqual([['a'], false]);
+  calls[0]?.done();
+  await turn();
+  expect(isTold).toBe(true);
+  await room;
+  expect(writer.room()).toBeUndefined();
 });
 
 test('a refusal does not wait for its audit longer than the limit; when that fails, it is logged', async () => {

@@ -4,8 +4,8 @@ import { atMost } from '../at-most.ts';
 import type { HostLog } from '../log.ts';
 import { isUnreachable } from '../storage/database.ts';
 import type { FreeSpace } from './free-space.ts';
+import type { IngestWriter, Written } from './ports.ts';
 import { createQueue, type Entry, type QueueLimits, type Wanted } from './queue.ts';
-import type { IngestWriter } from './ports.ts';
 
 /** How much is taken on at once. */
 export interface IngestLimits extends QueueLimits {
@@ -19,10 +19,11 @@ export interface IngestLimits extends QueueLimits {
 
 /** What a host goes by. */
 const defaultIngestLimits: IngestLimits = {
-  groupEvents: 256,
+  // A batch of the most items in one.
+  groupEvents: 1_000,
   groupBytes: 4 * 2 ** 20,
   groups: 2,
-  waitingEvents: 2_000,
+  waitingEvents: 8_000,
   waitingBytes: 64 * 2 ** 20,
   waitMs: 20_000,
   refusalWaitMs: 2_000,
@@ -69,25 +70,25 @@ async function writeTogether(
   group: readonly Entry[],
   signal: AbortSignal,
 ): Promise<readonly WrittenRow[]> {
-  const withEvent = group.filter(({ event }) => event !== undefined);
   const sink = await parts.sink();
   if (!sink.writeAudited) throw new TypeError('Expected the sink of the own database to keep the audit');
-  const { rows } = await sink.writeAudited(
-    withEvent.flatMap(({ event }) => event ?? []),
-    {
-      signal,
-      audit: (found) => {
-        const rowOf = new Map(withEvent.map((entry, index) => [entry, found[index]]));
-        return group.map((entry) => entry.audit(rowOf.get(entry)));
-      },
+  const events = group.flatMap(({ event }) => event ?? []);
+  const { rows } = await sink.writeAudited(events, {
+    signal,
+    audit(found) {
+      let next = 0;
+      return group.map((entry) => entry.audit(entry.event && found[next++]));
     },
-  );
-  if (withEvent.length > 0) parts.onGroup?.(withEvent.length);
+  });
+  if (events.length > 0) parts.onGroup?.(events.length);
   return rows;
 }
 
-/** One by one: what can be stored is not to suffer for what cannot. */
-async function writeSingly(parts: GroupWriterParts, group: readonly Entry[]): Promise<void> {
+// Of a spoilt group: what is in a part that can be stored does not have to be written one by one.
+const spoiltParts = 16;
+
+/** In parts, down to one by one: what can be stored is not to suffer for what cannot. */
+async function writeInParts(parts: GroupWriterParts, group: readonly Entry[]): Promise<void> {
   const expired = new Set<Entry>();
   for (const entry of group) {
     entry.expire = (error) => {
@@ -95,13 +96,18 @@ async function writeSingly(parts: GroupWriterParts, group: readonly Entry[]): Pr
       entry.reject(error);
     };
   }
-  for (const entry of group) if (!expired.has(entry)) await writeGroup(parts, [entry]);
+  const size = Math.ceil(group.length / spoiltParts);
+  for (let from = 0; from < group.length; from += size) {
+    const part = group.slice(from, from + size).filter((entry) => !expired.has(entry));
+    if (part.length > 0) await writeGroup(parts, part);
+  }
 }
 
-/** Writes a group, and its members one by one where one of them spoils it for the others; settles all. */
+/** Writes a group, and parts of it where one of its members spoils it for the others; settles all. */
 async function writeGroup(parts: GroupWriterParts, group: readonly Entry[]): Promise<void> {
   const giveUp = new AbortController();
-  for (const entry of group) entry.expire = (error) => giveUp.abort(error);
+  const expire = (error: unknown): void => giveUp.abort(error);
+  for (const entry of group) entry.expire = expire;
   const givenUp = new Promise<never>((_resolve, reject) => {
     giveUp.signal.addEventListener('abort', () => reject(giveUp.signal.reason), { once: true });
   });
@@ -113,7 +119,7 @@ async function writeGroup(parts: GroupWriterParts, group: readonly Entry[]): Pro
     for (const entry of group) entry.resolve(entry.event && rows[next++]);
   } catch (error) {
     const spoilt = ConnectorError.is(error) && error.code === 'bad_data' && group.length > 1;
-    if (spoilt) await writeSingly(parts, group);
+    if (spoilt) await writeInParts(parts, group);
     else for (const entry of group) entry.reject(asTold(error));
   }
   // The place is free when the transaction has ended, not when nobody waits for it any more.
@@ -122,8 +128,10 @@ async function writeGroup(parts: GroupWriterParts, group: readonly Entry[]): Pro
 
 /** What waits, and what is under way. */
 interface Pump {
-  /** Takes all the entries, in order, or none. @throws ApiError 503 when too much is waiting. */
-  add(entries: readonly Wanted[]): Promise<WrittenRow | undefined>[];
+  /** Takes all of them, in order, or none. @throws ApiError 503 when too much is waiting. */
+  add(wanted: readonly Wanted[]): void;
+  /** See {@link IngestWriter.room}. */
+  room(): Promise<void> | undefined;
   /** Resolves when nothing waits and nothing is under way. */
   drained(): Promise<void>;
   /** Ends every wait. */
@@ -158,11 +166,11 @@ function createPump(parts: GroupWriterParts, limits: IngestLimits): Pump {
   }
 
   return {
-    add(entries) {
-      const settled = queue.add(entries);
+    add(wanted) {
+      queue.add(wanted);
       schedule();
-      return settled;
     },
+    room: queue.room,
     giveUp: queue.giveUp,
     drained: () =>
       new Promise((resolve) => {
@@ -175,18 +183,39 @@ function createPump(parts: GroupWriterParts, limits: IngestLimits): Pump {
 // A line of the audit, or the parts of an event beside its payload.
 const smallBytes = 512;
 
-function wantedOf(event: RawEvent, receivedAt: number): Wanted {
+/** Who is to be told what became of something. */
+type Ends = Pick<Wanted, 'resolve' | 'reject'>;
+
+function wantedOf(event: RawEvent, receivedAt: number, { resolve, reject }: Ends): Wanted {
   return {
     event,
     bytes: smallBytes + event.payload.length,
     audit: (found) => auditOf(event, receivedAt, found),
+    resolve,
+    reject,
   };
 }
 
-async function rowIn(writing: Promise<WrittenRow | undefined>): Promise<WrittenRow> {
-  const row = await writing;
-  if (!row) throw new Error('Expected the sink to tell what became of the event, but it did not');
-  return row;
+const untold = 'Expected the sink to tell what became of the event, but it did not';
+
+/** Waits for many at the price of one promise. */
+function createTogether(count: number): { all: Promise<readonly Written[]>; endsOf: (at: number) => Ends } {
+  const { promise: all, resolve: done } = Promise.withResolvers<readonly Written[]>();
+  const found = Array.from<Written>({ length: count });
+  let left = count;
+  if (left === 0) done(found);
+  const settle = (at: number, written: Written): void => {
+    found[at] = written;
+    left -= 1;
+    if (left === 0) done(found);
+  };
+  return {
+    all,
+    endsOf: (at) => ({
+      resolve: (row) => settle(at, row ?? { error: new Error(untold) }),
+      reject: (error) => settle(at, { error }),
+    }),
+  };
 }
 
 /**
@@ -197,14 +226,11 @@ export function createIngestWriter(parts: GroupWriterParts): IngestWriter {
   const limits = { ...defaultIngestLimits, ...parts.limits };
   const pump = createPump(parts, limits);
 
-  function writeAll(events: readonly RawEvent[], receivedAt: number): readonly Promise<WrittenRow>[] {
-    parts.freeSpace.check();
-    return pump.add(events.map((event) => wantedOf(event, receivedAt))).map(rowIn);
-  }
-
   async function note(audit: RequestAudit): Promise<void> {
     try {
-      await Promise.all(pump.add([{ event: undefined, bytes: smallBytes, audit: () => audit }]));
+      await new Promise<unknown>((resolve, reject) => {
+        pump.add([{ event: undefined, bytes: smallBytes, audit: () => audit, resolve, reject }]);
+      });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const { requestId: request_id, errorCode: code } = audit;
@@ -214,10 +240,20 @@ export function createIngestWriter(parts: GroupWriterParts): IngestWriter {
 
   return {
     async write(event, receivedAt) {
-      const [written] = await Promise.all(writeAll([event], receivedAt));
-      return written as WrittenRow;
+      parts.freeSpace.check();
+      const row = await new Promise<WrittenRow | undefined>((resolve, reject) => {
+        pump.add([wantedOf(event, receivedAt, { resolve, reject })]);
+      });
+      if (!row) throw new Error(untold);
+      return row;
     },
-    writeAll,
+    writeAll(events, receivedAt) {
+      parts.freeSpace.check();
+      const { all, endsOf } = createTogether(events.length);
+      pump.add(events.map((event, at) => wantedOf(event, receivedAt, endsOf(at))));
+      return all;
+    },
+    room: () => pump.room(),
     refuse: (audit) => atMost(limits.refusalWaitMs, note(audit)),
     async close() {
       const drained = pump.drained();

@@ -14,6 +14,9 @@ export interface ContractSet {
   get(name: string): Promise<ServedContract | undefined>;
 }
 
+/** What became of one of many events: its row, or why it has none. */
+export type Written = WrittenRow | { readonly error: unknown };
+
 /** Stores what is posted, together with what else arrives at the same moment. */
 export interface IngestWriter {
   /**
@@ -26,11 +29,17 @@ export interface IngestWriter {
    */
   write(event: RawEvent, receivedAt: number): Promise<WrittenRow>;
   /**
-   * The same for many, each with its own promise. Room for all of them is taken before the first is handed over.
+   * The same for many: resolves when each is stored, or could not be, in their order. Room for all of them is taken
+   * before the first is handed over.
    *
    * @throws ApiError 503 when there is none, or the disk is nearly full: nothing of them is stored.
    */
-  writeAll(events: readonly RawEvent[], receivedAt: number): readonly Promise<WrittenRow>[];
+  writeAll(events: readonly RawEvent[], receivedAt: number): Promise<readonly Written[]>;
+  /**
+   * For whoever takes in more than one event: undefined while there is room for more, else a promise that resolves when
+   * there is.
+   */
+  room(): Promise<void> | undefined;
   /**
    * Adds a refused request to the audit. Never rejects, and resolves after 2 s at most: a refusal stands, audited or not.
    * What could not be audited is logged.

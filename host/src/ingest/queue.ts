@@ -13,19 +13,56 @@ export interface QueueLimits {
   readonly waitMs: number;
 }
 
-/** One request that waits for its line in the audit, and for its event where it has one. */
-export interface Entry {
+/** What somebody wants written: an event and its line in the audit, or a line alone. */
+export interface Wanted {
   readonly event: RawEvent | undefined;
   readonly bytes: number;
   readonly audit: (row: WrittenRow | undefined) => RequestAudit;
+  /** Called once, unless `reject` is. */
   readonly resolve: (row: WrittenRow | undefined) => void;
   readonly reject: (error: unknown) => void;
-  /** Ends the wait: of the queue, later of the transaction it is in. */
-  expire: (error: ApiError) => void;
 }
 
-/** An entry that nobody waits for yet. */
-export type Wanted = Omit<Entry, 'resolve' | 'reject' | 'expire'>;
+/** Something that is wanted, and has been taken on. */
+export class Entry {
+  readonly event: RawEvent | undefined;
+  readonly bytes: number;
+  /** Until when it may wait, by the clock that nobody sets. */
+  readonly dueAt: number;
+  /** Ends the wait: of the queue, later of the transaction it is in. */
+  expire: (error: ApiError) => void;
+  readonly #wanted: Wanted;
+  readonly #unsettled: Set<Entry>;
+
+  constructor(wanted: Wanted, dueAt: number, { unsettled, leave }: Waiting) {
+    this.event = wanted.event;
+    this.bytes = wanted.bytes;
+    this.dueAt = dueAt;
+    this.#wanted = wanted;
+    this.#unsettled = unsettled;
+    this.expire = (error) => leave(this, error);
+    unsettled.add(this);
+  }
+
+  audit(row: WrittenRow | undefined): RequestAudit {
+    return this.#wanted.audit(row);
+  }
+
+  /** Only the first of the two counts. */
+  resolve(row: WrittenRow | undefined): void {
+    if (this.#unsettled.delete(this)) this.#wanted.resolve(row);
+  }
+
+  reject(error: unknown): void {
+    if (this.#unsettled.delete(this)) this.#wanted.reject(error);
+  }
+}
+
+/** What an entry is part of. */
+interface Waiting {
+  readonly unsettled: Set<Entry>;
+  readonly leave: (entry: Entry, error: ApiError) => void;
+}
 
 function tooLong(): ApiError {
   const message =
@@ -35,11 +72,13 @@ function tooLong(): ApiError {
 
 /** Requests that wait to be written, in the order they came. */
 export interface Queue {
-  /** Takes all the entries or none; each promise settles with its entry. @throws ApiError 503 when too much is waiting. */
-  add(entries: readonly Wanted[]): Promise<WrittenRow | undefined>[];
+  /** Takes all of them or none. @throws ApiError 503 when too much is waiting. */
+  add(wanted: readonly Wanted[]): void;
   /** Removes the first that fit into one transaction; at least one where there is one. */
   takeGroup(): Entry[];
   isEmpty(): boolean;
+  /** Undefined while less than half of what may wait does; otherwise resolves when that is so. */
+  room(): Promise<void> | undefined;
   /** Ends every wait, also of entries that were taken. */
   giveUp(): void;
 }
@@ -54,44 +93,76 @@ function fitting(entries: readonly Entry[], { groupEvents, groupBytes }: QueueLi
   return count;
 }
 
+/** Ends the waits of those that are due. All wait as long, so that the first that came is the first that is due. */
+function watchOver(unsettled: ReadonlySet<Entry>): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const expire = (): void => {
+    timer = undefined;
+    const now = performance.now();
+    for (const entry of unsettled) {
+      if (entry.dueAt > now) break;
+      entry.expire(tooLong());
+    }
+    watch();
+  };
+  const watch = (): void => {
+    const oldest: Entry | undefined = unsettled.values().next().value;
+    if (oldest) timer ??= setTimeout(expire, Math.max(1, oldest.dueAt - performance.now())).unref();
+  };
+  return watch;
+}
+
+/** Those who wait until there is room. */
+function createWaiters(isCrowded: () => boolean): {
+  room: () => Promise<void> | undefined;
+  tell: () => void;
+} {
+  const waiters: (() => void)[] = [];
+  return {
+    room: () => (isCrowded() ? new Promise((resolve) => waiters.push(resolve)) : undefined),
+    tell() {
+      if (waiters.length > 0 && !isCrowded()) for (const waiter of waiters.splice(0)) waiter();
+    },
+  };
+}
+
 /** Makes an empty one. */
 export function createQueue(limits: QueueLimits): Queue {
   const queue: Entry[] = [];
   const unsettled = new Set<Entry>();
+  const watch = watchOver(unsettled);
   let waitingBytes = 0;
+  const { room, tell } = createWaiters(
+    () => queue.length * 2 > limits.waitingEvents || waitingBytes * 2 > limits.waitingBytes,
+  );
 
   function leave(entry: Entry, error: ApiError): void {
-    queue.splice(queue.indexOf(entry), 1);
+    const at = queue.indexOf(entry);
+    if (at < 0) return;
+    queue.splice(at, 1);
     waitingBytes -= entry.bytes;
     entry.reject(error);
-  }
-
-  function enter(wanted: Wanted): Promise<WrittenRow | undefined> {
-    const { promise, resolve, reject } = Promise.withResolvers<WrittenRow | undefined>();
-    const timer = setTimeout(() => entry.expire(tooLong()), limits.waitMs);
-    const entry: Entry = { ...wanted, resolve, reject, expire: (error) => leave(entry, error) };
-    queue.push(entry);
-    unsettled.add(entry);
-    waitingBytes += entry.bytes;
-    return promise.finally(() => {
-      clearTimeout(timer);
-      unsettled.delete(entry);
-    });
+    tell();
   }
 
   return {
-    add(entries) {
-      const bytes = entries.reduce((sum, entry) => sum + entry.bytes, waitingBytes);
-      if (queue.length + entries.length > limits.waitingEvents || bytes > limits.waitingBytes)
+    add(wanted) {
+      const bytes = wanted.reduce((sum, one) => sum + one.bytes, waitingBytes);
+      if (queue.length + wanted.length > limits.waitingEvents || bytes > limits.waitingBytes)
         throw new ApiError(503, 'OVERLOADED', 'Too much is waiting to be written; try again shortly', 1);
-      return entries.map(enter);
+      const dueAt = performance.now() + limits.waitMs;
+      for (const one of wanted) queue.push(new Entry(one, dueAt, { unsettled, leave }));
+      waitingBytes = bytes;
+      watch();
     },
     takeGroup() {
       const group = queue.splice(0, fitting(queue, limits));
       for (const { bytes } of group) waitingBytes -= bytes;
+      tell();
       return group;
     },
     isEmpty: () => queue.length === 0,
+    room,
     giveUp() {
       for (const entry of unsettled) entry.expire(tooLong());
     },

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
 import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import type { Request } from 'express';
 import { ApiError } from '../http/api-error.ts';
 import { placeAtWork } from '../http/overload.ts';
 import { askForBody } from '../http/sound.ts';
@@ -20,11 +20,12 @@ export interface BodyRules {
   readonly limit: number;
 }
 
-/** A body as text, well-formed, with what its sender called it. */
-export interface TextBody {
-  readonly text: string;
-  /** One of the media types that are taken. */
-  readonly mediaType: string;
+/** Makes something of a body as its bytes come. */
+export interface BodyReader<T> {
+  /** Called with each part, in order; the next one comes when what it returns has resolved. Refuses by throwing. */
+  take(part: Buffer): Promise<void> | undefined;
+  /** Called when the body is whole, with the number of its bytes. Refuses by throwing. */
+  end(bytes: number): Promise<T> | T;
 }
 
 const longBody = 32 * 1024;
@@ -32,7 +33,7 @@ const identity = 'identity';
 const parameters = /^\s*(?:;\s*charset\s*=\s*(?:utf-?8|"utf-?8")\s*)?;?\s*$/i;
 
 /** @throws ApiError 415 */
-function mediaTypeOf(request: Request, { mediaTypes }: BodyRules): string {
+function mediaTypeOf(request: IncomingMessage, { mediaTypes }: BodyRules): string {
   const header = request.headers['content-type'] ?? '';
   const end = header.indexOf(';');
   const mediaType = (end < 0 ? header : header.slice(0, end)).trim().toLowerCase();
@@ -61,7 +62,7 @@ const encodings = 'Expected a body with Content-Encoding gzip, deflate or br, or
  *
  * @throws ApiError 415
  */
-function inflaterOf({ headers }: Request): Transform | undefined {
+function inflaterOf({ headers }: IncomingMessage): Transform | undefined {
   const encoding = (headers['content-encoding'] ?? identity).trim().toLowerCase();
   if (encoding === identity) return undefined;
   const create = Object.hasOwn(inflaters, encoding) ? inflaters[encoding] : undefined;
@@ -70,18 +71,24 @@ function inflaterOf({ headers }: Request): Transform | undefined {
 }
 
 /**
- * Reads the bytes; an empty buffer when there are none. `take` is told of each part before it is kept, and refuses it by
- * throwing. What is left of a refused body is read and thrown away, so that its sender gets to the answer.
+ * Reads the bytes, and resolves with how many there were. `take` is given each part, and refuses it by throwing. What is
+ * left of a refused body is read and thrown away, so that its sender gets to the answer.
  */
-function readBytes(request: Request, limit: number, take: (bytes: number) => void): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+function readBytes(
+  request: IncomingMessage,
+  limit: number,
+  take: (part: Buffer) => Promise<void> | undefined,
+): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
   const inflater = inflaterOf(request);
   askForBody(request);
   const source = inflater ? request.pipe(inflater) : request;
-  const chunks: Buffer[] = [];
   let size = 0;
-  const coming = placeAtWork(request)?.awaitBody(() => fail(tooSlow()));
+  const begin = () => placeAtWork(request)?.awaitBody(() => fail(tooSlow()));
+  let coming = begin();
+  let isOver = false;
   const fail = (error: unknown): void => {
+    isOver = true;
     coming?.ended();
     reject(error);
     source.off('data', keep);
@@ -89,13 +96,22 @@ function readBytes(request: Request, limit: number, take: (bytes: number) => voi
     inflater?.destroy();
     request.resume();
   };
-  const keep = (chunk: Buffer): void => {
-    size += chunk.length;
-    coming?.came(chunk.length);
+  const goOn = (): void => {
+    if (isOver) return;
+    // Its sender is waited for again.
+    coming = begin();
+    source.resume();
+  };
+  const keep = (part: Buffer): void => {
+    size += part.length;
+    coming?.came(part.length);
     try {
       if (size > limit) throw tooLong(limit);
-      take(chunk.length);
-      chunks.push(chunk);
+      const wait = take(part);
+      if (!wait) return;
+      coming?.ended();
+      source.pause();
+      wait.then(goOn, fail);
     } catch (error) {
       fail(error);
     }
@@ -103,7 +119,7 @@ function readBytes(request: Request, limit: number, take: (bytes: number) => voi
   source.on('data', keep);
   source.once('end', () => {
     coming?.ended();
-    resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size));
+    resolve(size);
   });
   inflater?.on('error', () =>
     fail(new ApiError(400, 'INVALID_ARGUMENT', `${encodings}, found one that is not whole`)),
@@ -114,42 +130,68 @@ function readBytes(request: Request, limit: number, take: (bytes: number) => voi
   return promise;
 }
 
-/** @throws ApiError 400 */
-function decode(bytes: Buffer): string {
-  if (bytes.length === 0) throw new ApiError(400, 'INVALID_ARGUMENT', 'Expected a body, found an empty one');
+/** The text of a body, or of the lines that a part of it holds. @throws ApiError 400 */
+export function decodeBody(bytes: Buffer, isBeginning: boolean): string {
   if (!isUtf8(bytes)) throw new ApiError(400, 'INVALID_ARGUMENT', 'Expected a body in UTF-8');
   const text = bytes.toString('utf8');
-  if (text.startsWith('\uFEFF'))
+  if (isBeginning && text.startsWith('\uFEFF'))
     throw new ApiError(400, 'INVALID_ARGUMENT', 'Expected a body without a byte order mark');
   return text;
 }
 
 /** How many bytes a request declares: undefined when it does not say, or says it of compressed ones. */
-function declaredLength({ headers }: Request): number | undefined {
+function declaredLength({ headers }: IncomingMessage): number | undefined {
   const { 'content-length': length, 'content-encoding': encoding = identity } = headers;
   return length !== undefined && encoding === identity ? Number(length) : undefined;
 }
 
 /** Whether a request brings a body at all, be it an empty one. */
-export function hasBody({ headers }: Request): boolean {
+export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
+/** What is expected of a body, and what is made of it. */
+export interface BodyPlan<T> extends BodyRules {
+  /** By its media type, one of those that are taken. */
+  readonly readerOf: (mediaType: string) => BodyReader<T>;
+}
+
 /**
- * Reads a body as text: media type, then length, then bytes, then UTF-8. What is wrong is refused as soon as it is
- * known, so that a body that is declared too long is not read.
+ * Reads a body: media type, then length, then bytes. What is wrong is refused as soon as it is known, so that a body
+ * that is declared too long is not read.
  *
- * @throws ApiError 415, 413, 408, 400 (also when the client is gone), and 503 when `held` has no room.
+ * @throws ApiError 415, 413, 408, 400 (also when the client is gone), 503 when `held` has no room, and what the reader
+ *   throws.
  */
-export async function readTextBody(request: Request, rules: BodyRules, held?: HeldBytes): Promise<TextBody> {
-  const mediaType = mediaTypeOf(request, rules);
+export async function readBody<T>(request: IncomingMessage, plan: BodyPlan<T>, held?: HeldBytes): Promise<T> {
+  const reader = plan.readerOf(mediaTypeOf(request, plan));
   const declared = declaredLength(request) ?? 0;
-  if (declared > rules.limit) throw tooLong(rules.limit);
+  if (declared > plan.limit) throw tooLong(plan.limit);
   held?.expect(declared);
-  const bytes = await readBytes(request, rules.limit, (count) => held?.take(count));
-  // What is done with a long one takes so long that others must be answered in between.
-  if (bytes.length > longBody) await turn();
-  return { mediaType, text: decode(bytes) };
+  const bytes = await readBytes(request, plan.limit, (part) => {
+    held?.take(part.length);
+    return reader.take(part);
+  });
+  if (bytes === 0) throw new ApiError(400, 'INVALID_ARGUMENT', 'Expected a body, found an empty one');
+  return reader.end(bytes);
+}
+
+/** Keeps a body until it is whole, and makes a text of it. @throws ApiError 400 */
+export function textReader(): BodyReader<string> {
+  const parts: Buffer[] = [];
+  return {
+    take: (part) => void parts.push(part),
+    async end(bytes) {
+      // What is done with a long one takes so long that others must be answered in between.
+      if (bytes > longBody) await turn();
+      return decodeBody(parts.length === 1 ? parts[0]! : Buffer.concat(parts, bytes), true);
+    },
+  };
+}
+
+/** Reads a body as one text. @throws ApiError as {@link readBody} does. */
+export function readTextBody(request: IncomingMessage, rules: BodyRules, held?: HeldBytes): Promise<string> {
+  return readBody(request, { ...rules, readerOf: textReader }, held);
 }
 
 /** The memory that one request holds of what all may hold. */

@@ -1,5 +1,5 @@
 import { ApiError } from '../http/api-error.ts';
-import type { TextBody } from './read-body.ts';
+import { decodeBody, type BodyReader } from './read-body.ts';
 
 /** Media types of a batch that is one JSON text a line. */
 export const lineTypes = ['application/x-ndjson', 'application/ndjson'];
@@ -10,18 +10,12 @@ export const arrayTypes = ['application/json'];
 /** Most events of a batch. */
 export const batchItems = 1000;
 
-/** The items of a batch as they were sent. */
-export interface Batch {
-  readonly items: readonly string[];
-  /** True for an array, which is JSON only when all its items are; a line stands for itself. */
-  readonly isArray: boolean;
-}
-
 /** What an array that is not JSON is refused with. */
 export function notAnArray(): ApiError {
   return new ApiError(400, 'INVALID_ARGUMENT', 'Expected a JSON array, or one JSON text a line (NDJSON)');
 }
 
+const lineFeed = 0x0a;
 const quote = 0x22;
 const comma = 0x2c;
 const backslash = 0x5c;
@@ -82,33 +76,93 @@ function* arrayItems(text: string): Generator<string> {
   if (inside < end - 1) yield* itemsOfArray(text, start, end);
 }
 
-function* lineItems(text: string): Generator<string> {
-  let blanks = 0;
-  for (let from = 0; from < text.length && blanks <= batchItems;) {
-    const found = text.indexOf('\n', from);
-    const end = found < 0 ? text.length : found;
-    const line = text.slice(from, end);
-    if (/[^ \t\r]/.test(line)) yield line;
-    else blanks += 1;
-    from = end + 1;
-  }
-  // Going through millions of them would keep everybody else waiting.
-  if (blanks > batchItems) throw notAnArray();
+function notSoMany(found: string): ApiError {
+  return new ApiError(422, 'INVALID_ARGUMENT', `Expected 1 to ${batchItems} items, found ${found}`);
 }
 
 /**
- * Takes a batch apart. Whether an item is JSON is not looked at.
+ * Takes an array apart. Whether an item is JSON is not looked at.
  *
  * @throws ApiError 400 for what can be no array, 422 for no items or more than 1000.
  */
-export function splitBatch({ text, mediaType }: TextBody): Batch {
-  const isArray = !lineTypes.includes(mediaType);
+export function splitArray(text: string): readonly string[] {
   const items: string[] = [];
-  for (const item of isArray ? arrayItems(text) : lineItems(text)) {
+  for (const item of arrayItems(text)) {
     items.push(item);
-    if (items.length > batchItems) break;
+    if (items.length > batchItems) throw notSoMany('more');
   }
-  if (items.length > 0 && items.length <= batchItems) return { items, isArray };
-  const found = items.length === 0 ? 'none' : 'more';
-  throw new ApiError(422, 'INVALID_ARGUMENT', `Expected 1 to ${batchItems} items, found ${found}`);
+  if (items.length === 0) throw notSoMany('none');
+  return items;
+}
+
+/** What is done with the lines of a batch. */
+export interface LineOptions<T> {
+  /** Called with each line that is not empty, in order, at most 1000 times. Whether it is JSON is not looked at. */
+  readonly onLine: (line: string) => void;
+  /** Called after each part of the body: the next one is waited for until this has resolved. */
+  readonly pause: () => Promise<void> | undefined;
+  /** Makes what the body is read as, once it is whole. */
+  readonly end: () => T;
+}
+
+/** Tells the lines of a text from empty ones; refuses too many of either. */
+function createLineSplitter(onLine: (line: string) => void) {
+  let lines = 0;
+  let blanks = 0;
+  return {
+    split(text: string): void {
+      for (let from = 0; from <= text.length;) {
+        const found = text.indexOf('\n', from);
+        const end = found < 0 ? text.length : found;
+        const line = text.slice(from, end);
+        from = end + 1;
+        if (/[^ \t\r]/.test(line)) {
+          lines += 1;
+          if (lines > batchItems) throw notSoMany('more');
+          onLine(line);
+          continue;
+        }
+        blanks += 1;
+        // Going through millions of them would keep everybody else waiting.
+        if (blanks > batchItems) throw notAnArray();
+      }
+    },
+    end(): void {
+      if (lines === 0) throw notSoMany('none');
+    },
+  };
+}
+
+/**
+ * Takes lines apart as their bytes come. What refuses the whole batch refuses it as soon as it is known.
+ *
+ * Throws ApiError 400 for what is not UTF-8 or has a thousand empty lines, 422 for no items or more than 1000.
+ */
+export function lineReader<T>({ onLine, pause, end }: LineOptions<T>): BodyReader<T> {
+  const lines = createLineSplitter(onLine);
+  // Of the line that is not whole yet.
+  let begun: Buffer[] = [];
+  let isBeginning = true;
+  const split = (bytes: Buffer): void => {
+    lines.split(decodeBody(bytes, isBeginning));
+    isBeginning = false;
+  };
+  return {
+    take(part) {
+      const last = part.lastIndexOf(lineFeed);
+      if (last < 0) {
+        begun.push(part);
+        return undefined;
+      }
+      const whole = part.subarray(0, last);
+      split(begun.length > 0 ? Buffer.concat([...begun, whole]) : whole);
+      begun = last + 1 < part.length ? [part.subarray(last + 1)] : [];
+      return pause();
+    },
+    end() {
+      if (begun.length > 0) split(Buffer.concat(begun));
+      lines.end();
+      return end();
+    },
+  };
 }
