@@ -27,6 +27,8 @@ const law: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^sdk\/src\//, []],
   [/^core\/src\//, ['@on-the-way/sdk']],
   [/^plugins\/[^/]+\/src\//, ['@on-the-way/sdk']],
+  // Loaded for every process of a connector.
+  [/^host\/src\/isolate\/child(-use)?\.ts$/, ['@on-the-way/sdk', '@on-the-way/core/child']],
   [/^host\/(src|chaos)\//, ['@on-the-way/sdk', '@on-the-way/core']],
   [/^examples\/[^/]+\//, ['@on-the-way/sdk', '@on-the-way/host']],
 ];

@@ -132,6 +132,9 @@ const fromChild = z.discriminatedUnion('type', [
 /** A checked message of the child. */
 export type FromChild = z.output<typeof fromChild>;
 
+/** A message of the child as it is written. */
+export type SaidByChild = z.input<typeof fromChild>;
+
 /** What the child asks the host to do for it. */
 export type CallMethod = Extract<FromChild, { type: 'call' }>['method'];
 
@@ -146,33 +149,4 @@ export function readFromChild(line: string): FromChild | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-}
-
-/** A message as a line. */
-export function encode(message: ToChild | z.input<typeof fromChild>): string {
-  return `${JSON.stringify(message)}\n`;
-}
-
-/**
- * Splits a stream of text into lines; keeps the unfinished rest for the next piece. A line longer than
- * `longest` characters is handed over as far as it came, its rest is dropped.
- */
-export function createLineSplitter(
-  onLine: (line: string) => void,
-  longest = Number.POSITIVE_INFINITY,
-): (piece: string) => void {
-  let rest = '';
-  let dropping = false;
-  return (piece) => {
-    const lines = (rest + piece).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      if (line !== '' && !dropping) onLine(line.slice(0, longest));
-      dropping = false;
-    }
-    if (rest.length <= longest) return;
-    if (!dropping) onLine(rest.slice(0, longest));
-    dropping = true;
-    rest = '';
-  };
 }
