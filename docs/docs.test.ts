@@ -10,8 +10,7 @@ import { variables } from '../host/src/config/variables.ts';
 import { exitCodes } from '../host/src/host-error.ts';
 import { createMetrics } from '../host/src/metrics.ts';
 import { openDatabase } from '../host/src/storage/database.ts';
-import { migrate } from '../host/src/storage/migrate.ts';
-import { createTestDatabase } from '../host/test/postgres.ts';
+import { createMigratedDatabase } from '../host/test/postgres.ts';
 import { datasetTable } from '../plugins/garmin/src/datasets/index.ts';
 import { compileFences } from './compile-fences.ts';
 import { allPages, readPage, root, section, tableRows, type Page } from './markdown.ts';
@@ -231,8 +230,7 @@ test('garmin.md has the datasets as they are', () => {
 
 test('tables.md has the columns as they are, and queries that run', async () => {
   const page = readPage('docs/tables.md');
-  const { url, drop } = await createTestDatabase();
-  await migrate(url, 'Asia/Shanghai');
+  const { url, drop } = await createMigratedDatabase();
   const database = openDatabase(url, 'Asia/Shanghai');
   try {
     const { rows } = await database.raw<{ rows: { name: string; column: string; type: string }[] }>(

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { withMocks } from '../vitest.config.ts';
 
 // What holds for the repository as a whole.
 const root = join(import.meta.dirname, '..');
@@ -27,6 +28,8 @@ const law: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^sdk\/src\//, []],
   [/^core\/src\//, ['@on-the-way/sdk']],
   [/^plugins\/[^/]+\/src\//, ['@on-the-way/sdk']],
+  // Loaded for every process of a connector.
+  [/^host\/src\/isolate\/child(-use)?\.ts$/, ['@on-the-way/sdk', '@on-the-way/core/child']],
   [/^host\/(src|chaos)\//, ['@on-the-way/sdk', '@on-the-way/core']],
   [/^examples\/[^/]+\//, ['@on-the-way/sdk', '@on-the-way/host']],
 ];
@@ -44,6 +47,13 @@ test('packages import only what the law allows', () => {
         .map((name) => `${file} imports ${name}`);
     });
   expect(broken).toEqual([]);
+});
+
+test('tests that replace modules have a process of their own', () => {
+  const replacing = filesOf(/^(?!host\/(test|chaos)\/).*\.test\.ts$/).filter((file) =>
+    /^vi\.(do)?mock\(/m.test(read(file).replaceAll(/^ +/gm, '')),
+  );
+  expect(replacing).toEqual(withMocks);
 });
 
 test('relative imports stay within their package', () => {

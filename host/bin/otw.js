@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Finds the Node this needs and the code to run: the sources in a clone, dist in an installed package.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -44,10 +44,13 @@ function spawnCommand(node) {
 }
 
 const node = ownIsEnough ? process.execPath : pinnedNode();
-if (node === undefined) {
+if (process.argv.length === 3 && ['--version', '-V'].includes(process.argv[2])) {
+  // Neither the command nor another Node has to be loaded for this.
+  console.log(JSON.parse(readFileSync(join(here, '..', 'package.json'), 'utf8')).version);
+} else if (node === undefined) {
   console.error(`Expected Node 24 or later, found ${process.version}: install it from https://nodejs.org`);
   process.exit(1);
-}
-// What is compiled needs no other process: signals arrive, and a health check starts twice as fast.
-if (ownIsEnough && !fromSource) await import(pathToFileURL(entry).href);
-else spawnCommand(node);
+} else if (ownIsEnough && !fromSource) {
+  // What is compiled needs no other process: signals arrive, and a health check starts twice as fast.
+  await import(pathToFileURL(entry).href);
+} else spawnCommand(node);

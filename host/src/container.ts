@@ -61,6 +61,8 @@ export interface Leaves {
   readonly reach?: Reach;
   /** Other limits than those of the ingest API's own. */
   readonly ingestLimits?: Partial<IngestLimits>;
+  /** Where processes for connectors come from; missing: a pool of its own. */
+  readonly connectorPool?: ConnectorPool;
 }
 
 /** The parts of a running host. Built when first read, each once. */
@@ -155,10 +157,9 @@ function registryOf(parts: DependencyContainer): Registry {
 }
 
 /** What stores and tells. */
-function registerStores(
-  { config, databaseUrl, clock, log, redactor, processKind = config.role, ingestLimits = {}, reach }: Leaves,
-  { get, provide }: Registry,
-): void {
+function registerStores(leaves: Leaves, { get, provide }: Registry): void {
+  const { config, databaseUrl, clock, log, redactor, reach } = leaves;
+  const { processKind = config.role, ingestLimits = {}, connectorPool } = leaves;
   const clean = redactor.redact;
   provide(tokens.database, () => openDatabase(databaseUrl, config.timeZone));
   provide(tokens.bus, () => {
@@ -196,9 +197,8 @@ function registerStores(
   provide(tokens.sessions, () =>
     createSessionStore(get(tokens.database), config.sessionKey ?? sessionKeyIn(config.dataDir), reach),
   );
-  provide(tokens.connectorPool, () =>
-    createConnectorPool({ most: config.connectorProcesses ?? (config.runsAtOnce ?? defaultRunsAtOnce) + 2 }),
-  );
+  const most = config.connectorProcesses ?? (config.runsAtOnce ?? defaultRunsAtOnce) + 2;
+  provide(tokens.connectorPool, () => connectorPool ?? createConnectorPool({ most }));
   provide(tokens.sinks, () => createSinks(config, databaseUrl, log));
   const { databaseUrl: external, dataDir, minFreeMb } = config;
   provide(tokens.freeSpace, () =>

@@ -103,6 +103,7 @@ function connectorProcesses(): number {
 
 beforeAll(async () => {
   made = await createTestHost({
+    ownProcesses: true,
     connection: {
       plugin: fixture,
       windowDays: 1,

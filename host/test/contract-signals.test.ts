@@ -2,16 +2,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openDatabase, type Database } from '../src/storage/database.ts';
-import { migrate } from '../src/storage/migrate.ts';
 import { otw, temporaryFolder } from './otw.ts';
-import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from './postgres.ts';
 
 let made: TestDatabase;
 let database: Database;
 
 beforeAll(async () => {
-  made = await createTestDatabase();
-  await migrate(made.url, 'Asia/Shanghai');
+  made = await createMigratedDatabase();
   database = openDatabase(made.url, 'Asia/Shanghai');
 });
 afterAll(async () => {

@@ -2,6 +2,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
@@ -37,6 +39,7 @@ export function startHost(
   const child = spawn(process.execPath, [fixture, JSON.stringify(options)], {
     ...user,
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    env: { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'otw-test-compile-cache') },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const seen: HostEvent[] = [];

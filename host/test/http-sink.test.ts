@@ -2,7 +2,7 @@ import { startGarminSimulator, type GarminSimulator } from '@on-the-way/garmin-s
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { otw, startOtw, temporaryFolder, type Finished, type Running } from './otw.ts';
-import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from './postgres.ts';
 
 // A worker that cannot reach the database of the host it reads for: two databases, HTTP between them.
 const key = `otw_${'a-key-of-the-api'.repeat(3)}`;
@@ -55,7 +55,7 @@ const audit =
   'select status, error_code, count(*)::int as n from app.request_audit group by 1, 2 order by 1, 2';
 
 beforeAll(async () => {
-  databases = { api: await createTestDatabase(), worker: await createTestDatabase() };
+  databases = { api: await createMigratedDatabase(), worker: await createMigratedDatabase() };
   simulator = await startGarminSimulator();
   const env = {
     DATABASE_URL: databases.api.url,
@@ -99,7 +99,7 @@ test('reading the same days again changes nothing there', async () => {
 });
 
 test('rows are the same as those of a host with a database of its own', async () => {
-  const own = await createTestDatabase();
+  const own = await createMigratedDatabase();
   const { API_BASE_URL: _, ...env } = environment({
     DATABASE_URL: own.url,
     OTW_DATA_DIR: `${folder.path}/own`,

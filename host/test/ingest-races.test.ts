@@ -6,7 +6,7 @@ import { listen, type ApiServer } from '../src/http/server.ts';
 import { startFaultProxy, type FaultProxy } from './fault-proxy.ts';
 import { otw, temporaryFolder } from './otw.ts';
 import { createTestHost, type TestHost } from './test-host.ts';
-import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from './postgres.ts';
 
 let database: TestDatabase;
 let proxy: FaultProxy;
@@ -14,7 +14,7 @@ let testHost: TestHost;
 let api: ApiServer;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   proxy = await startFaultProxy(Number(new URL(database.url).port));
   testHost = await createTestHost({ databaseUrl: proxy.through(database.url) });
   api = await listen(testHost.host.app, { host: '127.0.0.1', port: 0 });

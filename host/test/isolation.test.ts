@@ -14,7 +14,7 @@ import { createTestHost, type TestHost } from './test-host.ts';
 // A plugin that misbehaves costs its own run, never the host.
 let made: TestHost;
 beforeAll(async () => {
-  made = await createTestHost();
+  made = await createTestHost({ ownProcesses: true });
 });
 afterAll(async () => made?.close());
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { SignIn } from '@on-the-way/sdk';
 import { createOtherHost } from './other-host.ts';
 import { otw, temporaryFolder, type Finished } from './otw.ts';
-import { createTestDatabase } from './postgres.ts';
+import { createMigratedDatabase } from './postgres.ts';
 import { createRotatingConnection, type RotatingConnection } from './rotating-connection.ts';
 import { createTestHost, fakeClock, type TestHost } from './test-host.ts';
 
@@ -324,7 +324,7 @@ test('Ctrl-C ends a sign-in that waits for a run, and nobody is signed in', asyn
 });
 
 test('after a changed password every command says in clear what to do, and tokens still never show', async () => {
-  const made = await createTestDatabase();
+  const made = await createMigratedDatabase();
   const folder = temporaryFolder();
   const simulator = await startGarminSimulator({ timeZone: 'Asia/Shanghai' });
   try {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { addDays, dayAt } from '@on-the-way/sdk';
 import { otw, temporaryFolder } from './otw.ts';
-import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from './postgres.ts';
 import { everyDay, scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
 
 // What the commands tell of requests, absences and days that are not whole.
@@ -11,7 +11,7 @@ let database: TestDatabase;
 let source: ScriptedSource;
 let folder: ReturnType<typeof temporaryFolder>;
 beforeEach(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   source = await startScriptedSource();
   folder = temporaryFolder();
   const range = { granularity: 'range', spanDays: 28 };

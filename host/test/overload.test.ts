@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Probed } from './live-prober.ts';
 import { startOtw, temporaryFolder, type Running } from './otw.ts';
-import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from './postgres.ts';
 
 // More than a host can do, from another process; what it answers meanwhile, and how it is afterwards.
 const folder = temporaryFolder();
@@ -85,7 +85,7 @@ function largeEnvelope(index: number): string {
 }
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   host = startOtw(['start'], {
     env: {
       DATABASE_URL: database.url,

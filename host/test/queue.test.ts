@@ -8,17 +8,17 @@ import { refusedBasisOf } from '../src/refused-basis.ts';
 import { createSignInPauses } from '../src/storage/sign-in-pauses.ts';
 import { createOtherHost } from './other-host.ts';
 import { temporaryFolder } from './otw.ts';
-import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from './postgres.ts';
 import { everyDay, scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
 import { createTestHost, type TestHost, type TestHostOptions } from './test-host.ts';
 
-// Hosts of one database, each with its own pool, queue and processes of connectors; only the machine is the same.
+// Hosts of one database, each with its own sessions and queue; the machine and the processes of connectors are the same.
 let database: TestDatabase;
 let source: ScriptedSource;
 let hosts: TestHost[] = [];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
+  database = await createMigratedDatabase();
   source = await startScriptedSource();
 });
 afterAll(async () => {

@@ -7,7 +7,7 @@ import { afterEach, expect, test } from 'vitest';
 import { recordDatasets, type RecordingOutcome } from '../src/record-datasets.ts';
 import { createRecordingFolder } from '../src/recording-folder.ts';
 import { otw, startOtw, temporaryFolder } from './otw.ts';
-import { createTestDatabase } from './postgres.ts';
+import { createMigratedDatabase } from './postgres.ts';
 import { createTestHost, type TestHost, type TestHostOptions } from './test-host.ts';
 
 const undo: (() => unknown)[] = [];
@@ -313,7 +313,7 @@ test('names that a connector gives are no way out of the folder', () => {
 
 /** A simulator, a database, and the variables that point the command at them. */
 async function commandLine(): Promise<{ parent: string; env: Record<string, string> }> {
-  const { url, drop } = await createTestDatabase();
+  const { url, drop } = await createMigratedDatabase();
   undo.push(drop);
   const simulator = await startGarminSimulator();
   undo.push(() => simulator.close());

@@ -2,7 +2,7 @@ import { addDays, ConnectorError, daysOf } from '@on-the-way/sdk';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ConnectionConfig } from '../src/config/host-config.ts';
 import { createSignInPauses } from '../src/storage/sign-in-pauses.ts';
-import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from './postgres.ts';
 import { everyDay, scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
 import { createTestHost, fakeClock, type FakeClock, type TestHost } from './test-host.ts';
 
@@ -325,7 +325,7 @@ describe('a rate limit without a stated time', () => {
   };
 
   test('pauses for half an hour, twice as long each further time, also over a restart, until a run goes otherwise', async () => {
-    const database = await createTestDatabase();
+    const database = await createMigratedDatabase();
     closing.push(() => database.drop());
     const source = await startScriptedSource();
     closing.push(() => source.close());

@@ -6,13 +6,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig } from '../src/config/load-config.ts';
 import { openDatabase, type Database } from '../src/storage/database.ts';
-import { migrate } from '../src/storage/migrate.ts';
 import { rotateSessions, type RotationParts } from '../src/storage/rotate-sessions.ts';
 import { readSessionKey, sessionKeyIn, type SessionKeyPlace } from '../src/storage/session-key.ts';
 import { createSessionStore } from '../src/storage/session-store.ts';
 import { createSessionTokens } from '../src/storage/session-tokens.ts';
 import { otw, temporaryFolder } from './otw.ts';
-import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from './postgres.ts';
 
 let made: TestDatabase;
 let database: Database;
@@ -22,8 +21,7 @@ const kept = { connection: 'other', field: 'kept_device' };
 const someKey = (): string => randomBytes(32).toString('base64');
 
 beforeAll(async () => {
-  made = await createTestDatabase();
-  await migrate(made.url, 'UTC');
+  made = await createMigratedDatabase();
   database = openDatabase(made.url, 'UTC');
 });
 afterAll(async () => {

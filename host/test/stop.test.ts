@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openDatabase, type Database } from '../src/storage/database.ts';
-import { migrate } from '../src/storage/migrate.ts';
 import { startFaultProxy } from './fault-proxy.ts';
 import { startOtw, temporaryFolder, type Finished, type Running } from './otw.ts';
-import { createTestDatabase, type TestDatabase } from './postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from './postgres.ts';
 import { scriptedPlugin, startScriptedSource, type ScriptedSource } from './scripted-source.ts';
 
 // Real hosts and commands that are told to stop in the middle of what they do. Each has a connection of its own.
@@ -19,7 +18,7 @@ const sources: ScriptedSource[] = [];
 let shared: TestDatabase;
 let database: Database;
 beforeAll(async () => {
-  shared = await createTestDatabase();
+  shared = await createMigratedDatabase();
   database = openDatabase(shared.url, zone);
 });
 afterAll(async () => {
@@ -195,8 +194,7 @@ test('a host that has nothing under way stops with 0 within ten seconds though t
 
 /** A database of its own in which nothing can be written to raw.raw_event, and how to wait for who tries. */
 async function lockedDatabase() {
-  const made = await createTestDatabase();
-  await migrate(made.url, zone);
+  const made = await createMigratedDatabase();
   // A session that nothing ends for being idle.
   const locker = new pg.Client(made.url);
   await locker.connect();

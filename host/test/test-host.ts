@@ -23,7 +23,8 @@ import type { RunRequest } from '../src/run-service.ts';
 import { migrate } from '../src/storage/migrate.ts';
 import type { SessionKeyPlace } from '../src/storage/session-key.ts';
 import { temporaryFolder } from './otw.ts';
-import { createTestDatabase } from './postgres.ts';
+import { createMigratedDatabase } from './postgres.ts';
+import { sharedProcesses } from './shared-processes.ts';
 
 /** A clock that stands still until a test moves it. */
 export interface FakeClock extends Clock {
@@ -77,6 +78,8 @@ export interface TestHostOptions {
   readonly role?: Role;
   /** Connections beside the one, with the same plugin and configuration. */
   readonly otherNames?: readonly string[];
+  /** Connectors run in processes of this host alone; else in those of all hosts of the test file. */
+  readonly ownProcesses?: boolean;
   /** For hosts that share a database; else a key of its own. */
   readonly sessionKey?: SessionKeyPlace;
 }
@@ -87,7 +90,7 @@ const account = { email: 'runner@example.com', password: 'simulated' };
 export async function createTestHost(options: TestHostOptions = {}): Promise<TestHost> {
   const clock = options.clock ?? { now: () => Date.now() };
   const simulator = await startGarminSimulator({ now: () => clock.now(), ...account, ...options.simulator });
-  const database = options.databaseUrl === undefined ? await createTestDatabase() : undefined;
+  const database = options.databaseUrl === undefined ? await createMigratedDatabase() : undefined;
   const databaseUrl = options.databaseUrl ?? database?.url ?? '';
   const folder = temporaryFolder();
   const { origin } = simulator;
@@ -137,7 +140,7 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
   const redactor = createRedactor();
   redactor.add([account.password]);
   const log = createLog({ redactor, level: 'debug', pretty: false, write: (line) => lines.push(line) });
-  await migrate(databaseUrl, config.timeZone);
+  if (!database) await migrate(databaseUrl, config.timeZone);
   const host = buildHost({
     config,
     databaseUrl,
@@ -145,6 +148,7 @@ export async function createTestHost(options: TestHostOptions = {}): Promise<Tes
     log,
     redactor,
     ...(options.ingestLimits && { ingestLimits: options.ingestLimits }),
+    ...(options.ownProcesses !== true && { connectorPool: sharedProcesses() }),
   });
   await host.connections.ensure(['garmin']);
   return {

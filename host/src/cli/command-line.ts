@@ -1,16 +1,16 @@
 import { CommanderError } from 'commander';
 import { exitCodes, HostError } from '../host-error.ts';
-import { isUnreachable } from '../storage/database.ts';
 import { createProgram, usageExitCode } from './program.ts';
 
 /** What a failed command says, and its exit code. */
-function report(error: unknown): number {
+async function report(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return usageExitCode(error);
   if (error instanceof HostError) {
     process.stderr.write(`${error.message}\n`);
     return error.exitCode;
   }
   const message = error instanceof Error ? error.message : String(error);
+  const { isUnreachable } = await import('../storage/database.ts');
   if (isUnreachable(error)) {
     process.stderr.write(`Expected the database to be reachable, but: ${message}. Check that it runs\n`);
     return exitCodes.unreachable;
@@ -30,6 +30,6 @@ export async function runCommandLine(version: string, args: readonly string[]): 
     }).parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
-    return report(error);
+    return await report(error);
   }
 }

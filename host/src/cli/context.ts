@@ -1,14 +1,12 @@
 import { loadConfig, type CommandLine } from '../config/load-config.ts';
 import type { ConnectionConfig, HostConfig } from '../config/host-config.ts';
 import { readEnvironment } from '../config/variables.ts';
-import { buildHost, type Host } from '../container.ts';
-import { startDemo } from '../demo.ts';
+import type { Host } from '../container.ts';
 import { exitCodes, HostError } from '../host-error.ts';
 import { createLog, type HostLog } from '../log.ts';
 import { createRedactor, type Redactor } from '../redact.ts';
 import { readsSources } from '../roles.ts';
-import { migrate } from '../storage/migrate.ts';
-import { openStorage, type Storage } from '../storage/open-storage.ts';
+import type { Storage } from '../storage/open-storage.ts';
 
 /** Options every command takes. */
 export interface GlobalOptions extends CommandLine {
@@ -97,10 +95,14 @@ export async function openContext(
   try {
     let { config } = prepared;
     if (config.demo && needs.source === true) {
+      const { startDemo } = await import('../demo.ts');
       const demo = await startDemo(config);
       undo.push(() => demo.close());
       config = demo.config;
     }
+    // Loaded here, since what goes through the API of another host does without, and while Postgres starts.
+    const { openStorage } = await import('../storage/open-storage.ts');
+    const parts = Promise.all([import('../storage/migrate.ts'), import('../container.ts')]);
     const storage = await openStorage(config, {
       role: needs.role,
       exclusive: needs.exclusive ?? false,
@@ -108,6 +110,7 @@ export async function openContext(
     });
     undo.push(() => storage.close());
     redactor.add(passwordOf(storage.url));
+    const [{ migrate }, { buildHost }] = await parts;
     await migrate(storage.url, config.timeZone);
     const host = buildHost({
       config,

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { exitCodes, HostError } from '../host-error.ts';
 
 /** What a file holds, or what is wrong with it in words that quote nothing of it. */
@@ -40,7 +39,8 @@ function parseJson(text: string): Parsed {
   }
 }
 
-function parseYamlText(text: string): Parsed {
+async function parseYamlText(text: string): Promise<Parsed> {
+  const { parse: parseYaml, YAMLParseError } = await import('yaml');
   try {
     // Warnings quote the text.
     return { value: parseYaml(text, { logLevel: 'error' }) as unknown };
@@ -75,7 +75,7 @@ async function parse(path: string): Promise<Parsed> {
       return { value: module.default };
     }
     const text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
-    return extname(path) === '.json' ? parseJson(text) : parseYamlText(text);
+    return extname(path) === '.json' ? parseJson(text) : await parseYamlText(text);
   } catch (error) {
     return { problem: described(path, error) };
   }

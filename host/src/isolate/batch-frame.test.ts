@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Batch } from './batch-frame.ts';
-import { createMessageReader, encode, type FromChild } from './protocol.ts';
+import { encode } from './lines.ts';
+import { createMessageReader, type FromChild } from './protocol.ts';
 
 const key = fc.string({ unit: 'grapheme', maxLength: 12 }).filter((text) => !text.includes('\u001F'));
 const payload = fc

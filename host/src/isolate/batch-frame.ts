@@ -1,6 +1,5 @@
 import type { DatedEvent } from '@on-the-way/core';
 import type { JsonValue } from '@on-the-way/sdk';
-import { z } from 'zod';
 
 /** A batch as the child sends it. */
 export interface Batch {
@@ -15,19 +14,16 @@ export interface Batch {
  * The line in front of a batch: what all its events have in common, and how many bytes of them follow. They are not
  * part of the line, so that nobody escapes a payload, or parses it, to hand it on.
  */
-export const batchHeader = z.object({
-  type: z.literal('batch'),
-  id: z.number(),
-  count: z.int().nonnegative(),
-  bytes: z.int().nonnegative(),
-  sourceId: z.string(),
-  requestId: z.string(),
-  notCompared: z.array(z.string()).readonly().exactOptional(),
-  checkpoint: z.custom<JsonValue>((value) => value !== undefined).exactOptional(),
-});
-
-/** A checked line in front of a batch. */
-export type BatchHeader = z.output<typeof batchHeader>;
+export interface BatchHeader {
+  readonly type: 'batch';
+  readonly id: number;
+  readonly count: number;
+  readonly bytes: number;
+  readonly sourceId: string;
+  readonly requestId: string;
+  readonly notCompared?: readonly string[];
+  readonly checkpoint?: JsonValue;
+}
 
 // Behind each field of an event. JSON text has no control characters, nor has a key; a note is written as JSON.
 const fieldEnd = 0x1f;

@@ -4,7 +4,7 @@ import {
   openConnector,
   PluginBug,
   type OpenConnector,
-} from '@on-the-way/core';
+} from '@on-the-way/core/child';
 import {
   ConnectorError,
   connectorErrorCodes,

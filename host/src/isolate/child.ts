@@ -2,9 +2,10 @@
 // descriptor 3, has no database credentials, no host environment and no right to read files but its own.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Socket } from 'node:net';
-import { failureOf, PluginBug } from '@on-the-way/core';
+import { failureOf, PluginBug } from '@on-the-way/core/child';
 import { createUse, type ConnectorUse } from './child-use.ts';
-import { createLineSplitter, encode, type FromChild, type ToChild } from './protocol.ts';
+import { createLineSplitter, encode } from './lines.ts';
+import type { FromChild, ToChild } from './protocol.ts';
 
 const host = new Socket({ fd: 3, readable: true, writable: true });
 host.setEncoding('utf8');

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { PluginBug } from '@on-the-way/core';
 import { spawnChild, type ConnectorChild, type ProcessKind } from './child-process.ts';
-import { createLineSplitter, createMessageReader, encode, type FromChild, type ToChild } from './protocol.ts';
+import { createLineSplitter, encode } from './lines.ts';
+import { createMessageReader, type FromChild, type ToChild } from './protocol.ts';
 
 /** Who uses a process: a run, for as long as it lasts. */
 export interface ProcessUser {

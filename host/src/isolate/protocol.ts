@@ -1,6 +1,6 @@
 import type { JsonValue, SignIn, Window } from '@on-the-way/sdk';
 import { z } from 'zod';
-import { batchHeader, decodeBatch, encodeBatch, type Batch, type BatchHeader } from './batch-frame.ts';
+import { decodeBatch, type Batch, type BatchHeader } from './batch-frame.ts';
 
 /** What the host tells the child that runs a connector. One JSON object a line, over one socket. */
 export type ToChild =
@@ -74,7 +74,18 @@ const fromChild = z.discriminatedUnion('type', [
     datasets: z.array(dataset).readonly(),
     version: z.string(),
   }),
-  batchHeader,
+  /** The line in front of a batch. */
+  z.object({
+    type: z.literal('batch'),
+    id,
+    count: z.int().nonnegative(),
+    bytes: z.int().nonnegative(),
+    sourceId: z.string(),
+    requestId: z.string(),
+    notCompared: z.array(z.string()).readonly().exactOptional(),
+    /** Of a cursor dataset: where reading can go on behind these events. */
+    checkpoint: jsonValue.exactOptional(),
+  }),
   /** Ends a fetch, or answers an `ask`. */
   z.object({ type: z.literal('done'), id, value: jsonValue.optional() }),
   /** How many requests the connector has made so far. */
@@ -135,11 +146,6 @@ function readLine(line: string): Line | undefined {
   }
 }
 
-/** A message as bytes. */
-export function encode(message: ToChild | FromChild): string | Buffer {
-  return message.type === 'batch' ? encodeBatch(message) : `${JSON.stringify(message)}\n`;
-}
-
 const lineEnd = 0x0a;
 
 /**
@@ -190,29 +196,5 @@ export function createMessageReader(
     pieces.push(rest);
     held += rest.length;
     if (held > longest) tell(undefined);
-  };
-}
-
-/**
- * Splits a stream of text into lines; keeps the unfinished rest for the next piece. A line longer than
- * `longest` characters is handed over as far as it came, its rest is dropped.
- */
-export function createLineSplitter(
-  onLine: (line: string) => void,
-  longest = Number.POSITIVE_INFINITY,
-): (piece: string) => void {
-  let rest = '';
-  let dropping = false;
-  return (piece) => {
-    const lines = (rest + piece).split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      if (line !== '' && !dropping) onLine(line.slice(0, longest));
-      dropping = false;
-    }
-    if (rest.length <= longest) return;
-    if (!dropping) onLine(rest.slice(0, longest));
-    dropping = true;
-    rest = '';
   };
 }

@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { RunSummary } from '@on-the-way/core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createOtherHost, type OtherHost } from '../../test/other-host.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from '../../test/postgres.ts';
 import { openDatabase, type Database } from './database.ts';
 import { Fenced, underFence } from './fence.ts';
-import { migrate } from './migrate.ts';
 import { createRunEndStore } from './run-end.ts';
 
 let made: TestDatabase;
@@ -13,8 +12,7 @@ let database: Database;
 const opened: OtherHost[] = [];
 
 beforeAll(async () => {
-  made = await createTestDatabase();
-  await migrate(made.url, 'Asia/Shanghai');
+  made = await createMigratedDatabase();
   database = openDatabase(made.url, 'Asia/Shanghai');
 });
 

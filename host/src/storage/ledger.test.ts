@@ -2,19 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { nextFrontiers, planSlices, readForPlan, type PlanInput, type SliceOutcome } from '@on-the-way/core';
 import { addDays, daysOf, type DatasetInfo, type Day } from '@on-the-way/sdk';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../test/postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from '../../test/postgres.ts';
 import { revisionsJson, revisionsOf } from '../revisions.ts';
 import { openDatabase, type Database } from './database.ts';
 import { createLedgerStore, type LedgerStore } from './ledger.ts';
-import { migrate } from './migrate.ts';
 
 let made: TestDatabase;
 let database: Database;
 let store: LedgerStore;
 
 beforeAll(async () => {
-  made = await createTestDatabase();
-  await migrate(made.url, 'Asia/Shanghai');
+  made = await createMigratedDatabase();
   database = openDatabase(made.url, 'Asia/Shanghai');
   store = createLedgerStore(database, (text) => text.replaceAll('secret', '***'));
 });

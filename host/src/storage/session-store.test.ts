@@ -5,9 +5,8 @@ import type { JsonValue } from '@on-the-way/sdk';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { temporaryFolder } from '../../test/otw.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/postgres.ts';
+import { createMigratedDatabase, type TestDatabase } from '../../test/postgres.ts';
 import { openDatabase, type Database } from './database.ts';
-import { migrate } from './migrate.ts';
 import { givenSessionKey, sessionKeyIn } from './session-key.ts';
 import { createSessionStore } from './session-store.ts';
 
@@ -20,8 +19,7 @@ const at = { connection: 'garmin', field: 'di_token' };
 
 beforeEach(async () => {
   folder = temporaryFolder();
-  made = await createTestDatabase();
-  await migrate(made.url, 'UTC');
+  made = await createMigratedDatabase();
   database = openDatabase(made.url, 'UTC');
 });
 afterEach(async () => {
