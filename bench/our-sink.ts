@@ -4,10 +4,10 @@ import sinkPostgres from '../plugins/postgres/src/index.ts';
 
 const silent = { debug() {}, info() {}, warn() {} };
 const signal = new AbortController().signal;
-// It has two connections for runs: more writes at once would wait for each other.
-const writesAtOnce = 2;
-const batchRows = 5_000;
-const batchBytes = 4 * 1024 * 1024;
+// As a run writes: core/src/slice-writes.ts.
+const writesAtOnce = 3;
+const batchRows = 2_048;
+const batchBytes = 2 * 1024 * 1024;
 
 /** What became of all events. */
 export interface Stored {
@@ -43,7 +43,7 @@ export async function* batchesOf(
   if (batch.length > 0) yield batch;
 }
 
-/** Writes all batches, two at a time; a batch is not made before one of them is done. */
+/** Writes all batches, three at a time; a batch is not made before one of them is done. */
 export async function writeAll(sink: SinkWriter, batches: AsyncGenerator<RawEvent[]>): Promise<Stored> {
   const stored = { written: 0, unchanged: 0, conflicts: 0 };
   const lane = async (): Promise<void> => {

@@ -11,11 +11,12 @@ export interface SliceWrites {
   end(): Promise<void>;
 }
 
-// One is prepared while the server works on another; more at once store no row sooner on a small machine.
-const mostUnderWay = 2;
-// What waits is written together. Larger writes make no row cheaper, and the memory for four of them is held at most.
-const groupEvents = 4_096;
-const groupCharacters = 4 * 1024 * 1024;
+// One is prepared while the server works on two; more at once store no row sooner on a small machine.
+const mostUnderWay = 3;
+// What waits is written together. Of larger writes a row costs more: what they are made of has grown old for the
+// collector by the time they are sent. The memory for four of them is held at most.
+const groupEvents = 2_048;
+const groupCharacters = 2 * 1024 * 1024;
 
 class Writes implements SliceWrites {
   readonly #store: Store;
@@ -52,9 +53,14 @@ class Writes implements SliceWrites {
     return this.#waiting.length >= groupEvents || this.#characters >= groupCharacters;
   }
 
-  /** Writes what waits, as far as places are free: nothing waits for a time, and a fast source fills large groups. */
+  /** Whether what waits is worth a write beside others; what a slow source brings is written when the last one ends. */
+  get #mayBegin(): boolean {
+    if (this.#failure || this.#waiting.length === 0 || this.#underWay.size === mostUnderWay) return false;
+    return this.#underWay.size === 0 || this.#isFull;
+  }
+
   #begin(): void {
-    while (!this.#failure && this.#waiting.length > 0 && this.#underWay.size < mostUnderWay) {
+    while (this.#mayBegin) {
       const write = this.#store(this.#takeGroup()).catch((error: unknown) => {
         this.#failure ??= { error };
       });
@@ -83,8 +89,8 @@ class Writes implements SliceWrites {
 }
 
 /**
- * Makes the writes of one try of a slice: two at most are under way, what comes meanwhile is written together with the
- * next, and so much waits at most. `giveUp` is told how many events were taken and never handed to `store`.
+ * Makes the writes of one try of a slice: three at most are under way, what comes meanwhile is written together with the
+ * next, and so much waits at most. Nothing waits for a time. `giveUp` is told how many events were taken and never handed to `store`.
  */
 export function createSliceWrites(store: Store, giveUp: (events: number) => void): SliceWrites {
   return new Writes(store, giveUp);

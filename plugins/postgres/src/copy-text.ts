@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 
-// What has a meaning of its own in COPY's text format.
-const special = /[\\\n\r\t]/;
-const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+// What else has a meaning of its own in COPY's text format; JSON has it only between its tokens.
+const breaks = /[\n\r\t]/;
+const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /** Text as a field of COPY's text format. */
 export function copyField(text: string): string {
-  return special.test(text) ? text.replaceAll(/[\\\n\r\t]/g, (found) => escapes[found] ?? found) : text;
+  const doubled = text.includes('\\') ? text.replaceAll('\\', '\\\\') : text;
+  return breaks.test(doubled) ? doubled.replaceAll(/[\n\r\t]/g, (found) => escapes[found] ?? found) : doubled;
 }
 
 // Long enough that a piece costs little, short enough that the text and its bytes are not both there for all of it.
