@@ -2,7 +2,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { withMocks } from '../vitest.config.ts';
 
 // What holds for the repository as a whole.
 const root = join(import.meta.dirname, '..');
@@ -47,13 +46,6 @@ test('packages import only what the law allows', () => {
         .map((name) => `${file} imports ${name}`);
     });
   expect(broken).toEqual([]);
-});
-
-test('tests that replace modules have a process of their own', () => {
-  const replacing = filesOf(/^(?!host\/(test|chaos)\/).*\.test\.ts$/).filter((file) =>
-    /^vi\.(do)?mock\(/m.test(read(file).replaceAll(/^ +/gm, '')),
-  );
-  expect(replacing).toEqual(withMocks);
 });
 
 test('relative imports stay within their package', () => {
