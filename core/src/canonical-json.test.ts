@@ -329,6 +329,27 @@ describe('what JSON cannot hold is bad_data', () => {
     }
   });
 
+  test('nesting, whatever the names and numbers within are', () => {
+    for (const [depth, isTaken] of [
+      [maxDepth - 1, true],
+      [maxDepth, true],
+      [maxDepth + 1, false],
+    ] as const) {
+      for (const inner of ['1', '{"1":2}', '12345678901234567890', '[]']) {
+        // What is innermost is a level of its own when it holds something.
+        const levels = depth - (/^[[{]/.test(inner) ? 1 : 0);
+        const text = `${'['.repeat(levels)}${inner}${']'.repeat(levels)}`;
+        if (isTaken) expect(raw(text).length).toBeGreaterThan(depth);
+        else expect(() => raw(text)).toThrow(/deeper/);
+      }
+    }
+  });
+
+  test('half a character in raw JSON', () => {
+    expect(() => raw('{"a":"\ud83d"}')).toThrow(expect.objectContaining({ code: 'bad_data' }));
+    expect(raw('{"a":"\ud83d\ude00"}')).toBe('{"a":"\ud83d\ude00"}');
+  });
+
   test('and the message shows nothing of the data', () => {
     expect(() => canonicalJson({ secret: new Date(0) } as unknown as JsonValue)).not.toThrow(/1970|secret/);
   });

@@ -105,9 +105,9 @@ function inOrder(value: unknown, depth: number, known: KnownNames): unknown {
       return Number.isFinite(value) ? value : refuse('JSON', String(value));
     case 'object':
       if (value === null) return value;
+      if (value instanceof ExactNumber) throw new Unordered();
       if (depth > maxDepth) refuse(`nested at most ${maxDepth} deep`, 'deeper');
       if (Array.isArray(value)) return itemsInOrder(value, depth, known);
-      if (value instanceof ExactNumber) throw new Unordered();
       return membersInOrder(value, depth, known);
     default:
       return refuse('JSON', `a ${typeof value}`);
@@ -155,7 +155,6 @@ function writeString(text: string): string {
 
 /** The canonical text, written piece by piece: of anything. */
 function write(value: unknown, depth: number, known: KnownNames): string {
-  if (depth > maxDepth) refuse(`nested at most ${maxDepth} deep`, 'deeper');
   if (value === null) return 'null';
   switch (typeof value) {
     case 'string':
@@ -166,6 +165,7 @@ function write(value: unknown, depth: number, known: KnownNames): string {
       return Number.isFinite(value) ? String(value) : refuse('JSON', String(value));
     case 'object':
       if (value instanceof ExactNumber) return value.text;
+      if (depth > maxDepth) refuse(`nested at most ${maxDepth} deep`, 'deeper');
       return Array.isArray(value) ? writeArray(value, depth, known) : writeObject(value, depth, known);
     default:
       return refuse('JSON', `a ${typeof value}`);
@@ -200,6 +200,8 @@ function writeObject(value: object, depth: number, known: KnownNames): string {
  * @throws ConnectorError `bad_data` for what JSON cannot hold, what is nested too deep, and raw JSON inside a value.
  */
 export function canonicalJson(value: JsonValue | RawJson): string {
+  // Half a character has no bytes of its own: another one would be stored.
+  if (isRawJson(value) && !value.rawJson.isWellFormed()) refuse('well-formed text', 'a lone surrogate');
   const said = isRawJson(value) ? parseExactly(value.rawJson) : value;
   try {
     return JSON.stringify(inOrder(said, 1, []));

@@ -82,6 +82,7 @@ export async function fetchSlice(
       if (failure !== undefined) throw failure;
     },
     (events) => accounts.giveUp(dataset, events),
+    signal,
   );
   try {
     for await (const { events } of connector.fetch({ dataset, window, requestId }, signal)) {

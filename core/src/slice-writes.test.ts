@@ -16,6 +16,7 @@ function eventsOf(count: number, characters = 2): DatedEvent[] {
 function createSink() {
   const writes: { readonly size: number; readonly settled: PromiseWithResolvers<void> }[] = [];
   const given: number[] = [];
+  const stop = new AbortController();
   let most = 0;
   const open = () => writes.filter(({ settled }) => !ended.has(settled));
   const ended = new Set<PromiseWithResolvers<void>>();
@@ -27,8 +28,10 @@ function createSink() {
       return settled.promise;
     },
     (events) => given.push(events),
+    stop.signal,
   );
   return {
+    stop,
     slice,
     writes,
     given,
@@ -108,7 +111,19 @@ test('after a write that failed nothing more is written, the other ends first, a
   expect(isRejected).toBe(false);
   sink.end(1);
   await expect(adding).rejects.toThrow('away');
-  expect([sink.writes.length, sink.given]).toEqual([2, [25]]);
+  expect([sink.writes.length, sink.given]).toEqual([2, [20, 5]]);
+});
+
+test('what waits when the slice is told to stop is given up at once, while a write is still under way', async () => {
+  const sink = createSink();
+  await sink.slice.add(eventsOf(10));
+  await sink.slice.add(eventsOf(20));
+  sink.stop.abort(new Error('told to stop'));
+  expect(sink.given).toEqual([20]);
+  const ended = sink.slice.end();
+  sink.end(0);
+  await expect(ended).rejects.toThrow('told to stop');
+  expect([sink.writes.length, sink.given]).toEqual([1, [20]]);
 });
 
 test('every event is handed over once, or told to be given up, whatever the writes do', async () => {
@@ -129,6 +144,7 @@ test('every event is handed over once, or told to be given up, whatever the writ
           if (mine === failing) throw new Error('away');
         },
         (events) => (given += events),
+        new AbortController().signal,
       );
       let added = 0;
       const all = (async () => {

@@ -26,9 +26,17 @@ class Writes implements SliceWrites {
   #characters = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(store: Store, giveUp: (events: number) => void) {
+  constructor(store: Store, giveUp: (events: number) => void, signal: AbortSignal) {
     this.#store = store;
     this.#giveUp = giveUp;
+    // At once, so that a run which is told to stop has counted them before it ends.
+    signal.addEventListener('abort', () => this.#fail(signal.reason), { once: true });
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    const events = this.#waiting.splice(0).length;
+    if (events > 0) this.#giveUp(events);
   }
 
   async add(events: readonly DatedEvent[]): Promise<void> {
@@ -36,6 +44,7 @@ class Writes implements SliceWrites {
       this.#waiting.push(event);
       this.#characters += event.event.payload.length;
     }
+    if (this.#failure) this.#fail(this.#failure.error);
     this.#begin();
     while (this.#isFull && !this.#failure) await Promise.race(this.#underWay);
     if (this.#failure) await this.end();
@@ -43,10 +52,7 @@ class Writes implements SliceWrites {
 
   async end(): Promise<void> {
     while (this.#underWay.size > 0) await Promise.race(this.#underWay);
-    if (!this.#failure) return;
-    const events = this.#waiting.splice(0).length;
-    if (events > 0) this.#giveUp(events);
-    throw this.#failure.error;
+    if (this.#failure) throw this.#failure.error;
   }
 
   get #isFull(): boolean {
@@ -61,9 +67,7 @@ class Writes implements SliceWrites {
 
   #begin(): void {
     while (this.#mayBegin) {
-      const write = this.#store(this.#takeGroup()).catch((error: unknown) => {
-        this.#failure ??= { error };
-      });
+      const write = this.#store(this.#takeGroup()).catch((error: unknown) => this.#fail(error));
       const settled = write.then(() => {
         this.#underWay.delete(settled);
         this.#begin();
@@ -90,8 +94,12 @@ class Writes implements SliceWrites {
 
 /**
  * Makes the writes of one try of a slice: three at most are under way, what comes meanwhile is written together with the
- * next, and so much waits at most. Nothing waits for a time. `giveUp` is told how many events were taken and never handed to `store`.
+ * next, and so much waits at most. Nothing waits for a time. `giveUp` is told how many events were taken and never handed to `store`, as soon as that is so.
  */
-export function createSliceWrites(store: Store, giveUp: (events: number) => void): SliceWrites {
-  return new Writes(store, giveUp);
+export function createSliceWrites(
+  store: Store,
+  giveUp: (events: number) => void,
+  signal: AbortSignal,
+): SliceWrites {
+  return new Writes(store, giveUp, signal);
 }

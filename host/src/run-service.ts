@@ -81,7 +81,7 @@ export interface RunService {
   ): Promise<T>;
 }
 
-// A run that was seen to end still has to let go of its connection; a person who asks just then need not be refused.
+// A run that is about to end lets go of its connection with its end; a person who asks just then need not be refused.
 const endsWithinMs = 1_000;
 const lookAgainMs = 100;
 

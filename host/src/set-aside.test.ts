@@ -53,6 +53,17 @@ test('of thousands of events the few that cannot be stored are set aside, in few
   expect(calls.length).toBeLessThan(60);
 });
 
+test('where nothing can be stored, so much is set aside and the rest is given up', async () => {
+  const { calls, stored, letters, write } = sinkThat(() => {
+    throw bad;
+  });
+  const { rows, failure } = await write(batchOf(2_048));
+  expect(failure).toBe(bad);
+  expect([letters.length, stored.length, rows.length]).toEqual([64, 0, 2_048]);
+  expect(rows.filter(({ outcome }) => outcome === 'given_up')).toHaveLength(2_048 - 64);
+  expect(calls.length).toBeLessThan(150);
+});
+
 test('when the database goes away in the middle, what is not known to be stored is given up', async () => {
   const away = new ConnectorError('transient', 'away');
   const { write } = sinkThat((batch, call) => {

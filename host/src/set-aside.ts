@@ -43,9 +43,13 @@ interface Verdicts {
   readonly failure?: unknown;
 }
 
+// A source that answers nonsense throughout is not looked through to its end: the slice must end in its time.
+const mostRefused = 64;
+
 /**
  * Writes a batch; of what is refused for what it holds the two halves, and so on down to the events that are at fault:
- * one of thousands costs some twenty writes more. Stops at any other failure.
+ * one of thousands costs some twenty writes more. Stops at any other failure, and once so many were found that the rest is given
+ * up.
  */
 async function writeAll(
   sink: SinkWriter,
@@ -55,7 +59,8 @@ async function writeAll(
   const found: Verdict[] = Array.from(batch, () => verdictOf(undefined));
   const parts = [{ from: 0, to: batch.length }];
   let failure: unknown;
-  for (let part = parts.pop(); part; part = parts.pop()) {
+  let refused = 0;
+  for (let part = parts.pop(); part && refused < mostRefused; part = parts.pop()) {
     const { from, to } = part;
     try {
       const { rows } = await sink.write(batch.slice(from, to), { signal });
@@ -67,8 +72,10 @@ async function writeAll(
       if (!why) return { verdicts: found, failure: error };
       failure ??= error;
       const middle = Math.ceil((from + to) / 2);
-      if (to - from === 1) found[from] = { outcome: 'set_aside', why };
-      else parts.push({ from: middle, to }, { from, to: middle });
+      if (to - from === 1) {
+        found[from] = { outcome: 'set_aside', why };
+        refused += 1;
+      } else parts.push({ from: middle, to }, { from, to: middle });
     }
   }
   return { verdicts: found, ...(failure !== undefined && { failure }) };

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../src/storage/embedded/index.ts';
+import { dropTemplates } from './postgres-template.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -13,13 +14,13 @@ declare module 'vitest' {
 
 /**
  * Starts one Postgres for the whole run, and removes it at the end. With OTW_TEST_POSTGRES_URL, the address of a
- * superuser on another server (of another version, say), that one is used and left as it is.
+ * superuser on another server (of another version, say), that one is used, and what the run made there is dropped.
  */
-export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const other = process.env['OTW_TEST_POSTGRES_URL'];
   if (other !== undefined) {
     project.provide('postgresUrl', other);
-    return undefined;
+    return () => dropTemplates(other);
   }
   const directory = mkdtempSync(join(tmpdir(), 'otw-test-postgres-'));
   const remove = () => rmSync(directory, { recursive: true, force: true });

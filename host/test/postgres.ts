@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
-import { migrate } from '../src/storage/migrate.ts';
 // For the type of what the global setup provides.
 import type {} from './global-setup.ts';
+import { makeTemplate, migrated } from './postgres-template.ts';
 
 /** A database of a test's own. */
 export interface TestDatabase {
@@ -11,11 +11,6 @@ export interface TestDatabase {
   /** Removes it, ending whatever is still connected. */
   drop(): Promise<void>;
 }
-
-/** Where the run's databases are. */
-const timeZone = 'Asia/Shanghai';
-// Any number that no host uses.
-const templateLock = 7_206_599;
 
 async function withServer<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client(inject('postgresUrl'));
@@ -52,23 +47,10 @@ export function createTestDatabase(): Promise<TestDatabase> {
   return createFrom('template0');
 }
 
-async function makeTemplate(): Promise<string> {
-  const name = 'migrated';
-  return withServer(async (client) => {
-    await client.query('SELECT pg_advisory_lock($1)', [templateLock]);
-    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name]);
-    if (rowCount === 1) return name;
-    await client.query('CREATE DATABASE being_migrated TEMPLATE template0');
-    await migrate(urlOf('being_migrated'), timeZone);
-    await client.query(`ALTER DATABASE being_migrated RENAME TO ${name}`);
-    return name;
-  });
-}
-
 let template: Promise<string> | undefined;
 
 /** Makes one with all a host needs in it, as `migrate` leaves it: migrating takes ten times as long as a copy. */
 export async function createMigratedDatabase(): Promise<TestDatabase> {
-  template ??= makeTemplate();
+  template ??= makeTemplate(inject('postgresUrl'), migrated());
   return createFrom(await template);
 }

@@ -11,11 +11,14 @@ export interface CacheOwner {
   readonly uid: number | undefined;
 }
 
-/** Whether a folder is the user's, and nobody in `others` (bits of a mode) may write into it. */
-function isOwn(folder: string, uid: number | undefined, others: number): boolean {
+// Of a mode: the group and all others may write.
+const othersWrite = 0o022;
+
+/** Whether a folder is the user's, and nobody else may write into it, or rename what lies there. */
+function isOwn(folder: string, uid: number | undefined): boolean {
   const found = statSync(folder, { throwIfNoEntry: false });
   if (found?.isDirectory() !== true) return false;
-  return uid === undefined || (found.uid === uid && (found.mode & others) === 0);
+  return uid === undefined || (found.uid === uid && (found.mode & othersWrite) === 0);
 }
 
 /**
@@ -30,9 +33,9 @@ export function cacheFolder({ env, home, uid }: CacheOwner): string | undefined 
   const base = isGiven ? given : join(home, '.cache');
   const folder = join(base, 'on-the-way');
   try {
-    if (!isOwn(isGiven ? base : home, uid, 0o002)) return undefined;
+    if (!isOwn(isGiven ? base : home, uid)) return undefined;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return isOwn(base, uid, 0o002) && isOwn(folder, uid, 0o022) ? folder : undefined;
+    return isOwn(base, uid) && isOwn(folder, uid) ? folder : undefined;
   } catch {
     // A cache is no reason to fail: a home may be missing or not writable.
     return undefined;

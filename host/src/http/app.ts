@@ -11,7 +11,7 @@ import { coverageRoutes } from './coverage.ts';
 import { datasetRoutes } from './datasets.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
 import { eventRoutes } from './events.ts';
-import { beginExchange } from './exchange.ts';
+import { beginExchange, requestIdOf } from './exchange.ts';
 import { createGuard, type Doors } from './guard.ts';
 import { crossOrigin, safeHeaders } from './headers.ts';
 import { healthRoutes } from './health.ts';
@@ -71,7 +71,14 @@ function refuser(parts: AppParts): Refuse {
   const note = ingestRefusals(parts);
   const answer = errorAnswerer(parts.log);
   return (error, request, response) => {
-    void note(error, response).finally(() => answer(error, request, response));
+    note(error, response)
+      .finally(() => answer(error, request, response))
+      .catch((failure: unknown) => {
+        const why = failure instanceof Error ? failure.message : String(failure);
+        parts.log.error({ request_id: requestIdOf(response), error: why }, 'request could not be refused');
+        // Noted or not, an answer that was given stands.
+        if (!response.writableEnded) response.destroy();
+      });
   };
 }
 

@@ -75,12 +75,22 @@ function createPlaces(limits: BodyLimits): {
       places.set(request, {
         awaitBody(giveUp) {
           setAtWork(false);
-          const { came, ended } = bodies.begin(giveUp);
-          const end = (): void => {
-            ended();
-            setAtWork(true);
+          const coming = bodies.begin(giveUp);
+          return {
+            came: coming.came,
+            paused() {
+              coming.paused();
+              setAtWork(true);
+            },
+            resumed() {
+              coming.resumed();
+              setAtWork(false);
+            },
+            ended() {
+              coming.ended();
+              setAtWork(true);
+            },
           };
-          return { came, ended: end };
         },
       });
     },

@@ -20,6 +20,9 @@ export const presetBodyLimits: BodyLimits = {
 export interface ComingBody {
   /** More of it is there. */
   came(bytes: number): void;
+  /** Nobody reads on for now: until `resumed` its sender is not waited for. */
+  paused(): void;
+  resumed(): void;
   /** It is whole, or nobody reads it any more. */
   ended(): void;
 }
@@ -31,9 +34,11 @@ export interface ComingBodies {
 }
 
 interface Coming {
-  readonly since: number;
+  /** Later by as long as it was paused. */
+  since: number;
   readonly giveUp: () => void;
   bytes: number;
+  pausedAt: number | undefined;
 }
 
 const sweepMs = 250;
@@ -54,8 +59,9 @@ export function createComingBodies(limits: BodyLimits): ComingBodies {
 
   function sweep(): void {
     const now = performance.now();
-    let tooMany = all.size - limits.most;
-    for (const coming of all) {
+    const waitedFor = [...all].filter(({ pausedAt }) => pausedAt === undefined);
+    let tooMany = waitedFor.length - limits.most;
+    for (const coming of waitedFor) {
       const isSurplus = tooMany > 0 && now - coming.since > limits.graceMs;
       if (!isSurplus && !isSlow(coming, now)) continue;
       tooMany -= 1;
@@ -69,11 +75,16 @@ export function createComingBodies(limits: BodyLimits): ComingBodies {
 
   return {
     begin(giveUp) {
-      const coming = { since: performance.now(), giveUp, bytes: 0 };
+      const coming: Coming = { since: performance.now(), giveUp, bytes: 0, pausedAt: undefined };
       all.add(coming);
       sweeping ??= setInterval(sweep, sweepMs).unref();
       return {
         came: (bytes) => (coming.bytes += bytes),
+        paused: () => void (coming.pausedAt = performance.now()),
+        resumed() {
+          coming.since += performance.now() - (coming.pausedAt ?? performance.now());
+          coming.pausedAt = undefined;
+        },
         ended: () => void all.delete(coming),
       };
     },

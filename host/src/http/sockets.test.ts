@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { readTextBody } from '../ingest/read-body.ts';
+import { readBody as readParts, readTextBody } from '../ingest/read-body.ts';
 import { ApiError } from './api-error.ts';
 import { shedLoad, type LoadOptions } from './overload.ts';
 import { presetBodyLimits } from './slow-bodies.ts';
@@ -87,6 +87,59 @@ test('a body that comes too slowly is refused with 408, however few there are', 
   const slow = open(port, post('{', 100));
   await expect.poll(() => slow.heard).toMatch(/^HTTP\/1\.1 408 /);
   await expect.poll(() => slow.closed).toBe(true);
+});
+
+/** Serves a body of which each part is followed by a pause, made by `pause`. */
+function readWith(pause: () => Promise<void>, pausedMs: number): RequestListener {
+  const readerOf = () => ({ take: pause, end: (bytes: number) => bytes });
+  return (request, response) => {
+    readParts(request, { mediaTypes: ['text/plain'], limit: 1_000, pausedMs, readerOf }).then(
+      (bytes) => response.end(`read ${bytes}`),
+      (error: unknown) => {
+        const { status, retryAfterSeconds = 0 } = error as ApiError;
+        response.writeHead(status, { 'Retry-After': retryAfterSeconds }).end();
+      },
+    );
+  };
+}
+
+/** Sends a byte of a body every 40 ms. */
+async function drip(port: number, bytes: number): Promise<Peer> {
+  const peer = open(port, post('{', 1 + bytes));
+  for (let sent = 0; sent < bytes && peer.heard === ''; sent += 1) {
+    await delay(40);
+    if (!peer.socket.destroyed) peer.socket.write('x');
+  }
+  return peer;
+}
+
+test('a sender that is kept waiting for too long in all is refused with 503 and told when to come back', async () => {
+  const port = await serve(readWith(() => delay(60), 150));
+  const pausedOften = await drip(port, 8);
+  await expect.poll(() => pausedOften.heard).toMatch(/^HTTP\/1\.1 503 [^]*Retry-After: 1\r\n/);
+  const pausedOnce = open(await serve(readWith(() => new Promise(() => undefined), 100)), post('{', 2));
+  await expect.poll(() => pausedOnce.heard).toMatch(/^HTTP\/1\.1 503 /);
+});
+
+test('pauses neither make a body slow nor give its sender more time', async () => {
+  const bodies = { ...presetBodyLimits, deadlineMs: 250 };
+  const waiting = open(
+    await serve(
+      readWith(() => delay(400), 2_000),
+      { bodies },
+    ),
+    post('{', 2),
+  );
+  const slow = await drip(
+    await serve(
+      readWith(() => delay(5), 2_000),
+      { bodies },
+    ),
+    30,
+  );
+  expect(slow.heard).toMatch(/^HTTP\/1\.1 408 /);
+  waiting.socket.write('x');
+  await expect.poll(() => waiting.heard).toContain('read 2');
 });
 
 test('requests that come all at once with their connections are answered, each one', async () => {

@@ -18,6 +18,8 @@ export interface BodyRules {
   readonly mediaTypes: readonly string[];
   /** Longest body in bytes, after inflation. */
   readonly limit: number;
+  /** So long it may be that the reader lets it wait, in all; past that it is refused with 503. Default 10_000. */
+  readonly pausedMs?: number;
 }
 
 /** Makes something of a body as its bytes come. */
@@ -29,6 +31,8 @@ export interface BodyReader<T> {
 }
 
 const longBody = 32 * 1024;
+// Well below the 30 s a whole request may take: its sender is to hear why it was kept waiting.
+const mostPausedMs = 10_000;
 const identity = 'identity';
 const parameters = /^\s*(?:;\s*charset\s*=\s*(?:utf-?8|"utf-?8")\s*)?;?\s*$/i;
 
@@ -48,6 +52,29 @@ function tooLong(limit: number): ApiError {
 
 function tooSlow(): ApiError {
   return new ApiError(408, 'INVALID_ARGUMENT', 'Expected the whole body sooner');
+}
+
+function keptWaiting(): ApiError {
+  return new ApiError(503, 'OVERLOADED', 'Too much is asked of this host at once; try again shortly', 1);
+}
+
+/** Bounds how long a body is not read, in all: `giveUp` is called once that is over. */
+function createPauses(mostMs: number, giveUp: () => void): { begin: () => void; end: () => void } {
+  let leftMs = mostMs;
+  let timer: NodeJS.Timeout | undefined;
+  let since = 0;
+  return {
+    begin() {
+      since = performance.now();
+      timer = setTimeout(giveUp, leftMs);
+    },
+    end() {
+      if (!timer) return;
+      clearTimeout(timer);
+      timer = undefined;
+      leftMs = Math.max(0, leftMs - (performance.now() - since));
+    },
+  };
 }
 
 const inflaters: Readonly<Record<string, (() => Transform) | undefined>> = {
@@ -76,7 +103,7 @@ function inflaterOf({ headers }: IncomingMessage): Transform | undefined {
  */
 function readBytes(
   request: IncomingMessage,
-  limit: number,
+  { limit, pausedMs = mostPausedMs }: BodyRules,
   take: (part: Buffer) => Promise<void> | undefined,
 ): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -84,11 +111,12 @@ function readBytes(
   askForBody(request);
   const source = inflater ? request.pipe(inflater) : request;
   let size = 0;
-  const begin = () => placeAtWork(request)?.awaitBody(() => fail(tooSlow()));
-  let coming = begin();
+  const coming = placeAtWork(request)?.awaitBody(() => fail(tooSlow()));
+  const pauses = createPauses(pausedMs, () => fail(keptWaiting()));
   let isOver = false;
   const fail = (error: unknown): void => {
     isOver = true;
+    pauses.end();
     coming?.ended();
     reject(error);
     source.off('data', keep);
@@ -98,8 +126,8 @@ function readBytes(
   };
   const goOn = (): void => {
     if (isOver) return;
-    // Its sender is waited for again.
-    coming = begin();
+    pauses.end();
+    coming?.resumed();
     source.resume();
   };
   const keep = (part: Buffer): void => {
@@ -109,7 +137,8 @@ function readBytes(
       if (size > limit) throw tooLong(limit);
       const wait = take(part);
       if (!wait) return;
-      coming?.ended();
+      coming?.paused();
+      pauses.begin();
       source.pause();
       wait.then(goOn, fail);
     } catch (error) {
@@ -160,15 +189,15 @@ export interface BodyPlan<T> extends BodyRules {
  * Reads a body: media type, then length, then bytes. What is wrong is refused as soon as it is known, so that a body
  * that is declared too long is not read.
  *
- * @throws ApiError 415, 413, 408, 400 (also when the client is gone), 503 when `held` has no room, and what the reader
- *   throws.
+ * @throws ApiError 415, 413, 408, 400 (also when the client is gone), 503 when `held` has no room or its reader was
+ *   not ready for long, and what the reader throws.
  */
 export async function readBody<T>(request: IncomingMessage, plan: BodyPlan<T>, held?: HeldBytes): Promise<T> {
   const reader = plan.readerOf(mediaTypeOf(request, plan));
   const declared = declaredLength(request) ?? 0;
   if (declared > plan.limit) throw tooLong(plan.limit);
   held?.expect(declared);
-  const bytes = await readBytes(request, plan.limit, (part) => {
+  const bytes = await readBytes(request, plan, (part) => {
     held?.take(part.length);
     return reader.take(part);
   });

@@ -216,7 +216,8 @@ class BossQueue implements JobQueue {
     const { database } = this.#parts;
     const { rows } = await prepared<{ connection: string }>(database, waitingSql, [queue]);
     const ignoreGroups = rows.map(({ connection }) => connection).filter((name) => !isMine(name));
-    return boss.fetch<unknown>(queue, { batchSize: limit, ignoreGroups, db: preparing(database) });
+    // Not prepared: pg-boss writes the limit and more into the text, and there would soon be too many texts.
+    return boss.fetch<unknown>(queue, { batchSize: limit, ignoreGroups });
   }
 
   /** Leaves a job to other hosts: to those that have its connection, or to those whose version can read it. */

@@ -101,7 +101,7 @@ export class Worker {
 
   async #addDue(): Promise<number> {
     const { dueRuns, queue, reach } = this.#parts;
-    const due = await dueRuns.take(this.#isMine, mostDueAtOnce);
+    const due = await dueRuns.take(this.#connections, mostDueAtOnce);
     if (due.length === 0) return 0;
     reach?.('before-enqueue');
     const added = await queue.add('run', due);

@@ -196,6 +196,8 @@ test('the end of a run frees its connection in one commit, or nothing of it is t
   expect([await statusOf(runId), await host.claims.held(['i'])]).toEqual(['running', new Set(['i'])]);
   await theirEnds().record(end, claim);
   expect([await statusOf(runId), await host.claims.held(['i'])]).toEqual(['succeeded', new Set()]);
+  // It ends once, also while nobody else has the connection.
+  await expect(theirEnds().record(end, claim)).rejects.toThrow(Fenced);
   const next = await openHost().claims.take('i', { waitMs: 0 });
   // What is released late lets nobody else's go.
   await claim.release();

@@ -19,6 +19,13 @@ interface PlannedConnection {
   readonly refusedBasis?: string | undefined;
 }
 
+/** The names of the connections that a host has in its configuration; a Set or a Map of them will do. */
+interface OwnNames {
+  readonly size: number;
+  has(connection: string): boolean;
+  keys(): Iterable<string>;
+}
+
 /** When connections are due, by the database's clock and for all hosts. */
 export interface DueRuns {
   /** Says that these are to be run by schedule. What was planned before stands, unless it is too far off or not enough. */
@@ -28,9 +35,10 @@ export interface DueRuns {
   /**
    * Takes up to `limit` of this host's connections that are due; of two hosts that ask, one gets a connection. Each is
    * due again in a minute unless its run says otherwise, so that a job that is lost does not matter; one that has a job
-   * still, to which none can be added, in three seconds.
+   * still, to which none can be added, in three seconds. A host with very many connections may have to ask several times
+   * before it comes to those that are due after many of other hosts.
    */
-  take(isMine: (connection: string) => boolean, limit: number): Promise<readonly DueRun[]>;
+  take(mine: OwnNames, limit: number): Promise<readonly DueRun[]>;
   /** Makes a connection due so many milliseconds from now, or when it is due anyway if that is sooner. */
   bringForward(connection: string, afterMs: number): Promise<void>;
   /** Makes a connection due no sooner than so many milliseconds from now. */
@@ -75,15 +83,19 @@ const gotOnSql = `
 
 // Each statement is short, also where hosts start together with very many connections.
 const plannedAtOnce = 2_000;
+// With more, their names are too much to send at each look, which is once a second.
+const mostNamesSent = 5_000;
 const dueAtOnce = 1_000;
+const pagesAtOnce = 4;
 
 /*
- * A host has as many connections as are configured, and sends the names of those alone that are due. Read in the order in
- * which they are due, a page at a time: what is due at the front may be other hosts', or nobody's.
+ * A host with more connections sends the names of those alone that are due. Read in the order in which they are due, a page
+ * at a time: what is due at the front may be other hosts', or nobody's.
  */
 const dueSql = `
-  select connection, next_run_at::text as at from app.connection_state
-  where next_run_at <= now() and paused_at is null and (?::text is null or (next_run_at, connection) > (?::timestamptz, ?))
+  select connection, next_run_at::text as at, coalesce(?::timestamptz, now())::text as until from app.connection_state
+  where next_run_at <= coalesce(?::timestamptz, now()) and paused_at is null
+    and (next_run_at, connection) > (coalesce(?::timestamptz, '-infinity'), ?)
   order by next_run_at, connection limit ${dueAtOnce}`;
 
 const takeSql = `
@@ -97,26 +109,36 @@ const takeSql = `
   from due where state.connection = due.connection
   returning state.connection, due.due_reason as reason`;
 
-/** Some more than are wanted, since other hosts take of the same ones meanwhile. */
-async function dueOf(
-  database: Database,
-  isMine: (connection: string) => boolean,
-  limit: number,
-): Promise<readonly string[]> {
-  const mine: string[] = [];
-  let last: { readonly connection: string; readonly at: string } | undefined;
-  while (mine.length < 2 * limit) {
-    const after = [last?.at ?? null, last?.at ?? null, last?.connection ?? ''] as string[];
-    const { rows } = await database.raw<{ rows: { connection: string; at: string }[] }>(dueSql, after);
-    mine.push(...rows.map(({ connection }) => connection).filter(isMine));
-    last = rows.at(-1);
-    if (rows.length < dueAtOnce) break;
-  }
-  return mine;
+/** How far a host has read what is due. What is due only after `until` is for the next time, so that there is an end. */
+interface Place {
+  readonly connection: string;
+  readonly at: string;
+  readonly until: string;
+}
+
+/** This host's own of what is due: some more than are wanted, since other hosts take of the same ones meanwhile. */
+function createDueReader(database: Database) {
+  let place: Place | undefined;
+  return async (mine: OwnNames, limit: number): Promise<readonly string[]> => {
+    const found: string[] = [];
+    const began = place;
+    for (let page = 0; page < pagesAtOnce && found.length < 2 * limit; page += 1) {
+      const { connection = '', at = null, until = null } = place ?? {};
+      const values = [until, until, at, connection] as string[];
+      const { rows } = await database.raw<{ rows: Place[] }>(dueSql, values);
+      found.push(...rows.map((row) => row.connection).filter((name) => mine.has(name)));
+      place = rows.length < dueAtOnce ? undefined : rows.at(-1);
+      if (!place) break;
+    }
+    // Not all of them can be taken: the next look begins where this one did.
+    if (found.length > limit) place = began;
+    return found;
+  };
 }
 
 /** Makes it. */
 export function createDueRuns(database: Database): DueRuns {
+  const readDue = createDueReader(database);
   return {
     async plan(connections) {
       for (let at = 0; at < connections.length; at += plannedAtOnce) {
@@ -137,8 +159,8 @@ export function createDueRuns(database: Database): DueRuns {
       );
       return new Set(rows.map(({ connection }) => connection));
     },
-    async take(isMine, limit) {
-      const names = await dueOf(database, isMine, limit);
+    async take(mine, limit) {
+      const names = mine.size <= mostNamesSent ? [...mine.keys()] : await readDue(mine, limit);
       if (names.length === 0) return [];
       const values = [names, limit] as unknown as string[];
       return (await database.raw<{ rows: DueRun[] }>(takeSql, values)).rows;

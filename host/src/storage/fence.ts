@@ -57,7 +57,7 @@ export async function underFence<T>(
 /**
  * The same for the last work under a fence: once it is committed, and not before, the connection is free.
  *
- * @throws Fenced when another host has the connection already.
+ * @throws Fenced when another host has the connection already, or the last work was done.
  */
 export async function underLastFence<T>(
   database: Database,
@@ -66,7 +66,8 @@ export async function underLastFence<T>(
 ): Promise<T> {
   // Locks the row as well: whoever wants the connection, or wants to take it over, waits for the end of this.
   return holding(
-    'update app.connection_claim set host_id = null where connection = ? and epoch = ? returning epoch',
+    `update app.connection_claim set host_id = null where connection = ? and epoch = ? and host_id is not null
+     returning epoch`,
     { database, fence, work },
   );
 }

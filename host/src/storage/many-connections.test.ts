@@ -78,7 +78,9 @@ async function work(on: Database): Promise<void> {
   const connections = createConnectionStore(on, clean);
   const runs = createRunStore(on, clean);
   const runId = randomUUID();
-  await createDueRuns(on).take((name) => name === 'c7', 10);
+  // By page, as with very many, and by name.
+  await createDueRuns(on).take(new Set(Array.from({ length: 6_000 }, (_, n) => `c${n}`)), 10);
+  await createDueRuns(on).take(new Set(['c7']), 10);
   await connections.state('c7');
   const run = () => ({ runId, trigger: 'schedule', startedAt: Date.now(), dayStartedAt: 0 }) as const;
   const claim = await createClaimStore(on, host.hosts).take('c7', { waitMs: 0, runId, begins: { run } });
@@ -150,8 +152,16 @@ test('runs of long ago are deleted, but for the newest, the last that went well 
   // All connections in some hundred batches, and then none for an hour.
   await database.raw(`delete from app.connection_state where connection > 'c1'`);
   for (let batch = 0; batch < 2; batch += 1) expect(await pruner.prune()).toBe(0);
-  await database.raw(`update app.run set started_at = now() - interval '30 days' where connection = 'a'`);
+  // Of those that began at the same moment no more are deleted than of others.
+  await database.raw(`insert into app.run (run_id, connection, trigger, status, started_at, finished_at)
+    select gen_random_uuid(), 'a', 'backfill', 'failed', date_trunc('day', now() - interval '29 days'), now()
+    from generate_series(1, 30) n`);
   expect(await pruner.prune()).toBe(0);
   now = 3_600_000;
-  expect(await left()).toHaveLength(3);
+  expect(await pruner.prune()).toBe(30);
+  expect(await left()).toEqual([
+    { trigger: 'backfill', status: 'failed', runs: 20 },
+    { trigger: 'schedule', status: 'failed', runs: 1 },
+    { trigger: 'schedule', status: 'succeeded', runs: 1 },
+  ]);
 });

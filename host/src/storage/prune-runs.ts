@@ -27,11 +27,12 @@ const pruneSql = `
   old as (
     select run.run_id from page
       cross join lateral (
-        select started_at from app.run where run.connection = page.connection
-        order by started_at desc offset ${newestKept} limit 1) as kept
+        select started_at, run_id from app.run where run.connection = page.connection
+        order by started_at desc, run_id desc offset ${newestKept} limit 1) as kept
       cross join lateral (
         select run_id, connection, status, trigger, started_at from app.run where run.connection = page.connection
-          and started_at <= least(kept.started_at, now() - ? * interval '1 day') and status not in ('queued', 'running')
+          and started_at <= least(kept.started_at, now() - ? * interval '1 day')
+          and (started_at, run_id) <= (kept.started_at, kept.run_id) and status not in ('queued', 'running')
         order by started_at limit ${runsAtOnce}) as run
     where (run.status <> 'succeeded' or exists (
         select from app.run as later where later.connection = run.connection

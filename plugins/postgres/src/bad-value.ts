@@ -27,7 +27,9 @@ function checkText(event: RawEvent, name: string, text: string): void {
  * the wire, so that two different ids would be one.
  */
 export function checkEvent(event: RawEvent): void {
-  const { sourceId, externalId, occurredAt, payload } = event;
+  const { sourceId, externalId, occurredAt, payload, payloadHash, requestId } = event;
+  checkText(event, 'payloadHash', payloadHash);
+  checkText(event, 'requestId', requestId);
   checkText(event, 'sourceId', sourceId);
   checkText(event, 'externalId', externalId);
   checkText(event, 'payload', payload);
@@ -35,15 +37,16 @@ export function checkEvent(event: RawEvent): void {
     throw badValue(event, 'has an occurredAt that is not RFC 3339 with offset');
 }
 
-// Postgres says in its own language where it was: `COPY otw_stage, line 3, column payload: "…"`.
-const copiedLine = /otw_stage\D+(\d+)/;
+// Postgres says in its own language where it was: `COPY otw_stage_…, line 3, column payload: "…"`. What is before that line
+// may be of the payload.
+const copiedLine = /^[^"]*otw_stage_[0-9a-f]{12}\D+(\d+)/;
 
 /** The entry that COPY could not read; undefined for what went wrong later. */
 function copiedEntry(entries: readonly Entry[], error: Error): Entry | undefined {
   // What goes wrong in the merge has a line of the merge.
   if (!('where' in error) || typeof error.where !== 'string' || error.where.includes('otw_merge'))
     return undefined;
-  const [, line] = copiedLine.exec(error.where) ?? [];
+  const [, line] = copiedLine.exec(error.where.split('\n').at(-1) ?? '') ?? [];
   return line === undefined ? undefined : entries[Number(line) - 1];
 }
 
@@ -52,7 +55,7 @@ async function findOffender(
   transaction: Transaction,
   entries: readonly Entry[],
 ): Promise<{ readonly event: RawEvent; readonly error: Error } | undefined> {
-  const refusal = await transaction.attempt(await stage(entries));
+  const refusal = await transaction.attempt((await stage(entries, transaction.dialect)).step);
   if (!refusal) return undefined;
   if (!isBadValue(refusal)) throw refusal;
   const [first] = entries;

@@ -15,12 +15,18 @@ function normalise(connectionString: string): string {
   return normal;
 }
 
+/** How many a sink has at most. */
+export const connections = 4;
+
 /** A pool that neither hangs on a silent network nor ends the process when the server goes away. */
 export function connectPool(connectionString: string, log: Log): pg.Pool {
   const pool = new pg.Pool({
     connectionString: normalise(connectionString),
     fallback_application_name: 'on-the-way sink',
-    max: 4,
+    max: connections,
+    // A session with a temporary table keeps the server from forgetting old transactions for as long as it lasts.
+    maxLifetimeSeconds: 3_600,
+    idleTimeoutMillis: 60_000,
     connectionTimeoutMillis: 5_000,
     // The server's own timeout does not help when the network swallows its answer; this one does.
     query_timeout: 15_000,

@@ -6,6 +6,12 @@ export interface Answer {
   readonly rows: readonly (readonly (string | null)[])[];
 }
 
+/** A statement with its values, which are never part of its text: they reach no log of the server. */
+export interface Statement {
+  readonly text: string;
+  readonly values?: readonly string[];
+}
+
 type Callback = (error: Error | undefined, answer?: Answer) => void;
 
 function headed(code: number, length: number): Buffer {
@@ -18,35 +24,33 @@ function headed(code: number, length: number): Buffer {
 
 const copyDone = headed(0x63, 0);
 
+/** The driver's connection, where its types are those of an earlier version. */
+interface Wire {
+  parse(statement: { readonly text: string }): void;
+  bind(values: { readonly values: readonly string[] }): void;
+  execute(portal: object): void;
+  sync(): void;
+}
+
 /**
- * One round trip: statements, in the simple protocol, with the data of the COPY among them right behind. The server is
- * not waited for between them; where it refuses a statement it drops the data by itself.
- *
- * The driver hands over what arrives. It drops a query at its first error, so that everything settles there: the rest
- * up to the server's being ready is the driver's, which takes no other query before.
+ * One round trip. The driver hands over what arrives. It drops a query at its first error, so that everything settles
+ * there: the rest up to the server's being ready is the driver's, which takes no other query before.
  */
 class Exchange implements pg.Submittable {
   /** Called once; the driver wraps it with its own time limit. */
   callback: Callback;
-  readonly #text: string;
-  readonly #data: readonly Buffer[];
+  readonly #send: (connection: pg.Connection) => void;
   readonly #rows: (readonly (string | null)[])[] = [];
 
-  constructor(text: string, data: readonly Buffer[], callback: Callback) {
-    this.#text = text;
-    this.#data = data;
+  constructor(send: (connection: pg.Connection) => void, callback: Callback) {
+    this.#send = send;
     this.callback = callback;
   }
 
   submit(connection: pg.Connection): void {
     const { stream } = connection;
     stream.cork();
-    connection.query(this.#text);
-    for (const data of this.#data) {
-      stream.write(headed(0x64, data.length));
-      stream.write(data);
-    }
-    if (this.#data.length > 0) stream.write(copyDone);
+    this.#send(connection);
     stream.uncork();
   }
 
@@ -69,11 +73,37 @@ class Exchange implements pg.Submittable {
   handleEmptyQuery(): void {}
 }
 
-/** Sends statements and the data of the COPY among them; resolves when the server is ready for the next. */
-export function exchange(client: pg.PoolClient, text: string, data: readonly Buffer[] = []): Promise<Answer> {
+function exchangeBy(client: pg.PoolClient, send: (connection: pg.Connection) => void): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    client.query(
-      new Exchange(text, data, (error, answer) => (error ? reject(error) : resolve(answer ?? { rows: [] }))),
-    );
+    const settle: Callback = (error, answer) => (error ? reject(error) : resolve(answer ?? { rows: [] }));
+    client.query(new Exchange(send, settle));
+  });
+}
+
+/** Sends statements with their values, all before the first is answered; when one fails, those behind it are not run. */
+export function pipeline(client: pg.PoolClient, statements: readonly Statement[]): Promise<Answer> {
+  return exchangeBy(client, (connection) => {
+    const wire = connection as unknown as Wire;
+    for (const { text, values = [] } of statements) {
+      wire.parse({ text });
+      wire.bind({ values });
+      wire.execute({});
+    }
+    wire.sync();
+  });
+}
+
+/**
+ * Sends statements in the simple protocol, and the data of the COPY among them right behind. The server is
+ * not waited for between them; where it refuses a statement it drops the data by itself.
+ */
+export function exchange(client: pg.PoolClient, text: string, data: readonly Buffer[] = []): Promise<Answer> {
+  return exchangeBy(client, (connection) => {
+    connection.query(text);
+    for (const piece of data) {
+      connection.stream.write(headed(0x64, piece.length));
+      connection.stream.write(piece);
+    }
+    if (data.length > 0) connection.stream.write(copyDone);
   });
 }

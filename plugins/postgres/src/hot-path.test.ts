@@ -103,6 +103,21 @@ describe('what becomes of an event', () => {
     );
   });
 
+  test('of events with one key the first that was sent wins, however long each is', async () => {
+    const writer = await open();
+    for (let round = 0; round < 4; round += 1) {
+      const batch = Array.from({ length: 800 }, (_, at) => {
+        const note = createHash('sha512').update(`${round} ${at}`).digest('hex');
+        return eventOf(`${round} ${at % 400}`, `{"at":${at},"note":"${note.repeat(1 + ((at * 7) % 13))}"}`);
+      });
+      const { rows } = await write(writer, batch);
+      expect(rows.map(({ outcome }) => outcome)).toEqual([
+        ...Array<string>(400).fill('written'),
+        ...Array<string>(400).fill('conflict'),
+      ]);
+    }
+  });
+
   test('any text comes through a batch of any size as it is', async () => {
     const writer = await open();
     const text = fc.string({ unit: 'binary', maxLength: 40 }).filter((id) => !id.includes('\0'));
@@ -246,7 +261,7 @@ describe('when something goes wrong', () => {
           const result = await write(writer, batch).catch((error: unknown) => error);
           proxy.arm();
           if (ConnectorError.is(result)) expect(result.code).toBe('transient');
-          else last = result as WriteResult;
+          else expect((last = result as WriteResult)).toHaveProperty('conflicts', []);
         }
         expect(last).toMatchObject({ written: 0, unchanged: 300, conflicts: [] });
         expect(await stored()).toBe(300);
@@ -284,6 +299,20 @@ describe('when something goes wrong', () => {
     expect(await stored()).toBe(1);
     expect(await write(writer, eventsOf(2))).toMatchObject({ written: 1, unchanged: 1 });
   });
+});
+
+test('a write that finds all connections in use waits for one, however long that takes', async () => {
+  const writer = await open();
+  await admin.query('BEGIN; LOCK TABLE raw.raw_event IN ACCESS EXCLUSIVE MODE');
+  const stop = new AbortController();
+  const writes = Array.from({ length: 6 }, (_, at) => write(writer, [eventOf(`waits ${at}`)]));
+  const given = writer.write([eventOf('given up')], { signal: stop.signal });
+  stop.abort(new Error('enough'));
+  await expect(given).rejects.toThrow('enough');
+  const waiting = `SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted AND relation = 'raw.raw_event'::regclass`;
+  await expect.poll(async () => (await admin.query(waiting)).rows[0].count).toBe(4);
+  await admin.query('COMMIT');
+  expect((await Promise.all(writes)).map(({ written }) => written)).toEqual(Array(6).fill(1));
 });
 
 test('many writers with the same keys in different orders and sizes store each once, without an error', async () => {

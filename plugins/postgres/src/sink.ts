@@ -1,7 +1,8 @@
 import { defineSink, secret } from '@on-the-way/sdk';
 import { z } from 'zod';
 import { checkTable } from './check-table.ts';
-import { connectPool } from './connect-pool.ts';
+import { connections, connectPool } from './connect-pool.ts';
+import { createPlaces } from './places.ts';
 import { translateError } from './translate-error.ts';
 import { writeBatch } from './write-batch.ts';
 
@@ -39,12 +40,11 @@ export const postgresSink = defineSink({
       await pool.end();
       throw translateError(error);
     }
-    const dialect = { timeZone, hasLz4 };
+    const own = { pool, places: createPlaces(connections), dialect: { timeZone, hasLz4 } };
     const replay = { isOn: false };
     return {
-      write: (batch, { signal }) => writeBatch({ pool, dialect, signal }, batch, { replay }),
-      writeAudited: (batch, { signal, audit }) =>
-        writeBatch({ pool, dialect, signal }, batch, { replay, audit }),
+      write: (batch, { signal }) => writeBatch({ ...own, signal }, batch, { replay }),
+      writeAudited: (batch, { signal, audit }) => writeBatch({ ...own, signal }, batch, { replay, audit }),
       close: () => pool.end(),
     };
   },

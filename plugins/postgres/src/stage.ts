@@ -1,6 +1,7 @@
+import { hash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RawEvent, WrittenRow } from '@on-the-way/sdk';
-import type { Answer } from './exchange.ts';
+import type { Answer, Statement } from './exchange.ts';
 import { copyField, CopyText, timeOrderedIds } from './copy-text.ts';
 
 /** An event and its place in the batch. */
@@ -17,25 +18,36 @@ export interface Dialect {
   readonly hasLz4: boolean;
 }
 
+/**
+ * Names of the table and the functions, by what they are made from: another host's, of another zone or version, that a
+ * pooler lends us the session of, are not taken for ours.
+ */
+function suffixOf({ timeZone, hasLz4 }: Dialect): string {
+  return hash('sha256', `${rules} ${timeZone} ${hasLz4}`, 'hex').slice(0, 12);
+}
+
 /** Where a merge has its rows from. */
 interface Source {
-  /** Name and parameters of its function; `requests uuid[], not_compared text[]` are two of them. */
-  readonly signature: string;
+  readonly name: string;
+  /** Of its function; `requests uuid[], not_compared text[]` are two of them. */
+  readonly parameters: string;
   readonly from: string;
   /** How many rows that is. */
   readonly count: string;
 }
 
 const staged: Source = {
-  signature: 'otw_merge(staged int, requests uuid[], not_compared text[])',
-  from: 'pg_temp.otw_stage AS i',
+  name: 'otw_merge',
+  parameters: 'staged int, requests uuid[], not_compared text[]',
+  from: 'pg_temp.otw_stage_SUFFIX AS i',
   count: 'staged',
 };
 
 // To empty a table at every commit costs more than it does to read a few rows out of arrays.
 const given: Source = {
-  signature: `otw_merge_few(ids uuid[], sources text[], external_ids text[], times timestamptz[], payloads jsonb[],
-  hashes text[], numbers int[], requests uuid[], not_compared text[])`,
+  name: 'otw_merge_few',
+  parameters: `ids uuid[], sources text[], external_ids text[], times timestamptz[], payloads jsonb[],
+  hashes text[], numbers int[], requests uuid[], not_compared text[]`,
   from: `unnest(ids, sources, external_ids, times, payloads, hashes, numbers) WITH ORDINALITY
     AS i (id, source_id, external_id, occurred_at, payload, hash, request, place)`,
   count: 'cardinality(ids)',
@@ -46,13 +58,11 @@ const given: Source = {
 // for what is new. LATERAL with LIMIT asks the index once a row; a join of a table without statistics would be planned as
 // a scan of everything that was ever stored. The same holds for the settings: this function's alone, so that a pooler
 // which lends the session to others lends none of them.
-function mergeSql({ timeZone }: Dialect, { signature, from, count }: Source): string {
-  // Checked by the schema to be a zone's name, so it holds no quote.
-  const zone = timeZone === undefined ? '' : `SET timezone = '${timeZone}'`;
+function mergeOf({ name, parameters, from, count }: Source): string {
   return `
-CREATE OR REPLACE FUNCTION pg_temp.${signature}
+CREATE OR REPLACE FUNCTION pg_temp.${name}_SUFFIX(${parameters})
 RETURNS TABLE (at_place int, stands_as uuid, since text, says_the_same boolean)
-LANGUAGE plpgsql SET jit = off SET enable_seqscan = off ${zone} AS $merge$
+LANGUAGE plpgsql SET jit = off SET enable_seqscan = off SET work_mem = '32MB' ZONE AS $merge$
 DECLARE
   inserted int;
   found_there int;
@@ -61,6 +71,8 @@ BEGIN
     (raw_id, source_id, external_id, occurred_at, payload_json, payload_hash, request_id)
   SELECT i.id, i.source_id, i.external_id, i.occurred_at, i.payload, i.hash, requests[i.request]
   FROM ${from}
+  -- COPY puts a row where there is room for it: without this the first of a key might not be first.
+  ORDER BY i.place
   ON CONFLICT (source_id, external_id) DO NOTHING;
   GET DIAGNOSTICS inserted = ROW_COUNT;
   RETURN QUERY SELECT -1, NULL::uuid, to_json(now()) #>> '{}', true;
@@ -92,23 +104,30 @@ END $merge$;`;
 /** SQLSTATE for a batch of which something was swallowed. */
 export const notStored = 'OTW01';
 
+const stageSql = `
+CREATE TEMP TABLE IF NOT EXISTS otw_stage_SUFFIX (place int, id uuid, source_id text, external_id text,
+  occurred_at timestamptz, payload jsonb COMPRESSION_HERE, hash text, request int) ON COMMIT DELETE ROWS;`;
+const rules = [stageSql, mergeOf(staged), mergeOf(given)].join('');
+
 /** What a connection needs once; repeated, it changes nothing. */
 export function setupSql(dialect: Dialect): string {
-  const compression = dialect.hasLz4 ? 'COMPRESSION lz4' : '';
-  return `
-CREATE TEMP TABLE IF NOT EXISTS otw_stage (place int, id uuid, source_id text, external_id text,
-  occurred_at timestamptz, payload jsonb ${compression}, hash text, request int) ON COMMIT DELETE ROWS;
-${mergeSql(dialect, staged)}${mergeSql(dialect, given)}`;
+  // Checked by the schema to be a zone's name, so it holds no quote.
+  const zone = dialect.timeZone === undefined ? '' : `SET timezone = '${dialect.timeZone}'`;
+  return rules
+    .replaceAll('SUFFIX', suffixOf(dialect))
+    .replace('COMPRESSION_HERE', dialect.hasLz4 ? 'COMPRESSION lz4' : '')
+    .replaceAll('ZONE', zone);
 }
 
 /** Takes out what an earlier chunk of the same transaction has left. */
-export const clearSql = 'TRUNCATE pg_temp.otw_stage;';
+export function clearSql(dialect: Dialect): string {
+  return `TRUNCATE pg_temp.otw_stage_${suffixOf(dialect)};`;
+}
 
 /** A chunk as it is sent. */
 export interface Staged {
-  /** COPY and merge. */
-  readonly sql: string;
-  readonly data: readonly Buffer[];
+  /** COPY and merge with the data behind them, or a merge with its values. */
+  readonly step: { readonly sql: string; readonly data: readonly Buffer[] } | Statement;
   /** raw_id of each entry, should it be new. */
   readonly ids: readonly string[];
   /** What the server calls the first of them. */
@@ -144,8 +163,8 @@ class Requests {
   }
 
   /** Two arguments of the merge. */
-  sql(): string {
-    return `ARRAY[${this.#ids.map(quoted).join()}]::uuid[], ARRAY[${this.#notCompared.map(quoted).join()}]::text[]`;
+  arrays(): readonly [string, string] {
+    return [arrayText(this.#ids), arrayText(this.#notCompared)];
   }
 }
 
@@ -158,48 +177,36 @@ export function quoted(text: string): string {
 // About where COPY begins to cost less.
 const few = 32;
 
-function arrayOf(type: string, values: readonly string[]): string {
-  return `ARRAY[${values.map(quoted).join()}]::${type}[]`;
+/** A list as Postgres reads an array. */
+function arrayText(values: readonly string[]): string {
+  const quotedValues = values.map((value) => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`);
+  return `{${quotedValues.join()}}`;
 }
 
-function give(entries: readonly Entry[]): Staged {
+function give(entries: readonly Entry[], dialect: Dialect): Staged {
   const events = entries.map(({ event }) => event);
   const idOf = timeOrderedIds(Date.now());
   const ids = events.map((_, place) => idOf(place));
   const requests = new Requests();
-  const numbers = events.map((event) => requests.numberOf(event));
+  const numbers = events.map((event) => String(requests.numberOf(event)));
   const values = [
-    arrayOf('uuid', ids),
-    arrayOf(
-      'text',
-      events.map((event) => event.sourceId),
-    ),
-    arrayOf(
-      'text',
-      events.map((event) => event.externalId),
-    ),
-    arrayOf(
-      'timestamptz',
-      events.map((event) => event.occurredAt),
-    ),
-    arrayOf(
-      'jsonb',
-      events.map((event) => event.payload),
-    ),
-    arrayOf(
-      'text',
-      events.map((event) => event.payloadHash),
-    ),
-    `ARRAY[${numbers.join()}]`,
-    requests.sql(),
+    arrayText(ids),
+    arrayText(events.map(({ sourceId }) => sourceId)),
+    arrayText(events.map(({ externalId }) => externalId)),
+    arrayText(events.map(({ occurredAt }) => occurredAt)),
+    arrayText(events.map(({ payload }) => payload)),
+    arrayText(events.map(({ payloadHash }) => payloadHash)),
+    arrayText(numbers),
+    ...requests.arrays(),
   ];
-  return { sql: `SELECT * FROM pg_temp.otw_merge_few(${values.join()});`, data: [], ids, firstPlace: 1 };
+  const text = `SELECT * FROM pg_temp.otw_merge_few_${suffixOf(dialect)}($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
+  return { step: { text, values }, ids, firstPlace: 1 };
 }
 
 // About a millisecond or two of work, after which others have a turn.
 const rowsAtATime = 250;
 
-async function copy(entries: readonly Entry[]): Promise<Staged> {
+async function copy(entries: readonly Entry[], dialect: Dialect): Promise<Staged> {
   const idOf = timeOrderedIds(Date.now());
   const ids: string[] = [];
   const text = new CopyText();
@@ -213,17 +220,19 @@ async function copy(entries: readonly Entry[]): Promise<Staged> {
       `${place}\t${id}\t${copyField(event.sourceId)}\t${copyField(event.externalId)}\t${event.occurredAt}\t${copyField(event.payload)}\t${copyField(event.payloadHash)}\t${requests.numberOf(event)}\n`,
     );
   }
+  const suffix = suffixOf(dialect);
+  const lists = requests.arrays().map(quoted).join();
+  const sql = `COPY pg_temp.otw_stage_${suffix} FROM STDIN; SELECT * FROM pg_temp.otw_merge_${suffix}(${entries.length}, ${lists});`;
   return {
-    sql: `COPY pg_temp.otw_stage FROM STDIN; SELECT * FROM pg_temp.otw_merge(${entries.length}, ${requests.sql()});`,
-    data: text.end(),
+    step: { sql, data: text.end() },
     ids,
     firstPlace: 0,
   };
 }
 
 /** Writes the entries down as they are sent. */
-export async function stage(entries: readonly Entry[]): Promise<Staged> {
-  return entries.length <= few ? give(entries) : copy(entries);
+export async function stage(entries: readonly Entry[], dialect: Dialect): Promise<Staged> {
+  return entries.length <= few ? give(entries, dialect) : copy(entries, dialect);
 }
 
 /** What became of each entry, in the order it was staged in. */

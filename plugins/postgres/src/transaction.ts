@@ -1,12 +1,16 @@
 import { connect } from 'node:net';
+import { ConnectorError } from '@on-the-way/sdk';
 import type pg from 'pg';
-import { exchange, type Answer } from './exchange.ts';
+import { exchange, pipeline, type Answer } from './exchange.ts';
 import { setupSql, type Dialect, type Staged } from './stage.ts';
+import type { Places } from './places.ts';
 import { sqlStateOf } from './translate-error.ts';
 
 /** Where and under which conditions a transaction runs. */
 export interface TransactionOptions {
   readonly pool: pg.Pool;
+  /** As many as the pool has connections. */
+  readonly places: Places;
   readonly dialect: Dialect;
   readonly signal: AbortSignal;
 }
@@ -80,75 +84,80 @@ const prepared = new WeakSet<pg.PoolClient>();
 // Either is not there: a pooler has lent us another session. Or raw.raw_event is not, which the second time tells.
 const unprepared = /^(?:42P01|42883|3F000)$/;
 
-/** How a step of a transaction is run. */
-interface StepOptions {
-  /** What a COPY among its statements reads. */
-  readonly data?: readonly Buffer[];
-  /** It commits, in the same round trip. */
-  readonly isLast?: boolean;
-}
+/** What is sent in one round trip: statements with the data of a COPY among them, or one with its values. */
+export type Step = Staged['step'];
 
 /** A transaction under way. Nothing is sent before its first step, which begins it. */
 export interface Transaction {
   readonly client: pg.PoolClient;
   readonly dialect: Dialect;
-  /** Statements in the simple protocol. When one fails, all of the transaction is undone. */
-  run(sql: string, options?: StepOptions): Promise<Answer>;
+  /** Sends a step, and a commit with the last one. When one fails, all of the transaction is undone. */
+  run(step: Step, options?: { readonly isLast?: boolean }): Promise<Answer>;
   /** Once a step has failed: what the server says to this alone, in a transaction that is undone; undefined when it takes it. */
-  attempt(staged: Staged): Promise<Error | undefined>;
+  attempt(step: Step): Promise<Error | undefined>;
 }
 
 /** READ COMMITTED is what the reading of rows that others have just committed depends on. */
-function opening(client: pg.PoolClient, dialect: Dialect): string {
-  return `BEGIN ISOLATION LEVEL READ COMMITTED;${prepared.has(client) ? '' : setupSql(dialect)}`;
+const begin = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+
+function send(client: pg.PoolClient, step: Step, around: { before: string; after: string }): Promise<Answer> {
+  const { before, after } = around;
+  if ('sql' in step)
+    return exchange(client, `${before && `${before};`}${step.sql}${after && `;${after}`}`, step.data);
+  const plain = (text: string) => (text === '' ? [] : [{ text }]);
+  return pipeline(client, [...plain(before), step, ...plain(after)]);
 }
 
 function transactionOn(client: pg.PoolClient, { dialect, signal }: TransactionOptions): Transaction {
-  let head = opening(client, dialect);
+  let before = begin;
   return {
     client,
     dialect,
-    async attempt({ sql, data }) {
+    async attempt(step) {
       signal.throwIfAborted();
+      await exchange(client, `ROLLBACK;${begin};`);
       try {
-        await exchange(client, `ROLLBACK;${opening(client, dialect)}${sql}`, data);
+        await send(client, step, { before: '', after: '' });
         return undefined;
       } catch (error) {
         if (error instanceof Error && sqlStateOf(error) !== undefined) return error;
         throw error;
       }
     },
-    async run(sql, { data = [], isLast = false } = {}) {
+    async run(step, { isLast = false } = {}) {
       signal.throwIfAborted();
-      const text = `${head}${sql}${isLast ? 'COMMIT;' : ''}`;
-      head = '';
-      const answer = await exchange(client, text, data);
-      if (isLast) prepared.add(client);
-      return answer;
+      const around = { before, after: isLast ? 'COMMIT' : '' };
+      before = '';
+      return send(client, step, around);
     },
   };
 }
 
 /** True when the connection is in order again: only where the server itself said no can we know that. */
 async function rollBack(client: pg.PoolClient, error: unknown): Promise<boolean> {
-  if (sqlStateOf(error) === undefined) return false;
+  const isSaid = sqlStateOf(error) !== undefined || (ConnectorError.is(error) && error.code === 'bad_data');
+  if (!isSaid) return false;
   return exchange(client, 'ROLLBACK').then(
     () => true,
     () => false,
   );
 }
 
-/** On one connection, with the stage made anew where it is not there. */
+/** On one connection, with the stage made where it is not there. */
 async function onClient<T>(
   client: pg.PoolClient,
   options: TransactionOptions,
   steps: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
+  const setup = setupSql(options.dialect);
+  const isNew = !prepared.has(client);
+  if (isNew) await exchange(client, setup);
+  prepared.add(client);
   try {
     return await steps(transactionOn(client, options));
   } catch (error) {
-    if (!unprepared.test(sqlStateOf(error) ?? '') || !prepared.delete(client)) throw error;
-    await exchange(client, 'ROLLBACK');
+    if (isNew || !unprepared.test(sqlStateOf(error) ?? '')) throw error;
+    await exchange(client, `ROLLBACK;${setup}`);
     return steps(transactionOn(client, options));
   }
 }
@@ -162,9 +171,13 @@ export async function inTransaction<T>(
   options: TransactionOptions,
   steps: (transaction: Transaction) => Promise<T>,
 ): Promise<T> {
-  const { pool, signal } = options;
+  const { pool, places, signal } = options;
   signal.throwIfAborted();
-  const { client, release } = await borrow(pool, signal);
+  const leave = await places.take(signal);
+  const { client, release } = await borrow(pool, signal).catch((error: unknown) => {
+    leave();
+    throw error;
+  });
   try {
     const result = await onClient(client, options, steps);
     release({ reuse: true });
@@ -173,5 +186,7 @@ export async function inTransaction<T>(
     release({ reuse: await rollBack(client, error) });
     if (signal.aborted) throw signal.reason;
     throw error;
+  } finally {
+    leave();
   }
 }

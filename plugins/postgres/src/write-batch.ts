@@ -1,6 +1,6 @@
 import { ConnectorError } from '@on-the-way/sdk';
 import type { RawEvent, RequestAudit, WriteResult, WrittenRow } from '@on-the-way/sdk';
-import { auditSql } from './audit.ts';
+import { auditStep } from './audit.ts';
 import { checkEvent, refuseBadValue } from './bad-value.ts';
 import { probe } from './probe.ts';
 import { clearSql, notStored, rowsOf, stage, type Entry } from './stage.ts';
@@ -59,6 +59,8 @@ async function notStanding(
   rows: Rows,
 ): Promise<readonly Entry[]> {
   const standing = await probe(client, dialect, entries);
+  // It has something that the database does not take; which, is found when it is sent.
+  if (!standing) return entries;
   for (const [{ index }, row] of standing) rows[index] = row;
   return entries.filter((entry) => !standing.has(entry));
 }
@@ -70,10 +72,11 @@ async function storeChunk(
   rows: Rows,
   place: { readonly isFirst: boolean; readonly isLast: boolean },
 ): Promise<void> {
-  const staged = await stage(chunk);
-  const sql = place.isFirst ? staged.sql : `${clearSql}${staged.sql}`;
+  const { dialect } = transaction;
+  const staged = await stage(chunk, dialect);
   try {
-    const found = rowsOf(staged, await transaction.run(sql, { data: staged.data, isLast: place.isLast }));
+    if (!place.isFirst) await transaction.run({ sql: clearSql(dialect), data: [] });
+    const found = rowsOf(staged, await transaction.run(staged.step, { isLast: place.isLast }));
     for (const [at, { index }] of chunk.entries()) rows[index] = found[at];
   } catch (error) {
     if (!(error instanceof Error) || !isBadValue(error)) throw error;
@@ -116,7 +119,7 @@ function attempt(
       await storeChunk(transaction, chunk, rows, { isFirst: at === 0, isLast });
     }
     const result = resultOf(batch, rows);
-    if (audit) await transaction.run(auditSql(audit(result.rows)), { isLast: true });
+    if (audit) await transaction.run(auditStep(audit(result.rows)), { isLast: true });
     if (entries.length >= fewest) replay.isOn = result.unchanged * 2 > entries.length;
     return result;
   });
