@@ -23,7 +23,7 @@ interface Plan {
 }
 
 const plans: Readonly<Record<'short' | 'full', Plan>> = {
-  short: { rounds: 3, longMs: 1_500, shortMs: 600, rows: 10_000 },
+  short: { rounds: 3, longMs: 1_200, shortMs: 400, rows: 10_000 },
   full: { rounds: 5, longMs: 4_000, shortMs: 1_500, rows: 50_000 },
 };
 

@@ -23,7 +23,7 @@ interface Plan extends Sizes {
 }
 
 const plans: Readonly<Record<'short' | 'full', Plan>> = {
-  short: { rounds: 3, small: 20_000, warm: 8_000, large: 500, largeWarm: 40, known: 50_000, rowByRow: 600 },
+  short: { rounds: 3, small: 20_000, warm: 3_000, large: 500, largeWarm: 40, known: 50_000, rowByRow: 600 },
   full: {
     rounds: 5,
     small: 100_000,
