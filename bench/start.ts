@@ -61,7 +61,8 @@ function isLive(port: number): Promise<boolean> {
 }
 
 // What a program needs of the environment, and nothing by which a host finds a person's account or database.
-const passedOn = /^(?:PATH|HOME|LANG|TMPDIR|TEMP|TMP|USER|LOGNAME|SYSTEMROOT|PATHEXT|APPDATA|LOCALAPPDATA|XDG_\w+)$/i;
+const passedOn =
+  /^(?:PATH|HOME|LANG|TMPDIR|TEMP|TMP|USER|LOGNAME|SYSTEMROOT|PATHEXT|APPDATA|LOCALAPPDATA|XDG_\w+)$/i;
 
 function ownEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => passedOn.test(name)));
