@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { afterEach, expect, inject, test } from 'vitest';
-import { dropTemplates, makeTemplate, migrated, type Template } from './postgres-template.ts';
+import { migrated } from './migrated-template.ts';
+import { dropTemplates, makeTemplate, type Template } from './postgres-template.ts';
 
 const prefix = 'template_of_a_test_';
 const url = inject('postgresUrl');

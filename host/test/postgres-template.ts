@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
-import { globSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import pg from 'pg';
-import { migrate } from '../src/storage/migrate.ts';
+
+// Loaded by the global setup too, which finds no package of ours before it is built.
 
 /** What tests copy databases from. */
 export interface Template {
@@ -14,29 +12,10 @@ export interface Template {
   readonly fill: (url: string) => Promise<void>;
 }
 
-const root = join(import.meta.dirname, '../..');
-// All that says what migrating makes; pg-boss, which makes the queue's tables, is in the lock file.
-const migrationFiles = [
-  'host/src/storage/migrations/*.ts',
-  'host/src/storage/migrate.ts',
-  'host/src/queue/install.ts',
-  'package-lock.json',
-];
-const migratedPrefix = 'migrated_';
+/** Of the template that is migrated. */
+export const migratedPrefix = 'migrated_';
 // Any number that no host uses.
 const templateLock = 7_206_599;
-
-/** The template of a database as `migrate` leaves it. */
-export function migrated(): Template {
-  const digest = createHash('sha256');
-  for (const file of globSync(migrationFiles, { cwd: root }).toSorted())
-    digest.update(file).update(readFileSync(join(root, file)));
-  return {
-    prefix: migratedPrefix,
-    version: digest.digest('hex').slice(0, 16),
-    fill: (url) => migrate(url, 'Asia/Shanghai'),
-  };
-}
 
 /** Calls `work` with a session that nobody else who changes templates has beside it. */
 async function alone<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -3,7 +3,8 @@ import pg from 'pg';
 import { inject } from 'vitest';
 // For the type of what the global setup provides.
 import type {} from './global-setup.ts';
-import { makeTemplate, migrated } from './postgres-template.ts';
+import { migrated } from './migrated-template.ts';
+import { makeTemplate } from './postgres-template.ts';
 
 /** A database of a test's own. */
 export interface TestDatabase {
