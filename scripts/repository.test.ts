@@ -164,7 +164,8 @@ const sqlParts = new Set([
   'forgetFrontiersSql',
   'endedAfter',
   'atOnce',
-  // Of the sink, whose statements cannot have parameters: constants made by `quoted`, which a test holds to the driver's own.
+  // Of the sink. A merge behind a COPY cannot have parameters: ids of requests are constants made by `quoted`, which a test
+  // holds to the driver's own.
   'entries.length',
   'lists',
   'name',

@@ -40,7 +40,7 @@ interface SliceParts {
 /** Counts what became of events, whatever the order in which their writes end. */
 function createTallies({ window }: Slice, written: Written) {
   const tallies = new Map(daysOf(window).map((day): [Day, DayTally] => [day, emptyTally()]));
-  written.beginTry();
+  const current = written.beginTry();
   return {
     tallies,
     count({ day, event: { externalId }, note }: DatedEvent, outcome: EventOutcome): void {
@@ -50,7 +50,7 @@ function createTallies({ window }: Slice, written: Written) {
       tally.externalIds.push(externalId);
       if (note !== undefined) tally.note ??= note;
       if (outcome === 'conflict') tally.conflicts += 1;
-      else tally[written.counts({ day, externalId }, outcome) ? 'written' : 'unchanged'] += 1;
+      else tally[current.counts({ day, externalId }, outcome) ? 'written' : 'unchanged'] += 1;
     },
   };
 }

@@ -295,10 +295,14 @@ test('a sink that cannot be opened is a failed run with the reason, and health s
 
 test('two runs of one connection at once: the second is told that one is under way', async () => {
   const made = await host({ clock: fakeClock(noon), metrics: ['sleep'] });
-  const both = await Promise.allSettled([made.run(), made.run()]);
-  const refused = both.filter(({ status }) => status === 'rejected');
-  expect(refused).toHaveLength(1);
-  expect(refused[0]).toMatchObject({ reason: { code: 'already_running' } });
+  // The run that began waits for the source until it is stopped, and cannot end before the other asks.
+  made.simulator.answer(/sleep/i, { delayMs: 60_000 });
+  const stop = new AbortController();
+  const both = [made.run({ signal: stop.signal }), made.run({ signal: stop.signal })];
+  await expect(Promise.race(both)).rejects.toMatchObject({ code: 'already_running' });
+  stop.abort();
+  const ended = (await Promise.allSettled(both)).filter(({ status }) => status === 'fulfilled');
+  expect(ended).toMatchObject([{ value: { status: 'interrupted' } }]);
 });
 
 test('an interrupted run records nothing of the slice at work, and the next run completes the rest', async () => {
