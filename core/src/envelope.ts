@@ -8,7 +8,7 @@ import {
   type RawJson,
 } from '@on-the-way/sdk';
 import { canonicalJson } from './canonical-json.ts';
-import { sha256 } from './digest.ts';
+import { sha256Within, type Frame } from './digest.ts';
 
 /** A record with its day. */
 interface DatedRecord {
@@ -46,14 +46,14 @@ function isObject(data: JsonValue | RawJson): boolean {
 }
 
 /** The parts of an envelope that are the same for all records of a day, ready to be written. */
-interface Frame {
+interface DayFrame {
   readonly identity: EnvelopeIdentity;
   readonly dataset: string;
   readonly day: Day;
-  /** Of the text that the digest in the key is made of, before the data and behind it. */
-  readonly digested: readonly [string, string];
-  /** Of the text that the payload's hash is made of. */
-  readonly hashed: readonly [string, string];
+  /** Around the data in the text that the digest in the key is made of, without its last character. */
+  readonly digested: Frame;
+  /** Around the data in the text that the payload's hash is made of. */
+  readonly hashed: Frame;
   /** Of the payload up to the time of reading. */
   readonly payload: string;
   readonly externalId: string;
@@ -61,7 +61,7 @@ interface Frame {
 }
 
 // Members in canonical order, so that the texts hashed are RFC 8785 without sorting again.
-function frameOf(identity: EnvelopeIdentity, dataset: string, day: Day): Frame {
+function frameOf(identity: EnvelopeIdentity, dataset: string, day: Day): DayFrame {
   const { connector, service, version, accountRef, timeZone } = identity;
   const account = `"account_ref":${JSON.stringify(accountRef)}`;
   const named = `"connector":${JSON.stringify(service)}`;
@@ -73,8 +73,8 @@ function frameOf(identity: EnvelopeIdentity, dataset: string, day: Day): Frame {
     identity,
     dataset,
     day,
-    digested: [`{${account},"data":`, `,${date},${type}`],
-    hashed: [`{${account},${named},"data":`, `,${date},${type},${zone}}`],
+    digested: { before: Buffer.from(`{${account},"data":`), behind: `,${date},${type}` },
+    hashed: { before: Buffer.from(`{${account},${named},"data":`), behind: `,${date},${type},${zone}}` },
     payload: `{${named},${versioned},${account},${type},${date},${zone},"fetched_at":`,
     externalId: `${connector}::${accountRef}::${dataset}::`,
     startOfDay: formatStartOfDay(day, timeZone),
@@ -82,10 +82,10 @@ function frameOf(identity: EnvelopeIdentity, dataset: string, day: Day): Frame {
 }
 
 // Records come day by day, and thousands within a second.
-let lastFrame: Frame | undefined;
+let lastFrame: DayFrame | undefined;
 let lastRead = { second: NaN, timeZone: '', text: '' };
 
-function knownFrame(identity: EnvelopeIdentity, dataset: string, day: Day): Frame {
+function knownFrame(identity: EnvelopeIdentity, dataset: string, day: Day): DayFrame {
   const last = lastFrame;
   if (last?.identity === identity && last.dataset === dataset && last.day === day) return last;
   return (lastFrame = frameOf(identity, dataset, day));
@@ -120,17 +120,18 @@ export function envelopeOf(
   const said = canonicalJson(data);
   const canonical = isWhole ? said : `{"value":${said}}`;
   const instant = occurredAt === undefined ? '' : `,"occurred_at":${JSON.stringify(occurredAt)}`;
-  const digest = sha256(`${digested[0]}${canonical}${digested[1]}${instant}}`).slice(0, 16);
+  const dated = { before: digested.before, behind: `${digested.behind}${instant}}` };
+  const [digest, payloadHash] = sha256Within(canonical, dated, hashed);
   // Raw JSON is stored to the character; else the canonical text says the same as any other.
   const raw = isRawJson(data) ? data.rawJson : said;
   const text = isWhole ? raw : `{"value":${raw}}`;
   const by = method === undefined ? '' : `,"api_method":${JSON.stringify(method)}`;
   return {
     sourceId: identity.source,
-    externalId: `${frame.externalId}${key}::${digest}`,
+    externalId: `${frame.externalId}${key}::${digest.slice(0, 16)}`,
     occurredAt: occurredAt ?? frame.startOfDay,
     payload: `${frame.payload}${readText(read.at, identity.timeZone)}${by},"data":${text}}`,
-    payloadHash: sha256(`${hashed[0]}${canonical}${hashed[1]}`),
+    payloadHash,
     notCompared: envelopeNotCompared,
     requestId: read.requestId,
   };

@@ -62,7 +62,7 @@ function read(bytes: Buffer, cuts: readonly number[], longest = 10_000_000): (Fr
 test('messages come through as they are, in whatever pieces they arrive', () => {
   fc.assert(
     fc.property(fc.array(message, { maxLength: 5 }), fc.array(fc.nat(), { maxLength: 8 }), (sent, cuts) => {
-      const bytes = Buffer.concat(sent.map((each) => Buffer.from(encode(each))));
+      const bytes = Buffer.concat(sent.flatMap((each) => encode(each).map((piece) => Buffer.from(piece))));
       expect(read(bytes, cuts)).toEqual(JSON.parse(JSON.stringify(sent)));
     }),
   );
@@ -86,13 +86,32 @@ const one: Batch = {
   ],
 };
 
+test('a batch of many long events comes through as it is', () => {
+  const many = [1, 20_000, 1, 60_000, 90_000].map((times, at) => {
+    const [{ event, day }] = one.events as [Batch['events'][0]];
+    return { day, event: { ...event, externalId: `e${at}`, payload: `"${'北京 🙂 a'.repeat(times)}"` } };
+  });
+  const bytes = Buffer.concat(encode({ ...one, events: many }).map((piece) => Buffer.from(piece)));
+  expect(read(bytes, [70_000, 200_000])).toEqual([{ ...one, events: many }]);
+});
+
 test.each([
   ['no JSON', 'hello\n'],
   ['another message', '{"type":"unknown"}\n'],
-  ['fewer events than it says', String(encode(one)).replace('"count":1', '"count":2')],
-  ['more events than it says', String(encode(one)).replace('"count":1', '"count":0')],
-  ['fewer bytes than its events', `${String(encode(one)).replace(/"bytes":\d+/, '"bytes":12')}`],
-  ['more bytes than may be', String(encode(one)).replace(/"bytes":\d+/, '"bytes":2000')],
+  ['fewer events than it says', encode(one).join('').replace('"count":1', '"count":2')],
+  ['more events than it says', encode(one).join('').replace('"count":1', '"count":0')],
+  [
+    'fewer bytes than its events',
+    `${encode(one)
+      .join('')
+      .replace(/"bytes":\d+/, '"bytes":12')}`,
+  ],
+  [
+    'more bytes than may be',
+    encode(one)
+      .join('')
+      .replace(/"bytes":\d+/, '"bytes":2000'),
+  ],
   ['a line without end', 'x'.repeat(2_000)],
 ])('what is no message is told as such, and nothing is read behind it: %s', (_what, text) => {
   expect(read(Buffer.from(`${text}{"type":"requests","made":1}\n`), [5], 1_000)).toEqual([undefined]);

@@ -29,26 +29,55 @@ export interface BatchHeader {
 const fieldEnd = 0x1f;
 const fieldEndText = String.fromCharCode(fieldEnd);
 
-/** A batch as bytes: its line, and its events. The events are of one fetch, so that they share source and request. */
-export function encodeBatch({ events, ...rest }: Batch): Buffer {
-  let text = '';
+// Text is written as bytes in strips short enough that it is still near when it is read a second time.
+const stripCharacters = 16 * 1024;
+// Of a character in UTF-8, at most.
+const widest = 3;
+
+// What an event has beside its payload, about.
+const besideBytes = 256;
+
+/** The events as bytes. */
+function bytesOf(events: readonly DatedEvent[]): Buffer {
+  const characters = events.reduce((sum, { event }) => sum + event.payload.length, 0);
+  let bytes = Buffer.allocUnsafeSlow(characters + events.length * besideBytes + stripCharacters * widest);
+  let used = 0;
+  let strip = '';
+  const write = (): void => {
+    const wanted = used + strip.length * widest;
+    if (wanted > bytes.length) {
+      const more = Buffer.allocUnsafeSlow(Math.max(wanted, bytes.length * 2));
+      bytes.copy(more, 0, 0, used);
+      bytes = more;
+    }
+    used += bytes.write(strip, used);
+    strip = '';
+  };
   for (const { day, event, note } of events) {
     const { externalId, occurredAt, payloadHash, payload } = event;
-    text += day + fieldEndText + externalId + fieldEndText + occurredAt + fieldEndText + payloadHash;
-    text += fieldEndText + payload + fieldEndText;
-    if (note !== undefined) text += JSON.stringify(note);
-    text += fieldEndText;
+    strip += day + fieldEndText + externalId + fieldEndText + occurredAt + fieldEndText + payloadHash;
+    strip += fieldEndText + payload + fieldEndText;
+    if (note !== undefined) strip += JSON.stringify(note);
+    strip += fieldEndText;
+    if (strip.length >= stripCharacters) write();
   }
+  write();
+  return bytes.subarray(0, used);
+}
+
+/** A batch as it is sent: its line, and its events. The events are of one fetch, so that they share source and request. */
+export function encodeBatch({ events, ...rest }: Batch): readonly [line: string, events: Buffer] {
+  const bytes = bytesOf(events);
   const { sourceId = '', requestId = '', notCompared } = events[0]?.event ?? {};
   const header: BatchHeader = {
     ...rest,
     count: events.length,
-    bytes: Buffer.byteLength(text),
+    bytes: bytes.length,
     sourceId,
     requestId,
     ...(notCompared && { notCompared }),
   };
-  return Buffer.from(`${JSON.stringify(header)}\n${text}`);
+  return [`${JSON.stringify(header)}\n`, bytes];
 }
 
 /** Reads fields one after the other; each is a text of its own, which keeps no other in memory. */

@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Socket } from 'node:net';
 import { failureOf, PluginBug } from '@on-the-way/core/child';
 import { createUse, type ConnectorUse } from './child-use.ts';
-import { createLineSplitter, encode } from './lines.ts';
+import { createLineSplitter, encode, encodeLine } from './lines.ts';
 import type { FromChild, ToChild } from './protocol.ts';
 
 const host = new Socket({ fd: 3, readable: true, writable: true });
@@ -14,7 +14,9 @@ const owner = new AsyncLocalStorage<ConnectorUse>();
 let use: ConnectorUse = createUse(send);
 
 function send(message: FromChild): void {
-  host.write(encode(message));
+  host.cork();
+  for (const piece of encode(message)) host.write(piece);
+  host.uncork();
 }
 
 function timers(): number {
@@ -51,7 +53,7 @@ function lateBug(kind: string) {
     const bug = new PluginBug(`Expected the plugin to handle its errors, got an ${kind}: ${what}`);
     if (owner.getStore()?.hasEnded === true) return send({ type: 'left_behind', message: bug.message });
     // The state is unknown after this; say why, then end.
-    host.end(encode({ type: 'failed', error: failureOf(bug) }), () => leave(1));
+    host.end(encodeLine({ type: 'failed', error: failureOf(bug) }), () => leave(1));
   };
 }
 

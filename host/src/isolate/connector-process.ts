@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { PluginBug } from '@on-the-way/core';
 import { spawnChild, type ConnectorChild, type ProcessKind } from './child-process.ts';
-import { createLineSplitter, encode } from './lines.ts';
+import { createLineSplitter, encodeLine } from './lines.ts';
 import { createMessageReader, type FromChild, type ToChild } from './protocol.ts';
 
 /** Who uses a process: a run, for as long as it lasts. */
@@ -92,7 +92,7 @@ export class ConnectorProcess {
   }
 
   send(message: ToChild): void {
-    if (this.#child.channel.writable) this.#child.channel.write(encode(message));
+    if (this.#child.channel.writable) this.#child.channel.write(encodeLine(message));
   }
 
   /** Memory it holds now, in MB: buffers and native code too. Where the system does not tell, as it said last. */

@@ -1,9 +1,14 @@
-import { encodeBatch } from './batch-frame.ts';
+import { encodeBatch, type Batch } from './batch-frame.ts';
 import type { FromChild, ToChild } from './protocol.ts';
 
-/** A message as it is sent: a line, and behind that of a batch its events. */
-export function encode(message: ToChild | FromChild): string | Buffer {
-  return message.type === 'batch' ? encodeBatch(message) : `${JSON.stringify(message)}\n`;
+/** A message that is a line. */
+export function encodeLine(message: ToChild | Exclude<FromChild, Batch>): string {
+  return `${JSON.stringify(message)}\n`;
+}
+
+/** A message of the child as it is sent: a line, and behind that of a batch its events. */
+export function encode(message: FromChild): readonly (string | Buffer)[] {
+  return message.type === 'batch' ? encodeBatch(message) : [encodeLine(message)];
 }
 
 /**

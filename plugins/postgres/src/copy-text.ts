@@ -10,28 +10,44 @@ export function copyField(text: string): string {
   return breaks.test(doubled) ? doubled.replaceAll(/[\n\r\t]/g, (found) => escapes[found] ?? found) : doubled;
 }
 
-// Long enough that a piece costs little, short enough that the text and its bytes are not both there for all of it.
-const pieceCharacters = 256 * 1024;
+// Text is written as bytes in strips short enough that it is still near when it is read a second time.
+const stripCharacters = 16 * 1024;
+const pieceBytes = 256 * 1024;
+// Of a character in UTF-8, at most.
+const widest = 3;
 
 /** Joins lines to the bytes that are sent; holds little text at a time. */
 export class CopyText {
-  readonly pieces: Buffer[] = [];
-  #text = '';
+  readonly #pieces: Buffer[] = [];
+  #piece = Buffer.alloc(0);
+  #used = 0;
+  #strip = '';
 
   add(line: string): void {
-    this.#text += line;
-    if (this.#text.length >= pieceCharacters) this.#flush();
+    this.#strip += line;
+    if (this.#strip.length >= stripCharacters) this.#write();
   }
 
   /** All bytes so far. */
   end(): readonly Buffer[] {
-    this.#flush();
-    return this.pieces;
+    this.#write();
+    this.#cut();
+    return this.#pieces;
   }
 
-  #flush(): void {
-    if (this.#text !== '') this.pieces.push(Buffer.from(this.#text));
-    this.#text = '';
+  #write(): void {
+    const room = this.#strip.length * widest;
+    if (this.#piece.length - this.#used < room) {
+      this.#cut();
+      this.#piece = Buffer.allocUnsafeSlow(Math.max(room, pieceBytes));
+    }
+    this.#used += this.#piece.write(this.#strip, this.#used);
+    this.#strip = '';
+  }
+
+  #cut(): void {
+    if (this.#used > 0) this.#pieces.push(this.#piece.subarray(0, this.#used));
+    this.#used = 0;
   }
 }
 
