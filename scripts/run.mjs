@@ -9,11 +9,13 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const source = '--conditions=@on-the-way/source';
+// A host that loads is a hundred megabytes smaller for it, and no slower than one run is from the next.
+const smallYoung = '--max-semi-space-size=8';
 const bin = (name) => join(modules, '.bin', name);
 
 /** One list of commands a script; each is what to pass to the pinned Node. */
 const scripts = {
-  start: { dev: false, commands: [[source, 'host/src/main.ts', 'start']] },
+  start: { dev: false, commands: [[source, smallYoung, 'host/src/main.ts', 'start']] },
   test: { dev: true, commands: [['node_modules/vitest/vitest.mjs', 'run']] },
   bench: { dev: false, commands: [[source, 'bench/main.ts']] },
   chaos: { dev: true, commands: [[source, 'host/chaos/main.ts']] },

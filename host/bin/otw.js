@@ -11,7 +11,13 @@ const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, '..', 'src', 'main.ts');
 const fromSource = existsSync(source);
 const entry = fromSource ? source : join(here, '..', 'dist', 'main.js');
-const args = [...(fromSource ? ['--conditions=@on-the-way/source'] : []), entry, ...process.argv.slice(2)];
+const args = [
+  ...(fromSource ? ['--conditions=@on-the-way/source'] : []),
+  // Little room for what is young: garbage is found sooner.
+  '--max-semi-space-size=8',
+  entry,
+  ...process.argv.slice(2),
+];
 
 function pinnedNode() {
   const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;

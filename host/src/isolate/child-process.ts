@@ -93,6 +93,7 @@ export function spawnChild({ plugin, privateFolder, memoryMb }: ProcessKind): Co
     '--permission',
     ...readableFolders(plugin, resolve(privateFolder)).map((folder) => `--allow-fs-read=${folder}`),
     `--max-old-space-size=${Math.ceil(memoryMb / 2)}`,
+    '--max-semi-space-size=8',
     '--disable-warning=ExperimentalWarning',
     '--disable-warning=SecurityWarning',
   ];
