@@ -3,13 +3,11 @@ import { expect, test } from 'vitest';
 import { sha256, sha256Within } from './digest.ts';
 
 const text = fc.string({ unit: 'grapheme' });
-const frame = fc
-  .tuple(text, text)
-  .map(([before, behind]) => ({
-    before: Buffer.from(before),
-    behind,
-    whole: (middle: string) => before + middle + behind,
-  }));
+const frame = fc.tuple(text, text).map(([before, behind]) => ({
+  before: Buffer.from(before),
+  behind,
+  whole: (middle: string) => before + middle + behind,
+}));
 
 test('a text within two frames is hashed as the whole texts are, however long it is', () => {
   fc.assert(
