@@ -152,7 +152,7 @@ function wallClock(instant: number, timeZone: string): number {
 
 /** The calendar day it is in the zone at an instant (milliseconds since 1970). */
 export function dayAt(instant: number, timeZone: string): Day {
-  return new Date(wallClock(instant, timeZone)).toISOString().slice(0, 10);
+  return toDay(Math.floor(wallClock(instant, timeZone) / millisecondsADay));
 }
 
 /**

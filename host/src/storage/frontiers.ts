@@ -1,5 +1,5 @@
 import type { Frontier } from '@on-the-way/core';
-import type { Database } from './database.ts';
+import { prepared, type Database } from './database.ts';
 import { fenced, type Fence } from './fence.ts';
 
 interface Row extends Omit<Frontier, 'absentFrom'> {
@@ -8,7 +8,8 @@ interface Row extends Omit<Frontier, 'absentFrom'> {
 
 /** The days of a connection that need not be read to plan a run, dataset by dataset, out of app.dataset_frontier. */
 export async function loadFrontiers(database: Database, connection: string): Promise<readonly Frontier[]> {
-  const { rows } = await database.raw<{ rows: Row[] }>(
+  const { rows } = await prepared<Row>(
+    database,
     `select dataset, from_day::text as "from", to_day::text as "to", basis, absent_from::text as "absentFrom",
        newest as row
      from app.dataset_frontier where connection = ?`,

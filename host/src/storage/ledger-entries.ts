@@ -31,16 +31,17 @@ function spansToRead({ from, datasets, frontiers = [] }: LedgerQuestion): Span[]
   ].filter((span) => span.from < span.to && span.datasets.length > 0);
 }
 
-/** The days of a dataset, each member in the same order: a row a day would take most of the time that a plan has. */
+/** All that is found, each member in the same order: a row a day would take most of the time that a plan has. */
 interface EntriesRow {
-  readonly dataset: string;
+  /** Names, U+001F between them. Null where nothing is found; of the others a comma is between them. */
+  readonly datasets: string | null;
   /** Days since 1970; a number costs less than a date, here and there. */
-  readonly days: readonly number[];
+  readonly days: string;
   /** A letter a day, see {@link outcomes}. */
   readonly outcomes: string;
-  readonly attempts: readonly number[];
+  readonly attempts: string;
   /** Seconds since 1970. */
-  readonly at: readonly number[];
+  readonly at: string;
   /** Null where no day has one. */
   readonly marks: readonly (string | null)[] | null;
   /** What few days have; null where none has. */
@@ -48,6 +49,7 @@ interface EntriesRow {
 }
 
 interface Besides {
+  readonly dataset: string;
   readonly day: number;
   readonly reason: string | null;
   readonly errorCode: string | null;
@@ -77,16 +79,17 @@ const failuresSql = `select ${readColumns} from app.slice_ledger where connectio
 function readSql(spans: readonly Span[]): string {
   const allRead = [...spans.map(() => inSpanSql), failuresSql].join(' union all ');
   return `
-    select dataset, to_json(array_agg(day - date '1970-01-01')) as days, string_agg(${letterSql}, '') as outcomes,
-      to_json(array_agg(attempts)) as attempts, to_json(array_agg(date_part('epoch', last_attempt_at))) as at,
+    select string_agg(dataset, E'\\x1F') as datasets, string_agg((day - date '1970-01-01')::text, ',') as days,
+      string_agg(${letterSql}, '') as outcomes, string_agg(attempts::text, ',') as attempts,
+      string_agg(date_part('epoch', last_attempt_at)::text, ',') as at,
       case when count(mark) > 0 then to_json(array_agg(mark)) end as marks,
-      json_agg(json_build_object('day', day - date '1970-01-01',
+      json_agg(json_build_object('dataset', dataset, 'day', day - date '1970-01-01',
         'reason', case when outcome = 'not_supported' and attempts > 0 then error_message end,
         'errorCode', case when outcome = 'failed' then error_code end,
         'setAsideBy', case when set_aside_at is not null then bad_answer_version end,
         'askedBy', case when set_aside_at is not null then plugin_version end))
         filter (where outcome in ('failed', 'not_supported') or set_aside_at is not null) as besides
-    from (${allRead}) as slice group by dataset`;
+    from (${allRead}) as slice`;
 }
 
 function dayOf(number: number): Day {
@@ -102,18 +105,27 @@ function besidesOf({ reason, errorCode, setAsideBy, askedBy }: Besides) {
   };
 }
 
-function entriesOf({ dataset, days, attempts, at, marks, ...row }: EntriesRow): LedgerEntry[] {
-  const besides = row.besides && new Map(row.besides.map((some) => [some.day, besidesOf(some)]));
-  return days.map((number, index) => {
+function keyOf(dataset: string, day: number | string): string {
+  return `${dataset} ${day}`;
+}
+
+function entriesOf({ marks, ...row }: EntriesRow): LedgerEntry[] {
+  if (row.datasets === null) return [];
+  const [datasets, days] = [row.datasets.split('\u001F'), row.days.split(',')];
+  const [attempts, at] = [row.attempts.split(','), row.at.split(',')];
+  const besides =
+    row.besides && new Map(row.besides.map((some) => [keyOf(some.dataset, some.day), besidesOf(some)]));
+  return datasets.map((dataset, index) => {
+    const day = days[index] ?? '';
     const mark = marks?.[index] ?? undefined;
     const entry = {
       dataset,
-      day: dayOf(number),
+      day: dayOf(Number(day)),
       outcome: outcomes[row.outcomes[index] ?? ''] ?? 'failed',
-      attempts: attempts[index] ?? 0,
-      lastAttemptAt: Math.round((at[index] ?? 0) * 1000),
+      attempts: Number(attempts[index]),
+      lastAttemptAt: Math.round(Number(at[index]) * 1000),
     };
-    const more = besides?.get(number);
+    const more = besides?.get(keyOf(dataset, day));
     if (mark === undefined && !more) return entry;
     return { ...entry, ...(mark !== undefined && { mark }), ...more };
   });
