@@ -6,6 +6,7 @@ import { createMigratedDatabase, type TestDatabase } from '../../test/postgres.t
 import { openDatabase, type Database } from './database.ts';
 import { Fenced, underFence } from './fence.ts';
 import { createRunEndStore } from './run-end.ts';
+import { createRunStore } from './runs.ts';
 
 let made: TestDatabase;
 let database: Database;
@@ -205,3 +206,31 @@ test('the end of a run frees its connection in one commit, or nothing of it is t
   await expect(theirEnds().record(end, claim)).rejects.toThrow(Fenced);
   expect(next?.epoch).toBe(claim.epoch + 1);
 });
+
+async function untilOneWaits(): Promise<void> {
+  const sql = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  await expect.poll(async () => (await database.raw<{ rows: unknown[] }>(sql)).rows.length).toBe(1);
+}
+
+test.each(['running', 'queued'])(
+  'a run that was %s is not ended by who saw it just before it was begun',
+  async (was) => {
+    const runs = createRunStore(database, (text) => text);
+    const runId = randomUUID();
+    const connection = `begun while ${was}`;
+    const begins = beginning(runId);
+    if (was === 'queued') await runs.ask({ runId, connection }, async () => undefined);
+    else await (await openHost().claims.take(connection, { waitMs: 0, runId, begins }))?.release();
+    expect(await runs.unheld()).toContainEqual({ runId, status: was });
+    const end = () =>
+      was === 'queued' ? runs.refuse(runId, { code: 'config', message: '' }) : runs.interrupt(runId);
+    let ended: Promise<void> | undefined;
+    const beside = async (): Promise<void> => {
+      ended = end();
+      await untilOneWaits();
+    };
+    await openHost().claims.take(connection, { waitMs: 0, runId, begins: { ...begins, beside } });
+    await ended;
+    expect(await statusOf(runId)).toBe('running');
+  },
+);

@@ -76,15 +76,19 @@ const unheldSql = `
   select run_id as "runId", status from app.run as run
   where status = 'queued' or (status = 'running' and epoch is not null and not ${heldSql})`;
 
+/** One that is begun meanwhile has another epoch once we have waited for that: what we saw of its claim is old then. */
+const asSeenSql = `from (select run_id, epoch from app.run where run_id = ?) as seen
+  where run.run_id = seen.run_id and run.epoch is not distinct from seen.epoch`;
+
 const refuseSql = `
   update app.run as run set status = 'failed', finished_at = now(), error_code = ?, error_message = ?
-  where run_id = ? and (status = 'queued' or (status = 'interrupted' and error_code = 'host_ended')
+  ${asSeenSql} and (status = 'queued' or (status = 'interrupted' and error_code = 'host_ended')
     or (status = 'running' and not ${heldSql}))`;
 
 const interruptSql = `
   update app.run as run set status = 'interrupted', finished_at = now(), error_code = 'host_ended',
     error_message = 'The host ended before the run did'
-  where run_id = ? and status = 'running' and not ${heldSql}`;
+  ${asSeenSql} and status = 'running' and not ${heldSql}`;
 
 /** Writes how a run ended, in the transaction of whatever else its end changes. One that was gone on with has made more requests. */
 export async function finishRun(
