@@ -142,7 +142,8 @@ describe('what becomes of an event', () => {
     await zoned.close();
     const inServers = await writer.write([eventOf('a')], { signal: never });
     expect(inZone.rows[0]?.ingestedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+05:45$/);
-    expect(inServers.rows[0]?.ingestedAt).toMatch(/\+08:00$/);
+    const { rows } = await admin.query(`SELECT to_char(now(), 'TZH:TZM') AS offset`);
+    expect(inServers.rows[0]?.ingestedAt?.slice(-6)).toBe(rows[0].offset);
     expect(Date.parse(inServers.rows[0]?.ingestedAt ?? '')).toBe(
       Date.parse(inZone.rows[0]?.ingestedAt ?? ''),
     );
