@@ -5,10 +5,7 @@ import type { Task } from './variants.ts';
 import { workloadFile } from './workload-files.ts';
 
 /** The events of a task, made before the clock starts. */
-export function eventsOf(
-  { folder, workload }: Task,
-  { warm, most = Infinity }: { readonly warm: boolean; readonly most?: number },
-): RawEvent[] {
+export function eventsOf({ folder, workload }: Task, { warm }: { readonly warm: boolean }): RawEvent[] {
   const lines = readFileSync(workloadFile(folder, { workload, kind: 'ndjson', warm }), 'utf8').split('\n');
-  return lines.slice(0, Math.min(most, lines.length - 1)).map(eventOf);
+  return lines.slice(0, -1).map(eventOf);
 }

@@ -188,7 +188,7 @@ export async function benchSink(options: BenchOptions): Promise<Part> {
     table: figuresTable(lines),
     notes: [
       `${plan.small} records of ${smallBytes} bytes a run (${plan.large} of ${largeBytes} for 28 KB, ${plan.rowByRow} for knex row by row), ${plan.rounds} rounds, fsync on; replay and conflicts into a table of ${plan.known} rows.`,
-      'P1, P2, P3 and the sink alone have their rows prepared; "from records" parses, makes the canonical form, the hashes and the envelope.',
+      'P1, P2, P3 and the sink alone have their rows prepared; knex and "from records" parse, and make the canonical form, the hashes and the envelope.',
     ],
     goals: goalsOf(of),
   };
