@@ -20,5 +20,8 @@ test('a write that an earlier try left behind counts for that try, so that the r
   const second = written.beginTry();
   expect(first.counts(event('late'), 'written')).toBe(true);
   expect(second.counts(event('late'), 'unchanged')).toBe(true);
+  // Yielded twice there, and here.
+  expect(first.counts(event('late'), 'unchanged')).toBe(false);
+  expect(second.counts(event('late'), 'unchanged')).toBe(false);
   expect(written.on('2026-02-26')).toBe(1);
 });

@@ -36,7 +36,7 @@ export function createWritten(): Written {
             return true;
           }
           const last = countedIn.get(externalId);
-          if (last === undefined || last === current) return false;
+          if (last === undefined || last >= current) return false;
           countedIn.set(externalId, current);
           return true;
         },

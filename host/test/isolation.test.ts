@@ -75,6 +75,12 @@ test('what it prints is not taken for an answer and goes to the log', async () =
   expect(made.lines.some((line) => line.includes('noise'))).toBe(true);
 });
 
+test('a log line that no JSON can say is its own affair: it hears so, and what it says next arrives', async () => {
+  const { summary } = await run('logs_what_json_cannot_say', 'well_behaved');
+  expect(summary.status).toBe('succeeded');
+  expect(await data('logs_what_json_cannot_say')).toEqual(['TypeError', 'TypeError']);
+});
+
 test('what it throws is reported as its bug, and the other datasets go on', async () => {
   const { summary } = await run('throws', 'well_behaved');
   expect(summary).toMatchObject({

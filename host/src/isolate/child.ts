@@ -14,8 +14,10 @@ const owner = new AsyncLocalStorage<ConnectorUse>();
 let use: ConnectorUse = createUse(send);
 
 function send(message: FromChild): void {
+  // Before anything is held back: what a plugin says may be nothing that JSON can say.
+  const pieces = encode(message);
   host.cork();
-  for (const piece of encode(message)) host.write(piece);
+  for (const piece of pieces) host.write(piece);
   host.uncork();
 }
 

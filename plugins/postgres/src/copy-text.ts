@@ -48,6 +48,7 @@ export class CopyText {
 
   #cut(): void {
     if (this.#used > 0) this.#pieces.push(this.#piece.subarray(0, this.#used));
+    this.#piece = Buffer.alloc(0);
     this.#used = 0;
   }
 }
