@@ -90,12 +90,35 @@ interface Subject {
   readonly server: number;
 }
 
-async function load(kind: string, target: string, connections: number, ms: number): Promise<Load> {
+/** Something to be asked for. */
+interface Asked {
+  readonly kind: string;
+  readonly target: string;
+  readonly connections: number;
+  readonly ms: number;
+}
+
+/** A load that has warmed up; its connections are open until it is ended. */
+async function openLoad({ kind, target, connections, ms }: Asked) {
   const { child, lines } = program('load.ts', kind, target, String(connections), String(ms));
-  const { value } = await lines.next();
-  if (typeof value !== 'string') throw new Error(`Expected the load ${kind} to tell what it did`);
-  child.stdin.end();
-  return JSON.parse(value) as Load;
+  const next = async <T>(): Promise<T> => {
+    const { value } = await lines.next();
+    if (typeof value !== 'string') throw new Error(`Expected the load ${kind} to tell what it did`);
+    return JSON.parse(value) as T;
+  };
+  const { warmed } = await next<{ readonly warmed: number }>();
+  return {
+    warmed,
+    run(): Promise<Load> {
+      child.stdin.write('go\n');
+      return next<Load>();
+    },
+    async end(): Promise<void> {
+      const exited = once(child, 'exit');
+      child.stdin.end();
+      await exited;
+    },
+  };
 }
 
 /** P3 of the rows that are posted elsewhere, in its own process. */
@@ -121,13 +144,15 @@ async function measureLoad(
   await client.query('truncate raw.raw_event, app.request_audit');
   await client.query('checkpoint');
   const isInsert = kind.startsWith('insert');
-  const used = startMeasuring({ server: subject.server, client: subject.pid });
   const target = isInsert ? subject.url : subject.api;
-  const done = await load(kind, target, connections, isLong ? plan.longMs : plan.shortMs);
+  const load = await openLoad({ kind, target, connections, ms: isLong ? plan.longMs : plan.shortMs });
+  const used = startMeasuring({ server: subject.server, client: subject.pid });
+  const done = await load.run();
   const { clientUs, serverUs, others } = used();
+  await load.end();
   const { rows: found } = await client.query<{ n: number }>('select count(*)::int as n from raw.raw_event');
   const rows = done.count * each;
-  const expected = kind === 'nothing' ? 0 : rows;
+  const expected = kind === 'nothing' ? 0 : rows + load.warmed * each;
   if (found[0]?.n !== expected)
     throw new Error(`Expected ${expected} rows after ${name}, found ${found[0]?.n}`);
   const ms = (done.count / done.perSecond) * 1000;
@@ -143,7 +168,9 @@ async function measure(
   const plan = plans[options.full ? 'full' : 'short'];
   const loads = new Map<string, Measured[]>(variants.map(({ name }) => [name, []]));
   writePosted(options.folder, { rows: plan.rows, warm: 1000 });
-  await load('post', subject.api, many, plan.shortMs);
+  const first = await openLoad({ kind: 'post', target: subject.api, connections: many, ms: plan.shortMs });
+  await first.run();
+  await first.end();
   await inRounds(plan.rounds, variants, async (variant, round) => {
     options.say(`http: round ${round + 1} of ${plan.rounds}, ${variant.name}`);
     if (variant.kind !== 'merge')

@@ -1,4 +1,5 @@
-// Load from a process of its own, for bench/http.ts: `load.ts KIND TARGET CONNECTIONS MS`; prints a line of JSON.
+// Load from a process of its own, for bench/http.ts: `load.ts KIND TARGET CONNECTIONS MS`. Asks a little and says so, waits
+// for a word, loads, prints a line of JSON, and keeps its connections until its input ends: what they cost is looked at first.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -129,6 +130,17 @@ const makers: Readonly<Record<string, () => () => Promise<Ask>>> = {
 const open = makers[kind]?.();
 if (!open) throw new Error(`Expected one of ${Object.keys(makers).join(', ')}, got ${kind}`);
 const asks = await Promise.all(Array.from({ length: Number(connections) }, open));
+// Nobody pays for what a session does once.
+const warm = kind.endsWith('Many') || kind === 'batch' ? 1 : 15;
+await Promise.all(
+  asks.map(async (ask) => {
+    for (let time = 0; time < warm; time += 1) await ask();
+  }),
+);
+refused = 0;
+const word = once(process.stdin, 'data');
+process.stdout.write(`${JSON.stringify({ warmed: warm * asks.length })}\n`);
+await word;
 const took: number[] = [];
 const began = performance.now();
 const end = began + Number(ms);
@@ -148,4 +160,5 @@ const at = (share: number) => took[Math.min(took.length - 1, Math.floor(took.len
 process.stdout.write(
   `${JSON.stringify({ count: took.length, perSecond: (took.length / elapsed) * 1000, p50: at(0.5), p99: at(0.99), refused })}\n`,
 );
+await once(process.stdin, 'end');
 process.exit(0);

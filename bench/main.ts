@@ -1,5 +1,6 @@
 // npm run bench [-- [--full] sink http scheduler planner start growth]: how fast events reach raw.raw_event, runs are
 // begun and plans made, each beside the limits of the same machine in the same minutes. Read the ratios.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { join, relative } from 'node:path';
@@ -44,12 +45,21 @@ async function postgresVersion(url: string): Promise<string> {
   return rows[0]?.version ?? '';
 }
 
+/** What is measured; empty where git does not tell. */
+function commit(): string {
+  const git = (...args: string[]) => spawnSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' });
+  const { status, stdout } = git('rev-parse', '--short=12', 'HEAD');
+  if (status !== 0) return '';
+  const isChanged = git('status', '--porcelain').stdout.trim() !== '';
+  return `, commit ${stdout.trim()}${isChanged ? ' and changes to it' : ''}`;
+}
+
 async function circumstances(url: string, others: number | undefined): Promise<Circumstances> {
   const cores = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
   const versionOf = (path: string): string =>
     (JSON.parse(readFileSync(join(import.meta.dirname, '..', path), 'utf8')) as { version: string }).version;
-  const own = `on-the-way ${versionOf('lerna.json')}, pg ${versionOf('node_modules/pg/package.json')}`;
+  const own = `on-the-way ${versionOf('lerna.json')}${commit()}, pg ${versionOf('node_modules/pg/package.json')}`;
   return {
     at: new Date().toISOString().slice(0, 16).replace('T', ' '),
     machine: `${cores.length} × ${cores[0]?.model.trim() ?? 'unknown'}, ${memory} GB, ${process.platform} ${release()}`,
