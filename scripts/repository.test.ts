@@ -120,6 +120,7 @@ test('no leftovers stand in the sources', () => {
 /** What SQL text is put together from: names and clauses of our own, never a value. A new one is added here on purpose. */
 const sqlParts = new Set([
   'allRead',
+  'asSeenSql',
   'beginningSql',
   'columns',
   'connectionsAtOnce',
