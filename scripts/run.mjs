@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 const source = '--conditions=@on-the-way/source';
-// A host that loads is a hundred megabytes smaller for it, and no slower than one run is from the next.
+// A host that loads is a hundred megabytes smaller for it, and takes about 5 % more CPU (docs/performance.md).
 const smallYoung = '--max-semi-space-size=8';
 const bin = (name) => join(modules, '.bin', name);
 
