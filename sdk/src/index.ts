@@ -28,6 +28,8 @@ export type {
 } from './connector.ts';
 export { ConnectorError, connectorErrorCodes } from './errors.ts';
 export type { ConnectorErrorCode, ConnectorErrorOptions } from './errors.ts';
+export { errorOfStatus, fetchJson } from './fetch-json.ts';
+export type { FetchJsonOptions } from './fetch-json.ts';
 export type {
   IngestContract,
   IngestContracts,

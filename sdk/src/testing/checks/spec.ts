@@ -1,0 +1,202 @@
+import { z } from 'zod';
+import { secretsOf } from '../../secret.ts';
+import { connectorOpened } from '../open-connector.ts';
+import { Broken, expectThat, pluginCheck, Skip, type Check } from '../check.ts';
+import { isConnectorSubject, type Subject } from '../subject.ts';
+import { brokenPromises, configKeys, surfaceOf } from '../surface.ts';
+import { withSource } from '../with-source.ts';
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** A configuration that works, of either kind of plugin. */
+async function withConfig(subject: Subject, use: (config: Config) => Promise<void> | void): Promise<void> {
+  if (isConnectorSubject(subject)) return withSource(subject, async ({ source }) => use(source.config));
+  const target = await subject.open();
+  try {
+    await use(target.config);
+  } finally {
+    await target.close?.();
+  }
+}
+
+function schemaOf({ plugin }: Subject): Config {
+  try {
+    return z.toJSONSchema(plugin.config, { io: 'input' });
+  } catch (cause) {
+    throw new Broken(`Expected a schema that JSON Schema can say, but: ${String(cause)}`, { cause });
+  }
+}
+
+function without(config: Config, key: string): Config {
+  return Object.fromEntries(Object.entries(config).filter(([name]) => name !== key));
+}
+
+const looksSecret =
+  /(^|[a-z0-9_-])(password|passphrase|secret|token|api_?key|private_?key|access_?key|credential|pin|otp|mfa_?code)s?$/i;
+
+function secretNames(schema: Config): string[] {
+  return Object.entries(configKeys(schema as never).all)
+    .filter(
+      ([name, { type, enum: choices }]) =>
+        looksSecret.test(name) && type === 'string' && choices === undefined,
+    )
+    .map(([name]) => name);
+}
+
+const canary = 'canary-4f1d0c7be2';
+
+async function checkRequired(subject: Subject): Promise<void> {
+  const { required } = configKeys(schemaOf(subject) as never);
+  await withConfig(subject, (config) => {
+    for (const key of required) {
+      const { success, error } = subject.plugin.config.safeParse(without(config, key));
+      expectThat(!success, () => `Expected a configuration without ${key} to be refused, and it was taken`);
+      const named = error.issues.some(({ path, message }) => path[0] === key || message.includes(key));
+      expectThat(
+        named,
+        () => `Expected the refusal of a configuration without ${key} to name it, got: ${error.message}`,
+      );
+    }
+  });
+}
+
+async function checkOptional(subject: Subject): Promise<void> {
+  const { all, required } = configKeys(schemaOf(subject) as never);
+  await withConfig(subject, (config) => {
+    for (const key of Object.keys(all).filter((name) => !required.includes(name))) {
+      const { success, error } = subject.plugin.config.safeParse(without(config, key));
+      expectThat(
+        success,
+        () => `Expected a configuration without the optional ${key} to be taken, but: ${error?.message}`,
+      );
+    }
+  });
+}
+
+async function checkSecrets(subject: Subject): Promise<void> {
+  const names = secretNames(schemaOf(subject));
+  await withConfig(subject, (config) => {
+    for (const name of names) {
+      const found = secretsOf(subject.plugin.config, { ...config, [name]: canary });
+      expectThat(
+        found.includes(canary),
+        () => `Expected config ${name} to be marked with secret(), and it is not`,
+      );
+    }
+  });
+}
+
+async function checkCompatible(subject: Subject): Promise<void> {
+  const { published, plugin } = subject;
+  if (!published) throw new Skip('no version was published yet: there is no published.json', true);
+  const compare = (now: ReturnType<typeof surfaceOf>): void => {
+    const broken = brokenPromises(published, now);
+    expectThat(
+      broken.length === 0,
+      () => `Expected everything ${published.version} promised, but: ${broken.join('; ')}`,
+    );
+  };
+  if (!isConnectorSubject(subject)) return compare(surfaceOf(plugin));
+  await withSource(subject, async (context) => {
+    const opened = await connectorOpened(subject, context);
+    compare(surfaceOf(plugin, opened.datasets));
+    await opened.close();
+  });
+}
+
+const semver = /^\d{1,9}\.\d{1,9}\.\d{1,9}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/;
+
+async function checkNames({ plugin }: Subject): Promise<void> {
+  const { name, version, description } = plugin;
+  expectThat(
+    /^[a-z][a-z0-9_-]{0,31}$/.test(name),
+    () => `Expected a name of up to 32 lower-case letters, digits, - and _, got ${name}`,
+  );
+  expectThat(
+    semver.test(version) && version.length <= 32,
+    () => `Expected a semantic version such as 1.2.3, got ${version}`,
+  );
+  expectThat(
+    description.trim().length > 0 && description.length <= 200,
+    () => `Expected a description of one sentence, got ${JSON.stringify(description)}`,
+  );
+  if (plugin.kind === 'connector')
+    expectThat(plugin.source.trim() !== '', () => 'Expected a source: the source_id of every row');
+}
+
+/** 1 to 6: what a plugin says of itself. */
+export const specChecks: readonly Check[] = [
+  pluginCheck(
+    {
+      id: 1,
+      topic: 'Spec',
+      title: 'the configuration is a valid schema and goes to JSON Schema and back',
+      why: 'Editors, forms and the API describe a configuration by its JSON Schema.',
+    },
+    async (subject) => {
+      const schema = schemaOf(subject);
+      expectThat(
+        schema['type'] === 'object',
+        () => `Expected the configuration to be an object, got ${String(schema['type'])}`,
+      );
+      const back = z.fromJSONSchema(JSON.parse(JSON.stringify(schema)) as never);
+      await withConfig(subject, (config) => {
+        const [here, there] = [subject.plugin.config.safeParse(config), back.safeParse(config)];
+        expectThat(
+          here.success,
+          () => `Expected the schema to take the subject's own configuration, but: ${here.error?.message}`,
+        );
+        expectThat(
+          there.success,
+          () =>
+            `Expected the JSON Schema to take the subject's own configuration, but: ${there.error?.message}`,
+        );
+      });
+    },
+  ),
+  pluginCheck(
+    {
+      id: 2,
+      topic: 'Spec',
+      title: 'a configuration without a required key is refused by name',
+      why: 'A person who forgot a key must be told which.',
+    },
+    checkRequired,
+  ),
+  pluginCheck(
+    {
+      id: 3,
+      topic: 'Spec',
+      title: 'a configuration without an optional key is taken',
+      why: 'What is called optional and is not fails at the first person who believes it.',
+    },
+    checkOptional,
+  ),
+  pluginCheck(
+    {
+      id: 4,
+      topic: 'Spec',
+      title: 'what looks secret in the configuration is marked secret',
+      why: 'Only what is marked is taken out of logs and errors.',
+    },
+    checkSecrets,
+  ),
+  pluginCheck(
+    {
+      id: 5,
+      topic: 'Spec',
+      title: 'configuration and datasets keep what the last published version promised',
+      why: 'An update must not break a configuration that works or store the same data under other keys.',
+    },
+    checkCompatible,
+  ),
+  pluginCheck(
+    {
+      id: 6,
+      topic: 'Spec',
+      title: 'name, semantic version and description are there',
+      why: 'They stand in every row, list and log line.',
+    },
+    checkNames,
+  ),
+];

@@ -1,0 +1,61 @@
+import type { ConnectorRecord, CursorRecord, DatasetInfo } from '../connector.ts';
+import type { JsonValue } from '../json.ts';
+import type { RawEvent } from '../sink.ts';
+import type { Window } from '../windows.ts';
+
+/** What a dataset is asked, as it crosses to the process. */
+interface ProcessQuestion {
+  readonly dataset: string;
+  readonly window?: Window;
+  readonly cursor?: JsonValue;
+}
+
+/** An error as another process sees it. */
+export interface ThrownThere {
+  readonly isError: boolean;
+  readonly isConnectorError: boolean;
+  readonly code?: string;
+  readonly message: string;
+  /** With its stack, members and causes, as a log would show it. */
+  readonly shown: string;
+}
+
+/** What the process is asked, each with a number that its answer carries. */
+export type ProcessRequest =
+  | {
+      readonly verb: 'open';
+      readonly module: string;
+      readonly config: Readonly<Record<string, JsonValue>>;
+      readonly tokens: Readonly<Record<string, JsonValue>>;
+    }
+  | ({ readonly verb: 'ask' } & ProcessQuestion)
+  | { readonly verb: 'next' }
+  | ({ readonly verb: 'drain' } & ProcessQuestion)
+  | { readonly verb: 'close' }
+  | {
+      readonly verb: 'openSink';
+      readonly module: string;
+      readonly config: Readonly<Record<string, JsonValue>>;
+    }
+  | { readonly verb: 'write'; readonly batch: readonly RawEvent[] }
+  | { readonly verb: 'closeSink' };
+
+/** What a dataset said next: a record or a checkpoint; neither at the end. The marks of the two do not cross. */
+export interface Said {
+  readonly record?: ConnectorRecord | CursorRecord;
+  readonly checkpoint?: { readonly cursor: JsonValue };
+}
+
+/** What comes back. */
+export type ProcessAnswer =
+  | { readonly id: number; readonly ok: true; readonly result: unknown }
+  | { readonly id: number; readonly ok: false; readonly thrown: ThrownThere }
+  /** Unasked: a log line, a rejection that nobody handled. */
+  | { readonly said: 'log'; readonly text: string }
+  | { readonly said: 'unhandled'; readonly thrown: ThrownThere };
+
+/** Of `open`. */
+export interface OpenedThere {
+  readonly account: string;
+  readonly datasets: readonly DatasetInfo[];
+}
