@@ -9,8 +9,6 @@ import { rateLimits, sourceFaults } from './source-faults.ts';
 /** One part of the suite. */
 export interface Part {
   readonly name: string;
-  /** Hurts the server itself, which others should not share then. */
-  readonly hurtsServer?: boolean;
   run(server: OwnPostgres): Promise<Report>;
 }
 
@@ -25,7 +23,7 @@ export interface SuiteOptions {
 }
 
 /** All parts, with what each is run with. */
-export function suite({ long, seed = 5, rounds = long ? 200 : 6 }: SuiteOptions): Part[] {
+export function suite({ long, seed = 5, rounds = long ? 200 : 4 }: SuiteOptions): Part[] {
   const size = long ? { hosts: 4, connections: 1000, killed: 2 } : { hosts: 3, connections: 60, killed: 1 };
   return [
     { name: 'points', run: (server) => killAtEveryPoint({ server, seed, rounds: Math.ceil(rounds / 20) }) },
@@ -33,7 +31,6 @@ export function suite({ long, seed = 5, rounds = long ? 200 : 6 }: SuiteOptions)
     { name: 'fleet', run: (server) => fleet({ server, seed: seed + 2, ...size }) },
     {
       name: 'database',
-      hurtsServer: true,
       run: (server) => databaseFaults({ server, seed: seed + 3, long }),
     },
     { name: 'source', run: (server) => sourceFaults({ server, seed: seed + 4, cuts: long ? 20 : 3 }) },

@@ -20,6 +20,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { createNotifier, type Notifier } from './notify/deliver.ts';
 import type { Teller } from './notify/note-state.ts';
 import { createNotificationStore, type NotificationStore } from './notify/store.ts';
+import { createPluginNames, type PluginNames } from './plugin-names.ts';
 import { createOpenBreakers, type OpenBreakers } from './open-breakers.ts';
 import { createJobQueue, type JobQueue } from './queue/job-queue.ts';
 import { readsSources as isReader } from './roles.ts';
@@ -126,6 +127,7 @@ const tokens = {
   sessions: token<SessionStore>('sessions'),
   sinks: token<Sinks>('sinks'),
   connectorPool: token<ConnectorPool>('connectorPool'),
+  pluginNames: token<PluginNames>('pluginNames'),
   freeSpace: token<FreeSpace>('freeSpace'),
   ingestWriter: token<IngestWriter>('ingestWriter'),
   contracts: token<ContractSet>('contracts'),
@@ -204,7 +206,9 @@ function registerStores(leaves: Leaves, { get, provide }: Registry): void {
   provide(tokens.freeSpace, () =>
     createFreeSpace({ folder: external === undefined ? dataDir : undefined, minFreeMb }),
   );
-  provide(tokens.contracts, () => createContractSet(config.ingest.plugins, config.baseDir));
+  provide(tokens.contracts, () =>
+    createContractSet(config.ingest.plugins, config.baseDir, config.pluginsDir),
+  );
   provide(tokens.ingestWriter, () =>
     createIngestWriter({
       sink: () => get(tokens.sinks).own(),
@@ -240,14 +244,20 @@ function registerNotifier({ config, clock, log }: Leaves, { get, provide }: Regi
   );
 }
 
+/** Where plugins are looked for. */
+function placesOf({ baseDir, pluginsDir }: HostConfig): Pick<HostConfig, 'baseDir' | 'pluginsDir'> {
+  return { baseDir, ...(pluginsDir !== undefined && { pluginsDir }) };
+}
+
 /** What connects to sources. */
 function registerServices(leaves: Leaves, { get, provide }: Registry): void {
   const { config, databaseUrl, clock, log, redactor } = leaves;
   const openParts = (): OpenParts => ({
     databaseUrl,
     databaseTimeZone: config.timeZone,
-    baseDir: config.baseDir,
+    ...placesOf(config),
     dataDir: config.dataDir,
+    names: get(tokens.pluginNames),
     sessions: get(tokens.sessions),
     signInPauses: createSignInPauses(get(tokens.database)),
     pool: get(tokens.connectorPool),
@@ -255,6 +265,15 @@ function registerServices(leaves: Leaves, { get, provide }: Registry): void {
     log,
     redactor,
   });
+  provide(tokens.pluginNames, () =>
+    createPluginNames({
+      ...placesOf(config),
+      connectors: config.connections.map(({ plugin }) => plugin),
+      dataDir: config.dataDir,
+      pool: get(tokens.connectorPool),
+      warn: warnInto(log, 'warn'),
+    }),
+  );
   provide(tokens.service, () =>
     createRunService({
       ...openParts(),
@@ -310,7 +329,7 @@ function registerScheduler({ config, clock, log, reach }: Leaves, { get, provide
       queue: get(tokens.queue),
       pruner: createRunPruner(get(tokens.database), { keepDays: config.keepRunsDays ?? defaultKeepRunsDays }),
       refusedBasis: (connection) =>
-        refusedBasisOf({ baseDir: config.baseDir, sessions: get(tokens.sessions) }, connection),
+        refusedBasisOf({ ...placesOf(config), sessions: get(tokens.sessions) }, connection),
       clock,
       log,
       reach,

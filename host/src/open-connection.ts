@@ -1,10 +1,13 @@
 import { createRequestMeter, openConnector, type Clock, type OpenConnector } from '@on-the-way/core';
-import type { Connector, Log, Prompt, RecordedAnswer, SignIn } from '@on-the-way/sdk';
+import type { Log, Prompt, RecordedAnswer, SignIn } from '@on-the-way/sdk';
 import type { ConnectionConfig } from './config/host-config.ts';
 import type { ConnectorPool } from './isolate/connector-pool.ts';
+import { loadPlugin } from './isolate/load-plugin.ts';
 import { openInProcess } from './isolate/process-connector.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { HostLog } from './log.ts';
+import type { PluginNames } from './plugin-names.ts';
+import { checkSdk } from './plugin-sdk.ts';
 import type { Redactor } from './redact.ts';
 import type { Fence } from './storage/fence.ts';
 import { createSessionTokens, type SessionTokens } from './storage/session-tokens.ts';
@@ -19,13 +22,13 @@ function pluginLog(log: HostLog): Log {
   };
 }
 
-async function loadHere(url: string): Promise<Connector> {
-  return ((await import(url)) as { default: Connector }).default;
-}
-
 /** What opening needs of the host. */
 export interface OpenParts {
   readonly baseDir: string;
+  /** Absent: `plugins` in baseDir. */
+  readonly pluginsDir?: string;
+  /** Keeps two connectors of one name apart. */
+  readonly names: PluginNames;
   /** Never readable for a connector. */
   readonly dataDir: string;
   readonly databaseUrl: string;
@@ -82,7 +85,11 @@ function tokensOf(parts: OpenParts, connection: ConnectionConfig, fence: Fence |
   });
 }
 
-/** Opens a connection's connector: loads the plugin in a process of its own and logs in. */
+/**
+ * Opens a connection's connector: loads the plugin in a process of its own and logs in.
+ *
+ * @throws PluginError for a plugin that cannot be used; what `login` throws.
+ */
 export async function openConnection(
   parts: OpenParts,
   connection: ConnectionConfig,
@@ -91,7 +98,9 @@ export async function openConnection(
 ): Promise<OpenConnector> {
   const { redactor, clock } = parts;
   const { prompt, inProcess, onlyDatasets, signIn, requestBudget, onRequests, record, fence } = request;
-  const plugin = resolvePlugin(connection.plugin, parts.baseDir);
+  const plugin = resolvePlugin(connection.plugin, parts.baseDir, parts.pluginsDir);
+  checkSdk(plugin);
+  await parts.names.check(plugin, signal);
   const log = parts.log.child({ connection: connection.name });
   const pause = await parts.signInPauses.read(connection.name);
   const signInPausedUntil = pause?.until.getTime() ?? 0;
@@ -110,7 +119,7 @@ export async function openConnection(
     inProcess === true
       ? await openConnector({
           ...shared,
-          connector: await loadHere(plugin.url),
+          connector: await loadPlugin(plugin.url, 'connector'),
           meter: createRequestMeter(requestBudget, onRequests),
           log: pluginLog(log),
           clock,

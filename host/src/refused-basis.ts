@@ -3,12 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConnectionConfig } from './config/host-config.ts';
 import { HostError } from './host-error.ts';
-import { packageFolder, resolvePlugin } from './isolate/resolve-plugin.ts';
+import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { SessionStore } from './storage/session-store.ts';
 
 /** What tells whether a sign-in that was refused may go otherwise by now. */
 export interface BasisParts {
   readonly baseDir: string;
+  readonly pluginsDir?: string;
   readonly sessions: Pick<SessionStore, 'digest'>;
 }
 
@@ -38,12 +39,12 @@ function tokenFilesIn(folder: string): readonly string[] {
  * of these; keyed, since the configuration may hold a password. Undefined without the session key.
  */
 export async function refusedBasisOf(
-  { baseDir, sessions }: BasisParts,
+  { baseDir, pluginsDir, sessions }: BasisParts,
   { plugin, config, tokenDir }: Pick<ConnectionConfig, 'plugin' | 'config' | 'tokenDir'>,
 ): Promise<string | undefined> {
   try {
-    const { path } = resolvePlugin(plugin, baseDir);
-    const code = [contentOf(path), contentOf(join(packageFolder(path), 'package.json'))];
+    const { path, folder } = resolvePlugin(plugin, baseDir, pluginsDir);
+    const code = [contentOf(path), contentOf(join(folder, 'package.json'))];
     return await sessions.digest(JSON.stringify([code, config, tokenFilesIn(tokenDir)]));
   } catch (error) {
     if (error instanceof HostError) return undefined;

@@ -12,7 +12,6 @@ import {
   type ExecuteParts,
   type RunRequest,
 } from './execute-run.ts';
-import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { OpenRequest } from './open-connection.ts';
 import type { Claim, ClaimRequest, ClaimStore } from './storage/claims.ts';
 import type { ConnectionState } from './storage/connections.ts';
@@ -159,8 +158,6 @@ async function begin(
   request: RunRequest & { readonly runId: string },
 ): Promise<BegunRun> {
   const { runId, trigger, jobId, beginsWith } = request;
-  // Not a matter of this run but of the configuration, so it is thrown and not recorded.
-  resolvePlugin(connection.plugin, parts.baseDir);
   const state = await parts.connections.state(connection.name);
   if (request.onlyIfDue === true && state.isPutOff) throw new NotDue('Another run has read what was due');
   refuseToBegin(state, parts, connection);

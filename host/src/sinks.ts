@@ -1,31 +1,29 @@
 import { parsePluginConfig } from '@on-the-way/core';
-import type { Sink, SinkWriter } from '@on-the-way/sdk';
+import type { SinkWriter } from '@on-the-way/sdk';
 import type { HostConfig, SinkConfig } from './config/host-config.ts';
 import { exitCodes, HostError } from './host-error.ts';
+import { loadPlugin } from './isolate/load-plugin.ts';
 import { resolvePlugin } from './isolate/resolve-plugin.ts';
 import type { HostLog } from './log.ts';
+import { checkSdk } from './plugin-sdk.ts';
 
 /** Opens sinks when they are first wanted, each once. */
 export interface Sinks {
   open(name: string): Promise<SinkWriter>;
   /** The Postgres sink on the host's own database, whatever sinks are configured. */
   own(): Promise<SinkWriter>;
+  /** Closes those that were opened; what is wanted later is opened anew. */
   close(): Promise<void>;
 }
 
 async function openSink(
   { plugin: name, config }: SinkConfig,
-  host: { baseDir: string; databaseUrl: string; timeZone: string; log: HostLog },
+  host: Pick<HostConfig, 'baseDir' | 'pluginsDir' | 'timeZone'> & { databaseUrl: string; log: HostLog },
 ): Promise<SinkWriter> {
-  const { baseDir, databaseUrl, timeZone, log } = host;
-  const { url } = resolvePlugin(name, baseDir);
-  const { default: sink } = (await import(url)) as { default?: Sink };
-  if (sink?.kind !== 'sink') {
-    throw new HostError(
-      exitCodes.badConfig,
-      `sinks: expected ${name} to export default defineSink({…}), found something else`,
-    );
-  }
+  const { baseDir, pluginsDir, databaseUrl, timeZone, log } = host;
+  const plugin = resolvePlugin(name, baseDir, pluginsDir);
+  checkSdk(plugin);
+  const sink = await loadPlugin(plugin.url, 'sink');
   // The host's own database unless the sink was given another.
   const wanted = sink.name === 'postgres' ? { connectionString: databaseUrl, timeZone, ...config } : config;
   return sink.open({
@@ -45,11 +43,12 @@ const ownSink: SinkConfig = { plugin: '@on-the-way/sink-postgres', config: {} };
 /** Makes the set of sinks a configuration names. */
 export function createSinks(config: HostConfig, databaseUrl: string, log: HostLog): Sinks {
   const opened = new Map<string, Promise<SinkWriter>>();
-  const { baseDir, timeZone } = config;
+  const { baseDir, pluginsDir, timeZone } = config;
+  const places = { baseDir, timeZone, ...(pluginsDir !== undefined && { pluginsDir }) };
   function openOnce(name: string, sink: SinkConfig): Promise<SinkWriter> {
     const known = opened.get(name);
     if (known) return known;
-    const opening = openSink(sink, { baseDir, databaseUrl, timeZone, log });
+    const opening = openSink(sink, { ...places, databaseUrl, log });
     opened.set(name, opening);
     // A database that was away at first is asked again by the next run.
     opening.catch(() => opened.delete(name));
@@ -65,7 +64,9 @@ export function createSinks(config: HostConfig, databaseUrl: string, log: HostLo
     },
     own: () => openOnce(ownName, ownSink),
     async close() {
-      await Promise.allSettled([...opened.values()].map(async (sink) => (await sink).close()));
+      const open = [...opened.values()];
+      opened.clear();
+      await Promise.allSettled(open.map(async (sink) => (await sink).close()));
     },
   };
 }

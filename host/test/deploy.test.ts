@@ -43,6 +43,8 @@ const notInContainers = [
   'GARMIN_AUTH_ORIGIN',
   'GARMIN_PERSONAL_ORIGIN',
   'OTW_DATA_DIR',
+  // Beside the configuration that is mounted.
+  'OTW_PLUGINS_DIR',
   'OTW_SESSION_KEY_FILE',
   'OTW_ROLE',
   'OTW_REQUIRE_API_KEY',

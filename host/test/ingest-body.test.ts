@@ -488,9 +488,16 @@ test('the description has a path for each contract with the schema that validate
 
 test('a host whose contracts cannot be served as configured does not start', async () => {
   const folder = temporaryFolder();
-  const contract = "{ source: 's', externalIdLength: 8 }";
-  for (const file of ['one.mjs', 'two.mjs'])
-    writeFileSync(join(folder.path, file), `export default { ingest: { same: ${contract} } };`);
+  for (const name of ['one', 'two']) {
+    const plugin = `import { defineConnector } from '@on-the-way/sdk';
+import { z } from 'zod';
+export default defineConnector({
+  name: '${name}', version: '1.0.0', description: 'Declares a contract.', source: '${name}', config: z.object({}),
+  login: async () => undefined, account: () => 'me', datasets: {},
+  ingest: { same: { description: 'The same.', source: 's', externalIdLength: 8, payload: z.object({}) } },
+});`;
+    writeFileSync(join(folder.path, `${name}.mjs`), plugin);
+  }
   const config = { ingest: { plugins: ['./one.mjs', './two.mjs'] }, connections: {} };
   const path = join(folder.path, 'otw.config.json');
   writeFileSync(path, JSON.stringify(config));

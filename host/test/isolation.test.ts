@@ -242,8 +242,8 @@ test('a dataset that is not there is a slip of the pen: nothing is read and heal
 });
 
 test('a plugin that is not installed is a matter of configuration', async () => {
-  await expect(runOf({ plugin: '@on-the-way/nowhere' })).rejects.toMatchObject({
-    exitCode: 78,
-    message: expect.stringMatching(/npm install/),
-  });
+  const { name, summary } = await runOf({ plugin: '@on-the-way/nowhere' });
+  const error = { code: 'plugin_not_found', message: expect.stringMatching(/npm install/) as unknown };
+  expect(summary).toMatchObject({ status: 'failed', error });
+  expect((await made.host.connections.health([name]))[0]).toMatchObject({ lastStatus: 'error' });
 });

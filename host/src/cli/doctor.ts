@@ -6,7 +6,8 @@ import { createApiClient } from '../api-client.ts';
 import type { HostConfig } from '../config/host-config.ts';
 import { exitCodes } from '../host-error.ts';
 import { accessOf } from '../http/usable-key.ts';
-import { resolvePlugin } from '../isolate/resolve-plugin.ts';
+import { createConnectorPool } from '../isolate/connector-pool.ts';
+import { listPlugins, type ListedPlugin, type PluginUse } from '../plugin-list.ts';
 import { readDataDirLock } from '../storage/data-dir-lock.ts';
 import type { SessionStore } from '../storage/session-store.ts';
 import { openContext, prepare, type CommandContext, type GlobalOptions } from './context.ts';
@@ -94,11 +95,23 @@ async function checkPort(config: HostConfig): Promise<Finding> {
   return { what, ok: free, detail };
 }
 
-function checkPlugin(what: string, plugin: string, baseDir: string): Finding {
+function pluginFindings({ named, usedBy, path, problem, warnings }: ListedPlugin): Finding[] {
+  const found = [path ?? named, ...warnings].join('; ');
+  const finding = { ok: problem === null, detail: problem === null ? found : problem.message };
+  return usedBy.map(({ as, name }) => {
+    const what = { connection: `plugin of ${name}`, sink: `sink ${name}`, ingest: `ingest ${named}` }[as];
+    return { what, ...finding };
+  });
+}
+
+/** As `otw plugin list` does it; loaded are those alone that run in a process of their own. */
+async function checkPlugins(config: HostConfig): Promise<Finding[]> {
+  const pool = createConnectorPool({ most: 2 });
   try {
-    return { what, ok: true, detail: resolvePlugin(plugin, baseDir).path };
-  } catch (error) {
-    return { what, ok: false, detail: error instanceof Error ? error.message : String(error) };
+    const isLoaded = (usedBy: readonly PluginUse[]): boolean => usedBy.some(({ as }) => as === 'connection');
+    return (await listPlugins(config, { pool, isLoaded })).flatMap(pluginFindings);
+  } finally {
+    await pool.close();
   }
 }
 
@@ -161,10 +174,7 @@ export async function doctorCommand(options: GlobalOptions): Promise<number> {
     checkDataDir(config),
     checkDisk(config),
     await checkPort(config),
-    ...config.connections.map(({ name, plugin }) => checkPlugin(`plugin of ${name}`, plugin, config.baseDir)),
-    ...Object.entries(config.sinks).map(([name, { plugin }]) =>
-      checkPlugin(`sink ${name}`, plugin, config.baseDir),
-    ),
+    ...(await checkPlugins(config)),
     ...(await checkDatabase(options)),
   ];
   const clean = findings.map((finding) => ({ ...finding, detail: redactor.redact(finding.detail) }));

@@ -46,12 +46,9 @@ async function holdAll(
 }
 
 function sinkRemains({ sinks }: HostConfig, { name, sink }: ConnectionConfig): string[] {
-  const elsewhere = Object.keys(sinks[sink]?.config ?? {}).some((key) =>
-    /^(url|connectionString)$/.test(key),
-  );
-  return elsewhere
-    ? [`what ${name} wrote through the sink ${sink}, which is elsewhere: erase it there too`]
-    : [];
+  const used = sinks[sink];
+  const isOwn = used?.plugin === '@on-the-way/sink-postgres' && used.config['connectionString'] === undefined;
+  return isOwn ? [] : [`what ${name} wrote through the sink ${sink}, which is elsewhere: erase it there too`];
 }
 
 /** Where else the person's data may be, which this host cannot reach. */

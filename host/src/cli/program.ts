@@ -1,34 +1,15 @@
-import { Command, InvalidArgumentError, Option, type CommanderError } from 'commander';
+import { Command, Option, type CommanderError } from 'commander';
 import { exitCodes } from '../host-error.ts';
 import { roles } from '../roles.ts';
 import type { GlobalOptions } from './context.ts';
 import type { DeadLettersOptions } from './dead-letters.ts';
+import { command, wholeNumber, type Done } from './define-command.ts';
 import type { EraseOptions } from './erase.ts';
 import type { ExportOptions } from './export.ts';
 import type { HealthOptions } from './health.ts';
 import type { KeysOptions } from './keys.ts';
+import { addPlugins } from './plugin-commands.ts';
 import type { SecretsOptions } from './secrets.ts';
-
-function wholeNumber(max: number, min = 0): (text: string) => number {
-  return (text) => {
-    if (/^\d{1,9}$/.test(text) && Number(text) >= min && Number(text) <= max) return Number(text);
-    throw new InvalidArgumentError(`expected a whole number ${min > 0 ? `from ${min} ` : ''}up to ${max}`);
-  };
-}
-
-/** Adds what every command takes, and examples to its help. */
-function command(program: Command, usage: string, summary: string, examples: readonly string[]): Command {
-  const lines = examples.map((example) => `  $ ${example}`).join('\n');
-  return program
-    .command(usage)
-    .description(summary)
-    .option('--config <path>', 'configuration file (default: otw.config.ts, .mjs, .json or .yaml here)')
-    .option('--json', 'print JSON')
-    .option('-v, --verbose', 'tell more on stderr')
-    .addHelpText('after', `\nExamples:\n${lines}`);
-}
-
-type Done = (exitCode: number) => void;
 
 /** The commands that read from sources. */
 function addWork(program: Command, done: Done): void {
@@ -305,6 +286,7 @@ export function createProgram(version: string, done: Done): Command {
   addPrivacy(program, done);
   addLooks(program, done);
   addUpkeep(program, done);
+  addPlugins(program, done);
   return program;
 }
 

@@ -91,6 +91,7 @@ const notify = z.strictObject({ url: secretText, secret: secretText.optional() }
 export const fileSchema = z.strictObject({
   database: z.string().min(1).optional(),
   dataDir: z.string().min(1).optional(),
+  pluginsDir: z.string().min(1).optional(),
   timeZone: timeZone.optional(),
   host: z.string().min(1).optional(),
   port: z.number().int().min(0).max(65_535).optional(),

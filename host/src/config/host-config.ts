@@ -102,6 +102,8 @@ export interface HostConfig {
   readonly origin: string;
   /** Folder that plugin paths and names are resolved from. */
   readonly baseDir: string;
+  /** The plugins folder, absolute. Absent: `plugins` in baseDir. */
+  readonly pluginsDir?: string;
   /** Absolute. */
   readonly dataDir: string;
   /** Absent: session.key in dataDir, made when it is first needed. */

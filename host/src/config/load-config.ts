@@ -126,6 +126,16 @@ function fileConnection(
   };
 }
 
+/** The plugins folder, where something names one. */
+function pluginsDirOf(
+  file: FileConfig | undefined,
+  env: Environment,
+  { cwd, baseDir }: { readonly cwd: string; readonly baseDir: string },
+): Pick<HostConfig, 'pluginsDir'> {
+  if (env.OTW_PLUGINS_DIR !== undefined) return { pluginsDir: absolute(cwd, env.OTW_PLUGINS_DIR) };
+  return file?.pluginsDir === undefined ? {} : { pluginsDir: absolute(baseDir, file.pluginsDir) };
+}
+
 /** Each connection must name a sink that is there. */
 function checkSinks(
   connections: readonly ConnectionConfig[],
@@ -185,6 +195,7 @@ export async function loadConfig(options: {
     role: commandLine.role ?? env.OTW_ROLE ?? file?.role ?? 'all',
     origin: read?.path ?? 'the environment',
     baseDir,
+    ...pluginsDirOf(file, env, { cwd, baseDir }),
     dataDir,
     sessionKey: sessionKeyPlace(env, { dataDir, credentials: options.env['CREDENTIALS_DIRECTORY'] }),
     ...(databaseUrl !== undefined && { databaseUrl }),

@@ -79,6 +79,7 @@ export const variables = {
   GARMIN_AUTH_ORIGIN: httpOrigin,
   GARMIN_PERSONAL_ORIGIN: httpOrigin,
   OTW_DATA_DIR: { ...matching('the path of a folder', '.otw', /^[^\0]+$/) },
+  OTW_PLUGINS_DIR: { ...matching('the path of a folder', 'plugins', /^[^\0]+$/) },
   OTW_SESSION_KEY: sessionKey,
   OTW_SESSION_KEY_FILE: {
     ...path,

@@ -215,6 +215,19 @@ class BatchAnswers {
 }
 
 /**
+ * Refuses a batch as a whole for its first item that is refused.
+ *
+ * @throws ApiError 422 with the item's code; its message begins with `items[<index>]: `.
+ */
+export function expectAll(items: readonly Item[]): void {
+  for (const [at, item] of items.entries()) {
+    if (item.event) continue;
+    const { code, message } = apiErrorOf(item.refused);
+    throw new ApiError(422, code, `items[${at}]: ${message}`);
+  }
+}
+
+/**
  * Hands all items to the writer at once, when the last of them has been checked; an answer an item.
  *
  * @throws ApiError 500 or 503 when an item could not be written for no fault of its own.

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { describedSchemaOf } from '../ingest/accept.ts';
 import type { ServedContract } from '../ingest/ports.ts';
@@ -19,6 +19,7 @@ import {
   acceptItem,
   answerItems,
   bodyLimit,
+  expectAll,
   noteRefusal,
   storeBody,
   type Item,
@@ -138,6 +139,17 @@ function readerOfArray(posted: Posted, contract: ServedContract): BodyReader<Ite
   return { take, end: async (bytes) => acceptArray(posted, contract, splitArray(await end(bytes))) };
 }
 
+/** Whether all of a batch is to be stored or nothing. @throws ApiError 422 */
+function asksForAll({ headers }: IncomingMessage): boolean {
+  const asked = headers['otw-batch'];
+  if (asked === undefined || asked === 'whole') return asked === 'whole';
+  throw new ApiError(
+    422,
+    'INVALID_ARGUMENT',
+    'Expected the header OTW-Batch to be whole, or not to be there',
+  );
+}
+
 function batchRoute(parts: AppParts, budget: BodyBudget): Route {
   const route = defineRoute({
     method: 'post',
@@ -156,7 +168,10 @@ function batchRoute(parts: AppParts, budget: BodyBudget): Route {
           lineTypes.includes(mediaType) ? readerOfLines(posted, contract) : readerOfArray(posted, contract),
       };
       return budget.hold(async (held) => {
-        const items = await answerItems(posted, await readBody(request, plan, held));
+        const isWhole = asksForAll(request);
+        const accepted = await readBody(request, plan, held);
+        if (isWhole) expectAll(accepted);
+        const items = await answerItems(posted, accepted);
         const allStored = items.every(({ status }) => status === 'ok');
         return { status: allStored ? 200 : 207, body: { status: 'ok', items } };
       });

@@ -13,7 +13,12 @@ afterEach(() => folder.remove());
 
 function plugin(file: string, ...names: string[]): string {
   const contracts = names.map((name) => `'${name}': { source: '${file}', externalIdLength: 8 }`).join();
-  writeFileSync(join(folder.path, file), `export default { kind: 'connector', ingest: { ${contracts} } };`);
+  const verbs = 'login, account, listDatasets, fetch, fetchSince'.replaceAll(/\w+/g, '$&() {}');
+  const about = `name: 'a', version: '0.1.0', description: 'A.', source: 'a', service: 'a', config: { safeParse() {} }`;
+  writeFileSync(
+    join(folder.path, file),
+    `export default { kind: 'connector', ${about}, ${verbs}, ingest: { ${contracts} } };`,
+  );
   return `./${file}`;
 }
 

@@ -1,14 +1,19 @@
-import type { Connector } from '@on-the-way/sdk';
 import { configError } from '../host-error.ts';
+import { loadPlugin } from '../isolate/load-plugin.ts';
 import { resolvePlugin } from '../isolate/resolve-plugin.ts';
+import { checkSdk } from '../plugin-sdk.ts';
 import type { ContractSet, ServedContract } from './ports.ts';
 
 const namePattern = /^[a-z][a-z0-9-]{0,62}$/;
 
-async function load(plugin: string, baseDir: string): Promise<ServedContract[]> {
-  const { url } = resolvePlugin(plugin, baseDir);
-  const { default: found } = (await import(url)) as { default?: Pick<Connector, 'ingest'> };
-  const ingest = found?.ingest;
+async function load(
+  plugin: string,
+  baseDir: string,
+  pluginsDir: string | undefined,
+): Promise<ServedContract[]> {
+  const resolved = resolvePlugin(plugin, baseDir, pluginsDir);
+  checkSdk(resolved);
+  const { ingest } = await loadPlugin(resolved.url, 'connector');
   const names = Object.keys(ingest ?? {});
   const bad = names.find((name) => !namePattern.test(name));
   if (ingest === undefined || names.length === 0 || bad !== undefined) {
@@ -25,8 +30,9 @@ async function load(plugin: string, baseDir: string): Promise<ServedContract[]> 
 async function loadAll(
   plugins: readonly string[],
   baseDir: string,
+  pluginsDir: string | undefined,
 ): Promise<ReadonlyMap<string, ServedContract>> {
-  const loaded = await Promise.all(plugins.map((plugin) => load(plugin, baseDir)));
+  const loaded = await Promise.all(plugins.map((plugin) => load(plugin, baseDir, pluginsDir)));
   const byName = new Map<string, ServedContract>();
   for (const contract of loaded.flat()) {
     if (byName.has(contract.name)) {
@@ -48,10 +54,14 @@ async function loadAll(
  *
  * Its methods reject with a HostError (exit 78) for a plugin that is missing, declares none, or one that is there.
  */
-export function createContractSet(plugins: readonly string[], baseDir: string): ContractSet {
+export function createContractSet(
+  plugins: readonly string[],
+  baseDir: string,
+  pluginsDir?: string,
+): ContractSet {
   let loading: Promise<ReadonlyMap<string, ServedContract>> | undefined;
   async function contracts(): Promise<ReadonlyMap<string, ServedContract>> {
-    loading ??= loadAll(plugins, baseDir);
+    loading ??= loadAll(plugins, baseDir, pluginsDir);
     try {
       return await loading;
     } catch (error) {

@@ -171,6 +171,24 @@ test('of events that come together either all are taken on, or none', async () =
   expect(groups()).toEqual(['under way', 'b c d']);
 });
 
+test('events that come together are not divided, unless they are more than a group', async () => {
+  const writer = writerWith({ groups: 1, groupEvents: 4, groupBytes: 1_000_000 });
+  const named = (...ids: string[]) => ids.map((id) => eventOf(id));
+  const all = [
+    writer.writeAll(named('a'), 0),
+    writer.writeAll(named('b', 'c', 'd'), 0),
+    writer.writeAll(named('e', 'f', 'g'), 0),
+    writer.writeAll(named('1', '2', '3', '4', '5'), 0),
+    writer.write(eventOf('h'), 0),
+  ];
+  for (let group = 0; group < 4; group += 1) {
+    await turn();
+    calls.at(-1)?.done();
+  }
+  await Promise.all(all);
+  expect(groups()).toEqual(['a b c d', 'e f g', '1 2 3 4', '5 h']);
+});
+
 test('of events that come together each is told for itself what became of it, in their order', async () => {
   const writer = writerWith({ groups: 1, groupEvents: 2 });
   const written = writer.writeAll(

@@ -27,6 +27,8 @@ export interface Wanted {
 export class Entry {
   readonly event: RawEvent | undefined;
   readonly bytes: number;
+  /** What was added with it is written in the same transaction where one holds it all. */
+  readonly together: object;
   /** Until when it may wait, by the clock that nobody sets. */
   readonly dueAt: number;
   /** Ends the wait: of the queue, later of the transaction it is in. */
@@ -34,9 +36,10 @@ export class Entry {
   readonly #wanted: Wanted;
   readonly #unsettled: Set<Entry>;
 
-  constructor(wanted: Wanted, dueAt: number, { unsettled, leave }: Waiting) {
+  constructor(wanted: Wanted, dueAt: number, { unsettled, leave, together }: Waiting) {
     this.event = wanted.event;
     this.bytes = wanted.bytes;
+    this.together = together;
     this.dueAt = dueAt;
     this.#wanted = wanted;
     this.#unsettled = unsettled;
@@ -62,6 +65,7 @@ export class Entry {
 interface Waiting {
   readonly unsettled: Set<Entry>;
   readonly leave: (entry: Entry, error: ApiError) => void;
+  readonly together: object;
 }
 
 function tooLong(): ApiError {
@@ -74,7 +78,7 @@ function tooLong(): ApiError {
 export interface Queue {
   /** Takes all of them or none. @throws ApiError 503 when too much is waiting. */
   add(wanted: readonly Wanted[]): void;
-  /** Removes the first that fit into one transaction; at least one where there is one. */
+  /** Removes the first that fit into one transaction, at least one where there is one; see {@link Entry.together}. */
   takeGroup(): Entry[];
   isEmpty(): boolean;
   /** Undefined while less than half of what may wait does; otherwise resolves when that is so. */
@@ -83,12 +87,18 @@ export interface Queue {
   giveUp(): void;
 }
 
-/** Those that fit into one transaction; at least one. */
+/** Those that fit into one transaction; at least one. What came together is not divided unless it fits into none. */
 function fitting(entries: readonly Entry[], { groupEvents, groupBytes }: QueueLimits): number {
   let count = 0;
-  for (let bytes = 0; count < entries.length && count < groupEvents; count += 1) {
-    bytes += entries[count]?.bytes ?? 0;
-    if (count > 0 && bytes > groupBytes) break;
+  // Where the entries that came with the last one begin.
+  let begins = 0;
+  for (let bytes = 0; count < entries.length; count += 1) {
+    const entry = entries[count]!;
+    const isDivided = entry.together === entries[count - 1]?.together;
+    if (!isDivided) begins = count;
+    bytes += entry.bytes;
+    if (count > 0 && (count === groupEvents || bytes > groupBytes))
+      return isDivided && begins > 0 ? begins : count;
   }
   return count;
 }
@@ -151,7 +161,8 @@ export function createQueue(limits: QueueLimits): Queue {
       if (queue.length + wanted.length > limits.waitingEvents || bytes > limits.waitingBytes)
         throw new ApiError(503, 'OVERLOADED', 'Too much is waiting to be written; try again shortly', 1);
       const dueAt = performance.now() + limits.waitMs;
-      for (const one of wanted) queue.push(new Entry(one, dueAt, { unsettled, leave }));
+      const waiting = { unsettled, leave, together: wanted };
+      for (const one of wanted) queue.push(new Entry(one, dueAt, waiting));
       waitingBytes = bytes;
       watch();
     },

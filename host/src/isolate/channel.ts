@@ -11,6 +11,7 @@ import type { Redactor } from '../redact.ts';
 import type { SessionTokens } from '../storage/session-tokens.ts';
 import type { ConnectorProcess, ProcessUser } from './connector-process.ts';
 import { ProcessEnded, watchLimits, type RunLimits } from './limits.ts';
+import { PluginError } from './plugin-error.ts';
 import type { FromChild, ToChild, WireError } from './protocol.ts';
 
 /** What the child may ask the host for, and where its words go. */
@@ -53,7 +54,8 @@ function errorOf({ code, message, status, retryAfterMs, refusedSignIn }: WireErr
       ...(refusedSignIn && { refusedSignIn }),
     });
   }
-  return code === 'plugin_bug' ? new PluginBug(message) : Object.assign(new Error(message), { code });
+  if (code === 'plugin_bug') return new PluginBug(message);
+  return PluginError.of(code, message) ?? Object.assign(new Error(message), { code });
 }
 
 function batchOf({ events, checkpoint }: Extract<FromChild, { type: 'batch' }>): FetchedBatch {
@@ -245,6 +247,9 @@ export class Channel implements ProcessUser {
         return this.#reacted();
       case 'released':
         return this.#released?.resolve(message.reusable);
+      case 'described':
+        // Nobody asks for it within a run.
+        return;
       case 'left_behind':
         log.warn(redactor.redact(`An earlier run of the plugin left something behind: ${message.message}`));
     }

@@ -23,7 +23,7 @@ function within(folder: string, path: string): boolean {
 }
 
 /**
- * What of a package the child may read: everything but dot files (.env, .git, .otw) and the host's data,
+ * What of a package the child may read: everything but what begins with a dot at its top (.env, .git, .otw) and the host's data,
  * which both may lie in the same folder when the plugin is a file of the user's project.
  */
 function readableParts(folder: string, privateFolder: string): string[] {
@@ -38,19 +38,39 @@ function readableParts(folder: string, privateFolder: string): string[] {
     });
 }
 
-/** What the child may read: the code it runs, nothing else. */
-function readableFolders(plugin: ResolvedPlugin, privateFolder: string): string[] {
+/** What a connector's process may read; a path that ends in * is a folder with all that is in it. */
+export interface Readable {
+  /** Of the plugin itself. */
+  readonly own: readonly string[];
+  /** Packages it may import. */
+  readonly packages: readonly string[];
+  /** Code of the host, which carries it. */
+  readonly host: readonly string[];
+}
+
+/** What the child may read: the code it runs, nothing else. `privateFolder` is absolute. */
+export function readableBy(
+  plugin: Pick<ResolvedPlugin, 'folder' | 'isAlone'>,
+  privateFolder: string,
+): Readable {
   const ours = ['@on-the-way/core', '@on-the-way/sdk'].map((name) => packageFolder(require.resolve(name)));
   const host = packageFolder(entry);
-  const packages = [packageFolder(plugin.path), ...ours];
-  return [
-    ...new Set([
-      ...packages.flatMap((folder) => readableParts(folder, privateFolder)),
+  const modules = [plugin.folder, ...ours, host].flatMap(moduleFolders).map((folder) => join(folder, '*'));
+  return {
+    own: readableParts(plugin.folder, privateFolder).filter((path) => !plugin.isAlone || !path.endsWith('*')),
+    packages: [...new Set(modules)],
+    host: [
+      ...ours.flatMap((folder) => readableParts(folder, privateFolder)),
       join(dirname(entry), '*'),
+      join(dirname(entry), '..', `host-error${extname(entry)}`),
       join(host, 'package.json'),
-      ...[...packages, host].flatMap(moduleFolders).map((folder) => join(folder, '*')),
-    ]),
-  ];
+    ],
+  };
+}
+
+function readFlags(plugin: ResolvedPlugin, privateFolder: string): string[] {
+  const { own, packages, host } = readableBy(plugin, privateFolder);
+  return [...new Set([...own, ...host, ...packages])].map((path) => `--allow-fs-read=${path}`);
 }
 
 /** From the sources, the child must resolve our packages to sources too. */
@@ -91,7 +111,7 @@ export function spawnChild({ plugin, privateFolder, memoryMb }: ProcessKind): Co
   const flags = [
     ...conditions,
     '--permission',
-    ...readableFolders(plugin, resolve(privateFolder)).map((folder) => `--allow-fs-read=${folder}`),
+    ...readFlags(plugin, resolve(privateFolder)),
     `--max-old-space-size=${Math.ceil(memoryMb / 2)}`,
     '--max-semi-space-size=8',
     '--disable-warning=ExperimentalWarning',
@@ -100,7 +120,7 @@ export function spawnChild({ plugin, privateFolder, memoryMb }: ProcessKind): Co
   const child = spawn(...tiedToHost(process.execPath, [...flags, entry]), {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     env: { TZ: 'UTC', NODE_ENV: 'production' },
-    cwd: packageFolder(plugin.path),
+    cwd: plugin.folder,
     detached: true,
   });
   // Told again to whoever uses the process; unheard it would end the host.

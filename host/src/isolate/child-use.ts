@@ -9,13 +9,14 @@ import {
   ConnectorError,
   connectorErrorCodes,
   secretsOf,
-  type Connector,
   type JsonValue,
   type Log,
   type Prompt,
   type Tokens,
 } from '@on-the-way/sdk';
-import type { CallMethod, FromChild, ToChild, WireError } from './protocol.ts';
+import { loadPlugin } from './load-plugin.ts';
+import type { WantedKind } from './plugin-shape.ts';
+import type { CallMethod, FromChild, PluginFacts, ToChild, WireError } from './protocol.ts';
 
 /** What the host asks for within a run. */
 type UseMessage = Extract<
@@ -46,15 +47,6 @@ interface Calls {
 }
 
 type Send = (message: FromChild) => void;
-
-async function load(url: string): Promise<Connector> {
-  const module = (await import(url)) as { default?: Partial<Connector> };
-  if (module.default?.kind === 'connector') return module.default as Connector;
-  throw new ConnectorError(
-    'config',
-    'Expected the module to export default defineConnector({…}), found something else: check the plugin name',
-  );
-}
 
 /** What the host could not do, in the code it said; it says codes of connectors only. */
 function replyError({ code, message }: WireError): ConnectorError {
@@ -132,7 +124,7 @@ async function open(
   request: Extract<ToChild, { type: 'open' }>,
   { send, calls, signal }: { readonly send: Send; readonly calls: Calls; readonly signal: AbortSignal },
 ): Promise<{ readonly connector: OpenConnector; readonly mayServeMore: boolean }> {
-  const plugin = await load(request.plugin);
+  const plugin = await loadPlugin(request.plugin, 'connector');
   send({ type: 'secrets', values: secretsOf(plugin.config, request.config) });
   const connector = await openConnector({
     connector: plugin,
@@ -270,6 +262,15 @@ class Use implements ConnectorUse {
     await connector.check(signal);
     return undefined;
   }
+}
+
+/** What the plugin says of itself; nothing of it is called. @throws PluginError */
+export async function describePlugin(url: string, wanted: WantedKind): Promise<PluginFacts> {
+  const plugin = await loadPlugin(url, wanted);
+  const { kind, name, version, description } = plugin;
+  const about = { kind, name, version, description };
+  if (plugin.kind === 'sink') return { ...about, contracts: [] };
+  return { ...about, source: plugin.source, contracts: Object.keys(plugin.ingest ?? {}) };
 }
 
 /** Begins a run's use of this process; `send` reaches the host. */

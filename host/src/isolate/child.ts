@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Socket } from 'node:net';
 import { failureOf, PluginBug } from '@on-the-way/core/child';
-import { createUse, type ConnectorUse } from './child-use.ts';
+import { createUse, describePlugin, type ConnectorUse } from './child-use.ts';
 import { createLineSplitter, encode, encodeLine } from './lines.ts';
 import type { FromChild, ToChild } from './protocol.ts';
 
@@ -33,10 +33,20 @@ async function release(ended: ConnectorUse): Promise<void> {
   send({ type: 'released', reusable: isDone && timers() === 0 });
 }
 
+async function describe({ plugin, wanted }: Extract<ToChild, { type: 'describe' }>): Promise<void> {
+  try {
+    send({ type: 'described', facts: await describePlugin(plugin, wanted) });
+  } catch (error) {
+    send({ type: 'failed', error: failureOf(error) });
+  }
+}
+
 function receive(message: ToChild): void {
   switch (message.type) {
     case 'ping':
       return send({ type: 'pong', residentMb: Math.round(process.memoryUsage.rss() / 1024 ** 2) });
+    case 'describe':
+      return void describe(message);
     case 'release':
       return void owner.run(use, release, use);
     case 'close':

@@ -1,6 +1,6 @@
 import { opendirSync, statSync, type Dir } from 'node:fs';
 import { join } from 'node:path';
-import { packageFolder, type ResolvedPlugin } from './resolve-plugin.ts';
+import type { ResolvedPlugin } from './resolve-plugin.ts';
 
 // Looked at before each run: a connector that lies in the middle of something large must not hold up the host.
 const mostEntries = 2_000;
@@ -43,8 +43,7 @@ function shown(file: string): string {
   return `${found?.mtimeMs} ${found?.size} ${found?.ino}`;
 }
 
-function stampOf({ path }: ResolvedPlugin): string {
-  const folder = packageFolder(path);
+function stampOf({ path, folder }: ResolvedPlugin): string {
   let count = 0;
   let bytes = 0;
   let newest = 0;

@@ -1,6 +1,7 @@
 import type { JsonValue, SignIn, Window } from '@on-the-way/sdk';
 import { z } from 'zod';
 import { decodeBatch, type Batch, type BatchHeader } from './batch-frame.ts';
+import type { WantedKind } from './plugin-shape.ts';
 
 /** What the host tells the child that runs a connector. One JSON object a line, over one socket. */
 export type ToChild =
@@ -38,6 +39,8 @@ export type ToChild =
   | { readonly type: 'abort'; readonly id: number }
   /** Answers a `call` of the child. */
   | { readonly type: 'reply'; readonly id: number; readonly value?: JsonValue; readonly error?: WireError }
+  /** Outside of a run: load the plugin and say what it is; answered with `described` or `failed`. */
+  | { readonly type: 'describe'; readonly plugin: string; readonly wanted: WantedKind }
   | { readonly type: 'ping' }
   /** The run is over: say goodbye to the source, forget everything of it, answer with `released`. */
   | { readonly type: 'release' }
@@ -61,6 +64,21 @@ const dataset = z.object({
   notSupported: z.string().exactOptional(),
 });
 
+/** What a plugin says of itself, without being opened. */
+const pluginFacts = z.object({
+  kind: z.enum(['connector', 'sink']),
+  name: z.string(),
+  version: z.string(),
+  description: z.string(),
+  /** Of a connector. */
+  source: z.string().exactOptional(),
+  /** Names of its ingest contracts. */
+  contracts: z.array(z.string()).readonly(),
+});
+
+/** What a plugin says of itself, without being opened. */
+export type PluginFacts = z.output<typeof pluginFacts>;
+
 const id = z.number();
 const jsonValue = z.custom<JsonValue>((value) => value !== undefined);
 
@@ -74,6 +92,8 @@ const fromChild = z.discriminatedUnion('type', [
     datasets: z.array(dataset).readonly(),
     version: z.string(),
   }),
+  /** Answers a `describe`. */
+  z.object({ type: z.literal('described'), facts: pluginFacts }),
   /** The line in front of a batch. */
   z.object({
     type: z.literal('batch'),
