@@ -84,9 +84,10 @@ export function createPacer(
 
   async function pause(signal: AbortSignal | undefined): Promise<void> {
     if (intervalMs === 0) return;
-    const at = Math.max(now(), nextAt);
+    const since = now();
+    const at = Math.max(since, nextAt);
     nextAt = at + intervalMs * (1 + jitter * random());
-    if (at > now()) await wait(at - now(), signal);
+    if (at > since) await wait(at - since, signal);
   }
 
   return async (signal, send) => {

@@ -31,7 +31,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
 };
 
 /** The other host's refusal in the words that say whether trying again helps; `what` was to be taken. */
-export function refusal({ body, status, retryAfterMs }: Verdict, what: string): ConnectorError {
+function refusal({ body, status, retryAfterMs }: Verdict, what: string): ConnectorError {
   const answer = refused.safeParse(body);
   const why = answer.success ? `${answer.data.code}: ${answer.data.message}` : `HTTP ${status}`;
   const message = `Expected the other host to take ${what}, but: ${why}`;
@@ -43,6 +43,17 @@ export function refusal({ body, status, retryAfterMs }: Verdict, what: string): 
   }
   const code = [401, 403, 404, 421].includes(status) ? 'config' : 'bad_data';
   return new ConnectorError(code, message, { status });
+}
+
+// How the message begins when a batch is refused for one of its events.
+const itemRefused = /^items\[(\d+)\]: /;
+
+/** The other host's refusal of a batch; names the event where it is about one. */
+export function batchRefusal(verdict: Verdict, events: readonly RawEvent[]): ConnectorError {
+  const answer = refused.safeParse(verdict.body);
+  const [, at] = itemRefused.exec(answer.data?.message ?? '') ?? [];
+  const event = at === undefined ? undefined : events[Number(at)];
+  return refusal(verdict, event ? event.externalId : `${events.length} events`);
 }
 
 const notTheApi = 'Expected the ingest API to answer with raw_id and idempotent; check the address';

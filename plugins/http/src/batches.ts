@@ -6,9 +6,11 @@ export interface Item {
   readonly body: string;
 }
 
-// Half of what the ingest API takes in one request, since it counts bytes and this counts characters.
-const longestBatch = 4 * 1024 * 1024;
-const mostEvents = 500;
+// What the other host stores in one transaction: so many events, and so much of them, its wrapping of some members left
+// room for. In bytes that is less than it takes in one request.
+const mostEvents = 1000;
+const mostCharacters = 4 * 1024 * 1024 - 64 * 1024;
+const besidePayload = 512;
 
 /** The event as the ingest contract wants it; the payload's text goes in unparsed, digit for digit. */
 export function itemOf(event: RawEvent): Item {
@@ -19,18 +21,19 @@ export function itemOf(event: RawEvent): Item {
   return { event, body: `{"source_id":${source},"external_id":${id},"occurred_at":${at},"payload":${line}}` };
 }
 
-/** The items in parts that one request may carry, in order. */
+/** The items in parts that are stored whole or not at all, one if it can be, in order. */
 export function partsOf(items: readonly Item[]): Item[][] {
   const parts: Item[][] = [];
   let room = 0;
   for (const item of items) {
+    const size = besidePayload + item.event.payload.length;
     const last = parts.at(-1);
-    if (last && last.length < mostEvents && item.body.length <= room) {
+    if (last && last.length < mostEvents && size <= room) {
       last.push(item);
-      room -= item.body.length;
+      room -= size;
     } else {
       parts.push([item]);
-      room = longestBatch - item.body.length;
+      room = mostCharacters - size;
     }
   }
   return parts;

@@ -93,8 +93,39 @@ test('the payload is sent digit for digit, by itself and in a batch, which has o
 test('several events go in one request', async () => {
   await writer.write([event('a'), event('b'), event('c')], { signal });
   expect(requests).toMatchObject([
-    { path: '/v1/ingest/connector-health/batch', headers: { 'content-type': 'application/x-ndjson' } },
+    {
+      path: '/v1/ingest/connector-health/batch',
+      headers: { 'content-type': 'application/x-ndjson', 'otw-batch': 'whole' },
+    },
   ]);
+});
+
+test('as many events as the other host stores at once go in one request, and more in as few as can be', async () => {
+  const many = Array.from({ length: 2001 }, (_, at) => event(String(at)));
+  expect(await writer.write(many, { signal })).toMatchObject({ written: 2001 });
+  expect(requests.map(({ body }) => body.split('\n').length)).toEqual([1000, 1000, 1]);
+});
+
+test('a batch that is refused for one of its events is a bad_data error that names it', async () => {
+  const body = '{"status":"error","code":"INVALID_TIMEZONE","message":"items[1]: payload.timezone: no"}';
+  next = { path: /batch$/, status: 422, body };
+  await expect(writer.write([event('a'), event('b')], { signal })).rejects.toMatchObject({
+    code: 'bad_data',
+    message: expect.stringContaining('b, but: INVALID_TIMEZONE'),
+  });
+});
+
+test.each([
+  ['half a character', '{"secret":"\ud800"}', 'has a lone surrogate in its payload'],
+  ['no JSON', '{"secret":1},"external_id":{}', 'has a payload that is not JSON'],
+])('%s is not posted at all, and the event is named', async (_, payload, problem) => {
+  const writing = writer.write([event('a'), event('b', payload)], { signal });
+  await expect(writing).rejects.toMatchObject({
+    code: 'bad_data',
+    message: expect.stringContaining(`external_id "b" ${problem}`),
+  });
+  await expect(writing).rejects.not.toThrow(/secret/);
+  expect(requests).toEqual([]);
 });
 
 test('a batch that is too large for one request goes in several, in order', async () => {

@@ -7,8 +7,9 @@ import {
   type WrittenRow,
 } from '@on-the-way/sdk';
 import { z } from 'zod';
-import { refusal, rowOf, verdictsOf } from './answers.ts';
+import { batchRefusal, rowOf, verdictsOf } from './answers.ts';
 import { itemOf, partsOf, type Item } from './batches.ts';
+import { checkEvent } from './check-event.ts';
 import { post, type Target } from './post.ts';
 
 const config = z.strictObject({
@@ -51,8 +52,9 @@ async function postBatch(
   if (verdict.status === 404 || verdict.status === 405) return { never: true };
   // A proxy on the way may allow less than the host does.
   if (verdict.status === 413) return { never: false };
-  if (verdict.status !== 200 && verdict.status !== 207) throw refusal(verdict, `${part.length} events`);
-  return verdictsOf(verdict, part.length).map((one, index) => rowOf(one, (part[index] as Item).event));
+  const events = part.map(({ event }) => event);
+  if (verdict.status !== 200 && verdict.status !== 207) throw batchRefusal(verdict, events);
+  return verdictsOf(verdict, part.length).map((one, index) => rowOf(one, events[index] as RawEvent));
 }
 
 function resultOf(batch: readonly RawEvent[], rows: readonly WrittenRow[]): WriteResult {
@@ -67,8 +69,9 @@ function resultOf(batch: readonly RawEvent[], rows: readonly WrittenRow[]): Writ
 }
 
 /**
- * Posts events to another host, in order. A batch that fails half-way was stored in part; sending it
- * again finds that part unchanged, since the other host stores a key once.
+ * Posts events to another host, in order: in one request where it takes them so, and then all of them are stored or none.
+ * Of a batch that takes several the first ones may be stored when a later one fails; sending it again finds these
+ * unchanged, since the other host stores a key once.
  */
 function writerTo(target: Target): SinkWriter {
   let takesBatches = contractPath.test(new URL(target.url).pathname);
@@ -76,11 +79,14 @@ function writerTo(target: Target): SinkWriter {
     if (!takesBatches || part.length === 1) return postEach(target, part, signal);
     const answer = await postBatch(target, part, signal);
     if (Array.isArray(answer)) return answer;
+    const rows = await postEach(target, part, signal);
+    // Only a host that takes them one by one knows no batches; another may just have been away.
     if (answer.never) takesBatches = false;
-    return postEach(target, part, signal);
+    return rows;
   };
   return {
     async write(batch, { signal }) {
+      batch.forEach(checkEvent);
       const rows: WrittenRow[] = [];
       for (const part of partsOf(batch.map(itemOf))) rows.push(...(await postPart(part, signal)));
       return resultOf(batch, rows);

@@ -38,6 +38,8 @@ export async function post(target: Target, posting: Posting, signal: AbortSignal
       headers: {
         'content-type': posting.contentType,
         'x-request-id': posting.requestId,
+        // All of a batch or nothing; a host of an earlier version takes each of its events by itself.
+        ...(posting.path === '/batch' && { 'otw-batch': 'whole' }),
         ...(target.apiKey !== undefined && { authorization: `Bearer ${target.apiKey}` }),
       },
       body: posting.body,

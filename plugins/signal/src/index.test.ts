@@ -1,4 +1,4 @@
-import type { ConnectorRecord } from '@on-the-way/sdk';
+import { addDays, type ConnectorRecord } from '@on-the-way/sdk';
 import { expect, test } from 'vitest';
 import signal from './index.ts';
 
@@ -8,7 +8,7 @@ async function read(config: object, day: string): Promise<ConnectorRecord[]> {
     dataset: 'random_signal',
     // What login resolves with is the parsed configuration.
     session: signal.config.parse(config),
-    window: { from: day, to: day },
+    window: { from: day, to: addDays(day, 1) },
     signal: new AbortController().signal,
     log: quiet,
   });

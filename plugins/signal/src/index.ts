@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { characters, defineConnector } from '@on-the-way/sdk';
+import { characters, dayAt, defineConnector } from '@on-the-way/sdk';
 import { z } from 'zod';
 import { ingest, randomSource } from './ingest.ts';
 
@@ -38,7 +38,9 @@ export default defineConnector({
         // Tells two equal values of a day apart.
         number: z.int(),
       }),
-      async *fetch({ session: { seed, generatorVersion, perDay }, window: { from: day } }) {
+      async *fetch({ session: { seed, generatorVersion, perDay }, window: { from: day, to } }) {
+        // Days begin first in Kiritimati: a later one has come nowhere, and nothing is said of it yet.
+        if (day >= to || day > dayAt(Date.now(), 'Pacific/Kiritimati')) return;
         for (let number = 1; number <= perDay; number += 1) {
           const value = valueOf(JSON.stringify([seed, generatorVersion, day, number]));
           yield { day, data: { value, seed, generator_version: generatorVersion, number } };
