@@ -1,4 +1,4 @@
-import { defineConnector } from '@on-the-way/sdk';
+import { dayAt, defineConnector } from '@on-the-way/sdk';
 import { z } from 'zod';
 
 /** Greets once a day. The smallest whole connector: no login, one dataset. */
@@ -17,8 +17,10 @@ export default defineConnector({
       granularity: 'day',
       settleDays: 1,
       description: 'A greeting.',
-      async *fetch({ session, window }) {
-        yield { day: window.from, data: { text: `Hello, ${session.name}!` } };
+      async *fetch({ session, window: { from: day, to } }) {
+        // Where days begin first: no day after that one has come anywhere.
+        if (day < to && day <= dayAt(Date.now(), 'Pacific/Kiritimati'))
+          yield { day, data: { text: `Hello, ${session.name}!` } };
       },
     },
   },
