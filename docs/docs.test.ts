@@ -8,10 +8,12 @@ import { suite } from '../host/chaos/suite.ts';
 import { createProgram } from '../host/src/cli/program.ts';
 import { variables } from '../host/src/config/variables.ts';
 import { exitCodes } from '../host/src/host-error.ts';
+import { pluginErrorCodes } from '../host/src/isolate/plugin-error.ts';
 import { createMetrics } from '../host/src/metrics.ts';
 import { openDatabase } from '../host/src/storage/database.ts';
 import { createMigratedDatabase } from '../host/test/postgres.ts';
 import { datasetTable } from '../plugins/garmin/src/datasets/index.ts';
+import { faults } from '../sdk/src/testing/faults.ts';
 import { compileFences } from './compile-fences.ts';
 import { allPages, readPage, root, section, tableRows, type Page } from './markdown.ts';
 
@@ -98,7 +100,8 @@ describe('README', () => {
 
   test('shows the example connector as it is', () => {
     const example = readFileSync(join(root, 'examples/hello-connector/index.ts'), 'utf8');
-    expect(english.fences.map(({ text }) => text)).toContain(example);
+    for (const page of [english, readPage('sdk/README.md')])
+      expect(page.fences.map(({ text }) => text)).toContain(example);
   });
 
   test('says the same in Chinese: the same headings, fences and links', () => {
@@ -114,6 +117,7 @@ describe('errors.md', () => {
   /** Codes of the host, beside those that plugins may throw. */
   const hostCodes = [
     'plugin_bug',
+    ...pluginErrorCodes,
     'process_died',
     'memory_limit',
     'stalled',
@@ -151,24 +155,32 @@ describe('errors.md', () => {
   });
 });
 
+test('errors.md says which codes the suite takes for each fault', () => {
+  const shown = tableRows(section(readPage('docs/errors.md'), 'Which code to throw')).map(
+    ([name, codes]) => [name, unquoted(codes).split(', ')] as const,
+  );
+  expect(shown.slice(0, faults.length)).toEqual(faults.map(({ name, codes }) => [name, [...codes]]));
+});
+
 describe('cli.md', () => {
   const page = readPage('docs/cli.md');
-  const { commands } = createProgram('0.0.0', () => undefined);
+  // A group of commands stands before its own.
+  const commands = createProgram('0.0.0', () => undefined).commands.flatMap((command) => [
+    [command.name(), command] as const,
+    ...command.commands.map((own) => [`${command.name()} ${own.name()}`, own] as const),
+  ]);
 
   test('has a section for every command and no other', () => {
     const headings = page.headings.map(({ text }) => text).filter((text) => text.startsWith('otw '));
-    expect(headings).toEqual(commands.map((command) => `otw ${command.name()}`));
+    expect(headings).toEqual(commands.map(([name]) => `otw ${name}`));
   });
 
-  test.each(commands.map((command) => [command.name(), command] as const))(
-    'has the options of %s',
-    (name, command) => {
-      const common = new Set(['--config', '--json', '--verbose']);
-      const own = command.options.map(({ long }) => long ?? '').filter((long) => !common.has(long));
-      const shown = tableRows(section(page, `otw ${name}`)).map(([cell]) => unquoted(cell).split(' ')[0]);
-      expect(shown).toEqual(own);
-    },
-  );
+  test.each(commands)('has the options of %s', (name, command) => {
+    const common = new Set(['--config', '--json', '--verbose']);
+    const own = command.options.map(({ long }) => long ?? '').filter((long) => !common.has(long));
+    const shown = tableRows(section(page, `otw ${name}`)).map(([cell]) => unquoted(cell).split(' ')[0]);
+    expect(shown).toEqual(own);
+  });
 
   test('has the exit codes', () => {
     const rows = tableRows(section(page, 'Exit codes')).map(([code, name]) => [name, Number(code)]);
@@ -192,7 +204,8 @@ test('http.md has every path and every code', () => {
   const codes = tableRows(section(page, 'Errors')).map(([cell]) => unquoted(cell));
   const made = matches(code, /new ApiError\(\s*[\w.]+,\s*'([A-Z_]+)'/g);
   // What a contract may refuse with by itself.
-  const ofContracts = matches(sources('sdk/src'), /[=|] '([A-Z_]{2,})'/g);
+  const contracts = readFileSync(join(root, 'sdk/src/ingest.ts'), 'utf8');
+  const ofContracts = matches(contracts, /[=|] '([A-Z_]{2,})'/g);
   expect([...new Set(codes)].toSorted()).toEqual([...new Set([...made, ...ofContracts])].toSorted());
 });
 
@@ -244,6 +257,34 @@ test('tables.md has the columns as they are, and queries that run', async () => 
       expect([name, shown]).toEqual([name, columns.map(({ column, type }) => [column, type])]);
     }
     for (const { language, text } of page.fences) if (language === 'sql') await database.raw(text);
+  } finally {
+    await database.destroy();
+    await drop();
+  }
+});
+
+test('why-the-ledger.md has queries that tell what is missing and what was lost', async () => {
+  const [missing = '', lost = ''] = readPage('docs/why-the-ledger.md')
+    .fences.filter(({ language }) => language === 'sql')
+    .map(({ text }) => text);
+  const { url, drop } = await createMigratedDatabase();
+  const database = openDatabase(url, 'Asia/Shanghai');
+  const found = async (sql: string) => {
+    const { rows } = await database.raw<{ rows: Record<string, unknown>[] }>(sql);
+    return rows.map(({ dataset, found: outcome }) => [dataset, outcome]);
+  };
+  try {
+    await database.raw(`insert into app.connection_state (connection, backfill_from, datasets) values ('own', current_date - 4,
+      '[{"name":"steps","granularity":"day"},{"name":"weight","granularity":"snapshot"}]')`);
+    await database.raw(`insert into app.slice_ledger
+        (connection, dataset, day, outcome, digest, attempts, run_id, plugin_version, first_attempt_at, last_attempt_at)
+      select 'own', 'steps', current_date - ago, outcome, digest, 1, gen_random_uuid(), '0.1.0', now(), now()
+      from (values (4, 'ok', 'aaaaaaaaaaaaaaaa'), (3, 'failed', null), (2, 'no_data', null)) as day (ago, outcome, digest)`);
+    expect(await found(missing)).toEqual([
+      ['steps', 'failed'],
+      ['steps', 'gap'],
+    ]);
+    expect(await found(lost)).toEqual([['steps', undefined]]);
   } finally {
     await database.destroy();
     await drop();

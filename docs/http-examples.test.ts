@@ -86,7 +86,9 @@ test('every otw command in a shell fence is one there is, with options it has', 
         ...text.matchAll(/(?:^|npx |\bexec(?: -\S+)* (?:api|worker|otw) )otw ([a-z][a-z-]*)([^|;\n]*)/gm),
       ])
       .filter(([, name, rest = '']) => {
-        const command = commands.find((one) => one.name() === name);
+        const group = commands.find((one) => one.name() === name);
+        // A group of commands is told which by the next word.
+        const command = group?.commands.find((one) => rest.startsWith(` ${one.name()}`)) ?? group;
         const known = new Set(command?.options.flatMap(({ long, short }) => [long, short]));
         const used = rest.replaceAll(/"[^"]*"|'[^']*'/g, '').match(/(?<= )--?[a-z][a-z-]*/g) ?? [];
         return !command || used.some((option) => !known.has(option) && option !== '--help');

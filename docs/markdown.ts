@@ -5,8 +5,10 @@ import { join } from 'node:path';
 export const root = join(import.meta.dirname, '..');
 
 /** A code fence of a page. */
-interface Fence {
+export interface Fence {
   readonly language: string;
+  /** What stands behind the language, e.g. `title="src/index.ts"`. */
+  readonly info: string;
   readonly text: string;
   /** Line of the page on which the text begins, counted from 1. */
   readonly line: number;
@@ -31,14 +33,17 @@ export interface Page {
   readonly links: readonly string[];
 }
 
-const fencePattern = /^```(\w*)\n(.*?)^```$/gms;
+const fencePattern = /^```(\w*)([^\r\n]*)\n(.*?)^```$/gms;
 
 function fencesOf(text: string): Fence[] {
-  return [...text.matchAll(fencePattern)].map(({ 1: language = '', 2: content = '', index }) => ({
-    language,
-    text: content,
-    line: text.slice(0, index).split('\n').length + 1,
-  }));
+  return [...text.matchAll(fencePattern)].map(
+    ({ 1: language = '', 2: info = '', 3: content = '', index }) => ({
+      language,
+      info: info.trim(),
+      text: content,
+      line: text.slice(0, index).split('\n').length + 1,
+    }),
+  );
 }
 
 /** As GitHub makes it: lower case, no punctuation, spaces as hyphens, a number behind the second of a name. */
@@ -55,12 +60,21 @@ function headingsOf(prose: string): Heading[] {
   });
 }
 
-/** Reads a page. */
-export function readPage(path: string): Page {
-  const text = readFileSync(join(root, path), 'utf8');
+/** The file that a fence says it is; undefined for a fence that is shown alone. */
+export function titleOf({ info }: Pick<Fence, 'info'>): string | undefined {
+  return /(?:^| )title="([^"]+)"/.exec(info)?.[1];
+}
+
+/** A page with this text. */
+export function pageOf(path: string, text: string): Page {
   const prose = text.replace(fencePattern, '');
   const links = [...prose.replace(/`[^`\n]*`/g, '').matchAll(/\]\(([^)\s]+)\)/g)].map(([, to = '']) => to);
   return { path, text, fences: fencesOf(text), headings: headingsOf(prose), links };
+}
+
+/** Reads a page. */
+export function readPage(path: string): Page {
+  return pageOf(path, readFileSync(join(root, path), 'utf8'));
 }
 
 /** Every page of the repository. */
