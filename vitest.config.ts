@@ -11,15 +11,19 @@ export default defineConfig({
     include: [
       'sdk/src/**/*.test.ts',
       'core/src/**/*.test.ts',
+      'create/src/**/*.test.ts',
       'host/{src,test,chaos}/**/*.test.ts',
-      'plugins/*/src/**/*.test.ts',
+      'plugins/*/{src,test}/**/*.test.ts',
       'examples/**/*.test.ts',
       'docs/*.test.ts',
-      'scripts/*.test.ts',
+      'scripts/**/*.test.ts',
       'bench/*.test.ts',
     ],
+    // A gigabyte for each of four plugins takes minutes; `npm run conformance` and `otw plugin test` read it.
+    env: { OTW_SUITE_LARGE_MB: '512' },
     globalSetup: ['./host/test/global-setup.ts'],
-    // Most of the time a test waits for processes, disks and sockets; the default leaves a core idle.
+    // Most of the time a test waits for processes, disks and sockets; the default leaves a core idle. More files at once than
+    // there are cores take longer, all in all.
     maxWorkers: '100%',
     sequence: { sequencer: SlowestFirst },
     // A busy machine is late, not wrong.

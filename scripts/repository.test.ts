@@ -29,7 +29,16 @@ const law: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^plugins\/[^/]+\/src\//, ['@on-the-way/sdk']],
   // Loaded for every process of a connector.
   [/^host\/src\/isolate\/child(-use)?\.ts$/, ['@on-the-way/sdk', '@on-the-way/core/child']],
+  [
+    /^host\/src\/(testing\/|cli\/plugin-)/,
+    ['@on-the-way/sdk', '@on-the-way/sdk/testing', '@on-the-way/core', '@on-the-way/create-plugin'],
+  ],
   [/^host\/(src|chaos)\//, ['@on-the-way/sdk', '@on-the-way/core']],
+  [/^create\/(src|bin)\//, []],
+  [
+    /^create\/templates\//,
+    ['@on-the-way/sdk', '@on-the-way/sdk/testing', '@on-the-way/host', '@on-the-way/host/testing'],
+  ],
   [/^examples\/[^/]+\//, ['@on-the-way/sdk', '@on-the-way/host']],
 ];
 
@@ -37,7 +46,7 @@ const notInCore =
   /^(node:)?(fs|net|http|https|child_process|process|worker_threads|os|path|dns|tls)(\/|$)|^(pg|knex|express|pino|axios)$/;
 
 test('packages import only what the law allows', () => {
-  const broken = filesOf(/^(sdk|core|host|plugins|examples)\/.*\.ts$/)
+  const broken = filesOf(/^(sdk|core|create|host|plugins|examples)\/.*\.ts$/)
     .filter((file) => !/\.test\.ts$|^host\/test\/|\/test\//.test(file))
     .flatMap((file) => {
       const allowed = law.find(([pattern]) => pattern.test(file))?.[1] ?? [];
@@ -49,11 +58,11 @@ test('packages import only what the law allows', () => {
 });
 
 test('relative imports stay within their package', () => {
-  const shipped = filesOf(/^(sdk|core|host|plugins\/[^/]+|examples\/[^/]+)\/.*\.ts$/).filter(
+  const shipped = filesOf(/^(sdk|core|create|host|plugins\/[^/]+|examples\/[^/]+)\/.*\.ts$/).filter(
     (file) => !file.endsWith('.test.ts'),
   );
   const broken = shipped.flatMap((file) => {
-    const home = /^(sdk|core|host|plugins\/[^/]+|examples\/[^/]+)\//.exec(file)?.[0] ?? '';
+    const home = /^(sdk|core|create|host|plugins\/[^/]+|examples\/[^/]+)\//.exec(file)?.[0] ?? '';
     const outside = importsOf(file).filter(
       (name) => name.startsWith('.') && !resolve(root, dirname(file), name).startsWith(join(root, home)),
     );
@@ -106,7 +115,7 @@ test('the lock names no download address, and has an entry for each optional pac
 
 test('every workspace package has the version of lerna.json and the licence', () => {
   const { version } = JSON.parse(read('lerna.json')) as { version: string };
-  for (const file of filesOf(/^(sdk|core|host|plugins\/[^/]+|examples\/[^/]+)\/package\.json$/)) {
+  for (const file of filesOf(/^(sdk|core|create|host|plugins\/[^/]+|examples\/[^/]+)\/package\.json$/)) {
     expect(JSON.parse(read(file)), file).toMatchObject({ version, license: 'MIT' });
   }
 });

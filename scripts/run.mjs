@@ -1,4 +1,4 @@
-// What `npm start`, `npm test`, `npm run build` and `npm run check` run. No dependencies, Node 18 or later:
+// What `npm start`, `npm test`, `npm run build`, `npm run check` and their like run. No dependencies, Node 18 or later:
 // installs what the command needs, then goes on under the Node this project pins.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -13,13 +13,19 @@ const source = '--conditions=@on-the-way/source';
 const smallYoung = '--max-semi-space-size=8';
 const bin = (name) => join(modules, '.bin', name);
 
+const apiExtractor = 'node_modules/@microsoft/api-extractor/bin/api-extractor';
+
 /** One list of commands a script; each is what to pass to the pinned Node. */
 const scripts = {
   start: { dev: false, commands: [[source, smallYoung, 'host/src/main.ts', 'start']] },
   test: { dev: true, commands: [['node_modules/vitest/vitest.mjs', 'run']] },
   bench: { dev: false, commands: [[source, 'bench/main.ts']] },
   chaos: { dev: true, commands: [[source, 'host/chaos/main.ts']] },
+  conformance: { dev: true, commands: [[source, 'scripts/conformance-table.ts']] },
+  registry: { dev: true, commands: [[source, 'scripts/registry.ts']] },
+  compat: { dev: true, commands: [[source, 'scripts/compat.ts']] },
   build: { dev: true, commands: [['node_modules/typescript/bin/tsc', '-b']] },
+  reference: { dev: true, commands: [[source, 'scripts/reference.ts']] },
   check: {
     dev: true,
     commands: [
@@ -29,7 +35,8 @@ const scripts = {
       [bin('oxlint'), '--type-aware', '--deny-warnings'],
       ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.check.json'],
       ['node_modules/knip/bin/knip.js', '--treat-config-hints-as-errors'],
-      ['node_modules/@microsoft/api-extractor/bin/api-extractor', 'run', '-c', 'sdk/api-extractor.json'],
+      [apiExtractor, 'run', '-c', 'sdk/api-extractor.json'],
+      [apiExtractor, 'run', '-c', 'sdk/api-extractor.testing.json'],
       ['node_modules/vitest/vitest.mjs', 'run'],
     ],
   },
