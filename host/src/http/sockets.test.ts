@@ -123,13 +123,15 @@ test('a sender that is kept waiting for too long in all is refused with 503 and 
 
 test('pauses neither make a body slow nor give its sender more time', async () => {
   const bodies = { ...presetBodyLimits, deadlineMs: 250 };
-  const waiting = open(
-    await serve(
-      readWith(() => delay(400), 2_000),
-      { bodies },
-    ),
-    post('{', 2),
-  );
+  const paused = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const pause = () => {
+    paused.resolve();
+    return goOn.promise;
+  };
+  const waiting = open(await serve(readWith(pause, 60_000), { bodies }), post('{', 2));
+  await paused.promise;
+  // Takes longer than the deadline of both.
   const slow = await drip(
     await serve(
       readWith(() => delay(5), 2_000),
@@ -138,7 +140,9 @@ test('pauses neither make a body slow nor give its sender more time', async () =
     30,
   );
   expect(slow.heard).toMatch(/^HTTP\/1\.1 408 /);
+  expect(waiting.heard).toBe('');
   waiting.socket.write('x');
+  goOn.resolve();
   await expect.poll(() => waiting.heard).toContain('read 2');
 });
 
