@@ -35,6 +35,8 @@ export default defineSubject({
   plugin,
   module: import.meta.resolve('../src/index.ts'),
   hasOneZero: true,
+  // The address of a contract takes events of its own source alone.
+  sourceId: 'suite',
   ...(existsSync(published) && { published: JSON.parse(readFileSync(published, 'utf8')) as Surface }),
   async open() {
     const host = await apiHost();

@@ -41,6 +41,11 @@ export interface OpenSource {
     /** Whether this request renews it. */
     matches(request: TestRequest): boolean;
   };
+  /**
+   * Present where the source says when something was and the plugin says on which day: puts one record of that dataset of
+   * days into the source at each of these instants (RFC 3339, UTC). Each must come out on one day, also on the day of 23 or 25 hours.
+   */
+  readonly put?: Readonly<Record<string, (instants: readonly string[]) => void | Promise<void>>>;
   /** Called when the check is over. */
   close?(): void | Promise<void>;
 }
@@ -132,7 +137,7 @@ export interface SinkSubject extends SubjectBase {
   readonly plugin: Sink;
   /** Makes an empty place to write to. Called by most checks. */
   open(): OpenTarget | Promise<OpenTarget>;
-  /** `source_id` of the events that are written. Default `suite`. For targets that take named ones only. */
+  /** `source_id` of the events that are written, for targets that take named ones only. Default `suite`, and one event of another. */
   readonly sourceId?: string;
   /** Makes an event's payload fit for targets that check it, from a number. Default: any object. Gives JSON text. */
   payload?(data: string, day: string): string;

@@ -1,11 +1,20 @@
 import type { ConnectorRecord, CursorRecord, DatasetInfo } from '../../connector.ts';
 import { ConnectorError } from '../../errors.ts';
 import { parseInstant } from '../../instant.ts';
-import { addDays, dayAt, inWindow, isDay, splitWindow, type Day, type Window } from '../../windows.ts';
+import {
+  addDays,
+  dayAt,
+  daysOf,
+  inWindow,
+  isDay,
+  splitWindow,
+  type Day,
+  type Window,
+} from '../../windows.ts';
 import { connectorCheck, expectThat, Skip, type Check } from '../check.ts';
 import { askable, withOpened } from './datasets.ts';
 import { describeError } from './login.ts';
-import type { OpenedConnector } from '../open-connector.ts';
+import { connectorOpened, type OpenedConnector } from '../open-connector.ts';
 import {
   firstDifference,
   identityOf,
@@ -18,6 +27,7 @@ import {
   type AnyRecord,
 } from '../records.ts';
 import type { ConnectorSubject } from '../subject.ts';
+import { withSource } from '../with-source.ts';
 import { isCheckpoint } from '../../checkpoint.ts';
 
 type Use = (opened: OpenedConnector, dataset: DatasetInfo) => Promise<void>;
@@ -210,14 +220,15 @@ function createOffsetReader(timeZone: string): (day: Day) => string {
       .at(-1) ?? '';
 }
 
-/** Days of a year on which a clock changes somewhere, and the year's first and last. */
-function oddDays(year: number): Day[] {
-  const days = singleDays({ from: `${year}-01-01`, to: `${year + 1}-01-01` }).map(({ from }) => from);
+/** Days of a window on which a clock changes somewhere, and a year's first and last. */
+function oddDays(window: Window): Day[] {
+  const days = daysOf(window);
   const changes = zones.flatMap((zone) => {
     const offsetOf = createOffsetReader(zone);
     return days.filter((day) => offsetOf(day) !== offsetOf(addDays(day, 1)));
   });
-  return [...new Set([`${year}-01-01`, `${year}-12-31`, ...changes])].toSorted();
+  const edges = days.filter((day) => /-(01-01|12-31)$/.test(day));
+  return [...new Set([...edges, ...changes])].toSorted();
 }
 
 // Of a source with many datasets each is asked for some of the days, one dataset going on where the last one stopped.
@@ -257,6 +268,61 @@ async function expectWholeDays(opened: OpenedConnector, dataset: DatasetInfo, da
     () =>
       `Expected ${dataset.name} to say the same of the days around ${day} together and one by one, got ${difference}`,
   );
+}
+
+/** The datasets into whose source the subject can put records. */
+function namesToPutInto(subject: ConnectorSubject): Promise<string[]> {
+  return withOpened(subject, async (opened, { source }) => {
+    const names = Object.keys(source.put ?? {});
+    const ofDays = askable(opened).flatMap((dataset) => (isOfDays(dataset) ? dataset.name : []));
+    for (const name of names)
+      expectThat(
+        ofDays.includes(name),
+        () => `Expected records to be put into a dataset of days (${ofDays.join(', ')}), got ${name}`,
+      );
+    return names;
+  });
+}
+
+const putEveryMs = 30 * 60_000;
+
+/** How many records there are on a day and on two days before and after it, with these put into the source. */
+function countAround(
+  subject: ConnectorSubject,
+  { name, day, instants }: { readonly name: string; readonly day: Day; readonly instants: readonly string[] },
+): Promise<number> {
+  return withSource(subject, async (context) => {
+    await context.source.put?.[name]?.(instants);
+    const opened = await connectorOpened(subject, context);
+    try {
+      const dataset = askable(opened).find((one) => one.name === name) as DatasetInfo;
+      let count = 0;
+      for (const window of singleDays({ from: addDays(day, -2), to: addDays(day, 3) }))
+        count += (await readKept(opened, dataset, window))?.length ?? 0;
+      return count;
+    } finally {
+      await opened.close();
+    }
+  });
+}
+
+/** What is put into the source every half hour around a clock change comes out on one day each, whatever the zone is. */
+async function expectEachInstant(subject: ConnectorSubject, name: string): Promise<void> {
+  const { to } = subject.window;
+  for (const day of oddDays({ from: addDays(to, -365), to: addDays(to, -3) })) {
+    const from = Date.parse(`${addDays(day, -1)}T00:00:00Z`);
+    const end = Date.parse(`${addDays(day, 2)}T00:00:00Z`);
+    const instants = Array.from({ length: (end - from) / putEveryMs }, (_, index) =>
+      new Date(from + index * putEveryMs).toISOString(),
+    );
+    const before = await countAround(subject, { name, day, instants: [] });
+    const found = (await countAround(subject, { name, day, instants })) - before;
+    expectThat(
+      found === instants.length,
+      () =>
+        `Expected each of ${instants.length} records of ${name} around ${day}, one every half hour, on one day, got ${found} in all: begin a day at startOfDay(day, zone) and end it at the next day's`,
+    );
+  }
 }
 
 /** 15 to 22: what a fetch answers. */
@@ -383,7 +449,8 @@ export const fetchChecks: readonly Check[] = [
       why: 'A day has 23, 24 or 25 hours; data of the odd hour is lost or doubled by those who add 24.',
     },
     async (subject) => {
-      const days = oddDays(Number(subject.window.from.slice(0, 4)));
+      const year = Number(subject.window.from.slice(0, 4));
+      const days = oddDays({ from: `${year}-01-01`, to: `${year + 1}-01-01` });
       await withOpened(subject, async (opened) => {
         const datasets = needsDays(opened);
         const each = Math.min(days.length, Math.max(oddDaysLeast, Math.ceil(oddDaysInAll / datasets.length)));
@@ -392,6 +459,7 @@ export const fetchChecks: readonly Check[] = [
             await expectWholeDays(opened, dataset, days[(index * each + count) % days.length] as Day);
         }
       });
+      for (const name of await namesToPutInto(subject)) await expectEachInstant(subject, name);
     },
   ),
 ];

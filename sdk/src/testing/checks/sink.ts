@@ -117,10 +117,13 @@ function expectCounts(
 
 async function checkTwice(subject: SinkSubject): Promise<void> {
   await withSink(subject, async (write, target) => {
-    // Keys are told apart by every letter.
-    const batch = [...sampleEvents(subject, 19), eventOf(subject, { id: 'SUITE::0', data: '{"number":19}' })];
-    expectCounts(await write(...batch), { written: 20 });
-    expectCounts(await write(...batch), { unchanged: 20 });
+    // Keys are told apart by every letter, and by the source.
+    const others = [eventOf(subject, { id: 'SUITE::0', data: '{"number":19}' })];
+    if (subject.sourceId === undefined)
+      others.push(eventOf({ ...subject, sourceId: 'suite-2' }, { id: 'suite::0', data: '{"number":20}' }));
+    const batch = [...sampleEvents(subject, 19), ...others];
+    expectCounts(await write(...batch), { written: batch.length });
+    expectCounts(await write(...batch), { unchanged: batch.length });
     await expectStored(target, batch);
   });
 }

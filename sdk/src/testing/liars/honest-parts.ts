@@ -12,7 +12,7 @@ import {
 import { ConnectorError, type ConnectorErrorCode } from '../../errors.ts';
 import type { JsonValue } from '../../json.ts';
 import { secret } from '../../secret.ts';
-import { daysOf } from '../../windows.ts';
+import { addDays, daysOf, startOfDay } from '../../windows.ts';
 
 /** What the suite's own connector is configured with. */
 export const honestConfig = z.strictObject({
@@ -57,9 +57,10 @@ export interface HonestParts {
   renew(session: HonestSession, refused: string, parts: HonestParts): Promise<Access>;
   login(context: Context, parts: HonestParts): Promise<HonestSession>;
   account(session: HonestSession): string;
-  names(): Readonly<Record<'steps' | 'notes' | 'state' | 'events' | 'large', string>>;
+  names(): Readonly<Record<'steps' | 'readings' | 'notes' | 'state' | 'events' | 'large', string>>;
   readonly spanDays: number;
   steps: Days;
+  readings: Days;
   notes: Days;
   state: Days;
   events: Since;
@@ -166,6 +167,10 @@ async function login(context: Context, parts: HonestParts): Promise<HonestSessio
 }
 
 const steps = z.object({ steps: z.number() }).nullable();
+/** Readings of a time. */
+export const readings = z.array(z.object({ at: z.string(), value: z.number() }));
+/** Where the readings' days begin. */
+export const newYork = 'America/New_York';
 const notes = z.array(z.object({ day: z.string(), text: z.string() }));
 /** A page of events. */
 export const eventsPage = z.object({
@@ -207,12 +212,28 @@ export const honestParts: HonestParts = {
   renew,
   login,
   account: ({ context }) => context.config.user,
-  names: () => ({ steps: 'steps', notes: 'notes', state: 'state', events: 'events', large: 'large' }),
+  names: () => ({
+    steps: 'steps',
+    readings: 'readings',
+    notes: 'notes',
+    state: 'state',
+    events: 'events',
+    large: 'large',
+  }),
   spanDays: 7,
   async *steps({ session, window, signal }) {
     for (const day of daysOf(window)) {
       const answer = shaped(steps, await session.get(`/steps?day=${day}`, signal));
       if (answer) yield { day, data: answer };
+    }
+  },
+  async *readings({ session, window, signal }) {
+    for (const day of daysOf(window)) {
+      const [from, to] = [day, addDays(day, 1)].map((one) =>
+        new Date(startOfDay(one, newYork)).toISOString(),
+      );
+      const answer = shaped(readings, await session.get(`/readings?from=${from}&to=${to}`, signal));
+      for (const { at, value } of answer) yield { day, occurredAt: at, data: { value } };
     }
   },
   async *notes({ session, window: { from, to }, signal }) {
@@ -265,6 +286,11 @@ export function connectorOf(parts: HonestParts): Connector {
           ...about,
           granularity: 'day' as const,
           fetch: (context: FetchContext<HonestSession>) => parts.steps(context, parts),
+        },
+        [names.readings]: {
+          ...about,
+          granularity: 'day' as const,
+          fetch: (context: FetchContext<HonestSession>) => parts.readings(context, parts),
         },
         [names.notes]: {
           ...about,

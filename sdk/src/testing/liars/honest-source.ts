@@ -1,4 +1,4 @@
-import { addDays, countDays, daysOf, type Day } from '../../windows.ts';
+import { addDays, countDays, dayAt, daysOf, type Day } from '../../windows.ts';
 import type { Reply, TestRequest, TestServer } from '../server.ts';
 import type { LargeSource, OpenSource } from '../subject.ts';
 
@@ -15,6 +15,8 @@ interface Account {
   readonly password: string;
   generation: number;
   isExpired: boolean;
+  /** Instants of readings beside the usual ones, in milliseconds. */
+  readonly readings: number[];
 }
 
 function tokensOf({ user, generation }: Account): { readonly access: string; readonly refresh: string } {
@@ -35,6 +37,16 @@ function notesOf(from: Day, to: Day, user: string): Reply {
   if (from < oldest) return json({ error: 'too old' }, 410);
   const days = daysOf({ from, to }).filter((day) => day <= today() && countDays('2020-01-01', day) % 2 === 0);
   return json(days.map((day) => ({ day, text: `A note of ${user} on ${day}` })));
+}
+
+/** One reading at noon UTC, and what was put there, of the time between two instants. */
+function readingsOf({ readings }: Account, from: number, to: number): Reply {
+  if (from < Date.parse(oldest)) return json({ error: 'too old' }, 410);
+  const noons = daysOf({ from: dayAt(from, 'UTC'), to: addDays(dayAt(to, 'UTC'), 1) })
+    .filter((day) => day <= today())
+    .map((day) => Date.parse(`${day}T12:00:00Z`));
+  const found = [...noons, ...readings].filter((at) => at >= from && at < to);
+  return json(found.map((at, index) => ({ at: new Date(at).toISOString(), value: index })));
 }
 
 function eventsAfter(after: number): Reply {
@@ -89,6 +101,7 @@ function answerTo(
   if (path === '/me') return json({ user: account.user });
   if (path === '/steps') return stepsOf(of('day'), account.user) as Reply;
   if (path === '/notes') return notesOf(of('from'), of('to'), account.user);
+  if (path === '/readings') return readingsOf(account, Date.parse(of('from')), Date.parse(of('to')));
   if (path === '/state') return json({ battery: 80 });
   if (path === '/events') return eventsAfter(Number(of('after')));
   if (path === '/large') return largePage(Number(of('page')), megabytes);
@@ -100,7 +113,13 @@ const isSignIn = ({ path }: TestRequest): boolean => path === '/sign-in' || path
 /** Puts the suite's own source behind the server. */
 export function openHonest(server: TestServer, person: 1 | 2, megabytes = 1): OpenSource {
   const user = `person-${person}`;
-  const account: Account = { user, password: `password-of-${user}`, generation: 1, isExpired: false };
+  const account: Account = {
+    user,
+    password: `password-of-${user}`,
+    generation: 1,
+    isExpired: false,
+    readings: [],
+  };
   server.answer = (request) => answerTo(account, request, megabytes);
   const config = { origin: server.origin, user, password: account.password, timeoutMs: 2000 };
   return {
@@ -112,6 +131,9 @@ export function openHonest(server: TestServer, person: 1 | 2, megabytes = 1): Op
     renewal: {
       expire: () => void (account.isExpired = true),
       matches: ({ path }) => path === '/token',
+    },
+    put: {
+      readings: (instants) => void account.readings.push(...instants.map((at) => Date.parse(at))),
     },
   };
 }

@@ -8,6 +8,8 @@ import {
   honestConfig,
   honestParts,
   largePage,
+  newYork,
+  readings,
   shaped,
   signIn,
   type HonestParts,
@@ -40,8 +42,6 @@ const nameless = z
 async function* allSteps(context: FetchContext<HonestSession>): AsyncGenerator<ConnectorRecord> {
   yield* honestParts.steps(context, honestParts);
 }
-
-const newYork = 'America/New_York';
 
 /** The next day by adding 24 hours to its beginning, as a clock without changes would. */
 function dayByHours(day: Day, count: number): Day {
@@ -204,6 +204,16 @@ export const lies: Readonly<Record<string, Lie>> = {
       for (let index = 0; index < count; index += 1) {
         const day = dayByHours(from, index);
         if (day <= '2027') yield { day, data: { begins: formatStartOfDay(day, newYork) } };
+      }
+    },
+  }),
+  '22 a day of instants that is 24 hours long': () => ({
+    async *readings({ session, window, signal }) {
+      for (const day of daysOf(window)) {
+        const begins = startOfDay(day, newYork);
+        const [from, to] = [begins, begins + 86_400_000].map((at) => new Date(at).toISOString());
+        const answer = shaped(readings, await session.get(`/readings?from=${from}&to=${to}`, signal));
+        for (const { at, value } of answer) yield { day, occurredAt: at, data: { value } };
       }
     },
   }),

@@ -14,6 +14,15 @@ export const sinkLies: Readonly<Record<string, Partial<SinkParts>>> = {
   '39 keys that differ in case taken for one': {
     table: honestSinkParts.table.replace('external_id,', 'external_id collate nocase,'),
   },
+  '39 keys without their source': {
+    store: (database, event) => {
+      const known = database
+        .prepare('select source_id from event where external_id = ?')
+        .get(event.externalId);
+      const sourceId = (known?.['source_id'] as string | undefined) ?? event.sourceId;
+      return honestSinkParts.store(database, { ...event, sourceId });
+    },
+  },
   '40 rows in another order': {
     storeAll: async (database, batch, parts) =>
       (await honestSinkParts.storeAll(database, batch, parts)).toReversed(),
