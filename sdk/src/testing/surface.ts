@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Granularity } from '../connector.ts';
 import type { JsonValue } from '../json.ts';
+import { narrowed } from './narrowed.ts';
 
 /** What users of a plugin rely on, as `published.json` keeps it. */
 export interface Surface {
@@ -49,7 +50,6 @@ const properties = z.record(z.string(), z.record(z.string(), z.unknown()));
 const objectSchema = z.object({
   properties: properties.default({}),
   required: z.array(z.string()).default([]),
-  additionalProperties: z.unknown().optional(),
 });
 
 /** The parts of a configuration's JSON Schema that say which keys there are. */
@@ -68,7 +68,7 @@ export function brokenPromises(before: Surface, now: Surface): string[] {
     if (before[key] !== now[key])
       broken.push(`${key} was ${before[key]} and is ${now[key]}: the same data gets other keys`);
   }
-  return [...broken, ...brokenDatasets(before, now), ...brokenConfig(before, now)];
+  return [...broken, ...brokenDatasets(before, now), ...narrowed(before.config, now.config)];
 }
 
 function brokenDatasets({ datasets: before = {} }: Surface, { datasets: now = {} }: Surface): string[] {
@@ -78,47 +78,4 @@ function brokenDatasets({ datasets: before = {} }: Surface, { datasets: now = {}
     if (found.granularity === granularity) return [];
     return [`dataset ${name} was asked by ${granularity} and is by ${found.granularity}`];
   });
-}
-
-function typesOf(property: Readonly<Record<string, unknown>> | undefined): string {
-  const { type, enum: values, anyOf } = property ?? {};
-  return JSON.stringify([type, values, anyOf]);
-}
-
-function brokenConfig(before: Surface, now: Surface): string[] {
-  const [was, is] = [configKeys(before.config), configKeys(now.config)];
-  const gone = Object.keys(was.all).filter((key) => !Object.hasOwn(is.all, key));
-  const other = Object.keys(was.all).filter(
-    (key) => !gone.includes(key) && !isWider(was.all[key], is.all[key]),
-  );
-  const demanded = is.required.filter((key) => !was.required.includes(key));
-  return [
-    ...gone.map((key) => `config ${key} is gone`),
-    ...other.map((key) => `config ${key} took ${typesOf(was.all[key])} and takes ${typesOf(is.all[key])}`),
-    ...demanded.map((key) => `config ${key} is required, and was not`),
-  ];
-}
-
-/** Whether everything the first took the second takes, as far as types, choices and limits tell. */
-function isWider(
-  was: Readonly<Record<string, unknown>> = {},
-  is: Readonly<Record<string, unknown>> = {},
-): boolean {
-  if (Array.isArray(was['enum']) && Array.isArray(is['enum'])) {
-    const now: readonly unknown[] = is['enum'];
-    return was['enum'].every((value) => now.includes(value));
-  }
-  if (
-    typesOf(was) !== typesOf(is) &&
-    Object.keys(is).some((key) => ['type', 'enum', 'anyOf', 'const'].includes(key))
-  )
-    return false;
-  const limit = (schema: typeof was, key: string, none: number): number =>
-    typeof schema[key] === 'number' ? schema[key] : none;
-  return (
-    limit(is, 'minimum', -Infinity) <= limit(was, 'minimum', -Infinity) &&
-    limit(is, 'maximum', Infinity) >= limit(was, 'maximum', Infinity) &&
-    limit(is, 'minLength', 0) <= limit(was, 'minLength', 0) &&
-    limit(is, 'maxLength', Infinity) >= limit(was, 'maxLength', Infinity)
-  );
 }

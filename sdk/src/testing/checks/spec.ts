@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { secretsOf } from '../../secret.ts';
+import { canary, secretPlaces } from './secret-places.ts';
 import { connectorOpened } from '../open-connector.ts';
 import { Broken, expectThat, pluginCheck, Skip, type Check } from '../check.ts';
 import { isConnectorSubject, type Subject } from '../subject.ts';
@@ -31,20 +32,6 @@ function without(config: Config, key: string): Config {
   return Object.fromEntries(Object.entries(config).filter(([name]) => name !== key));
 }
 
-const looksSecret =
-  /(^|[a-z0-9_-])(password|passphrase|secret|token|api_?key|private_?key|access_?key|credential|pin|otp|mfa_?code)s?$/i;
-
-function secretNames(schema: Config): string[] {
-  return Object.entries(configKeys(schema as never).all)
-    .filter(
-      ([name, { type, enum: choices }]) =>
-        looksSecret.test(name) && type === 'string' && choices === undefined,
-    )
-    .map(([name]) => name);
-}
-
-const canary = 'canary-4f1d0c7be2';
-
 async function checkRequired(subject: Subject): Promise<void> {
   const { required } = configKeys(schemaOf(subject) as never);
   await withConfig(subject, (config) => {
@@ -74,16 +61,11 @@ async function checkOptional(subject: Subject): Promise<void> {
 }
 
 async function checkSecrets(subject: Subject): Promise<void> {
-  const names = secretNames(schemaOf(subject));
-  await withConfig(subject, (config) => {
-    for (const name of names) {
-      const found = secretsOf(subject.plugin.config, { ...config, [name]: canary });
-      expectThat(
-        found.includes(canary),
-        () => `Expected config ${name} to be marked with secret(), and it is not`,
-      );
-    }
-  });
+  for (const { path, config } of secretPlaces(schemaOf(subject)))
+    expectThat(
+      secretsOf(subject.plugin.config, config).includes(canary),
+      () => `Expected config ${path} to be marked with secret(), and it is not`,
+    );
 }
 
 async function checkCompatible(subject: Subject): Promise<void> {

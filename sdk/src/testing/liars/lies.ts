@@ -68,6 +68,12 @@ export const lies: Readonly<Record<string, Lie>> = {
       .refine(({ timeoutMs }) => timeoutMs !== undefined, 'timeoutMs is missing'),
   }),
   '4 a password that is not marked': () => ({ config: z.strictObject({ ...shape, password: z.string() }) }),
+  '4 a token of an account within that is not marked': () => ({
+    config: z.strictObject({
+      ...shape,
+      accounts: z.record(z.string(), z.array(z.strictObject({ refreshToken: z.string() }))).optional(),
+    }),
+  }),
   '5 a dataset that was published and is gone': () => ({}),
   '6 a version that is none': () => ({ version: 'latest' }),
   '7 good credentials that are refused': () => ({

@@ -1,0 +1,157 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { secret } from '../secret.ts';
+import { narrowed, type Schema } from './narrowed.ts';
+
+function schemaOf(schema: z.ZodType): Schema {
+  return z.toJSONSchema(schema, { io: 'input' });
+}
+
+const compared = (was: z.ZodType, is: z.ZodType): string[] => narrowed(schemaOf(was), schemaOf(is));
+
+const account = z.strictObject({ user: z.string(), password: secret() });
+const base = z.strictObject({
+  origin: z.url(),
+  region: z.enum(['global', 'cn']).default('global'),
+  perMinute: z.number().min(1).optional(),
+  account,
+  tokens: z.array(z.string()).optional(),
+});
+
+test.each<[string, z.ZodType]>([
+  ['another optional key', base.extend({ more: z.string().optional() })],
+  ['a key with a default', base.extend({ more: z.string().default('x') })],
+  ['another choice', base.extend({ region: z.enum(['global', 'cn', 'eu']).default('eu') })],
+  ['any text instead of choices', base.extend({ region: z.string().default('global') })],
+  ['no bound', base.extend({ perMinute: z.number().optional() })],
+  ['a wider bound', base.extend({ perMinute: z.number().gt(0).optional() })],
+  ['one more kind of value', base.extend({ perMinute: z.union([z.number(), z.string()]).optional() })],
+  ['null as well', base.extend({ perMinute: z.number().nullish() })],
+  ['a required key that may be left out', base.extend({ account: account.optional() })],
+  ['another optional key inside', base.extend({ account: account.extend({ code: z.string().optional() }) })],
+  ['any text instead of an address', base.extend({ origin: z.string() })],
+  ['keys that nobody knows', z.looseObject(base.shape)],
+  ['another way to give the same', base.extend({ account: z.union([z.string(), account]) })],
+  ['the same in two halves', z.intersection(z.object(base.shape), z.object({}))],
+])('%s narrows nothing', (_, is) => {
+  expect(compared(base, is)).toEqual([]);
+});
+
+test.each<[string, z.ZodType, string]>([
+  ['a key is gone', base.omit({ tokens: true }), 'config tokens is gone'],
+  ['a key becomes required', base.required({ perMinute: true }), 'config perMinute is required, and was not'],
+  ['a new key is required', base.extend({ more: z.string() }), 'config more is required, and was not'],
+  [
+    'a choice is gone',
+    base.extend({ region: z.enum(['global']).default('global') }),
+    'config region took {"type":"string","enum":["global","cn"]} and takes {"type":"string","enum":["global"]}',
+  ],
+  [
+    'a bound is narrower',
+    base.extend({ perMinute: z.number().gt(1).optional() }),
+    'config perMinute took {"type":"number","minimum":1} and takes {"type":"number","exclusiveMinimum":1}',
+  ],
+  [
+    'a key inside is required',
+    base.extend({ account: account.extend({ code: z.string() }) }),
+    'config account.code is required, and was not',
+  ],
+  [
+    'a key inside is gone',
+    base.extend({ account: account.omit({ user: true }) }),
+    'config account.user is gone',
+  ],
+  [
+    'a list of something else',
+    base.extend({ tokens: z.array(z.number()).optional() }),
+    'config tokens[] took {"type":"string"} and takes {"type":"number"}',
+  ],
+])('where %s, it is told by its path', (_, is, told) => {
+  expect(compared(base, is)).toContain(told);
+});
+
+test('keys that were ignored and are refused now are told', () => {
+  const strict = z.strictObject({ a: z.string() });
+  expect(compared(z.object({ a: z.string() }), strict)).toEqual(['config * is not taken any more']);
+});
+
+interface Tree {
+  readonly left?: Tree | undefined;
+  readonly name: string;
+}
+
+test('a schema that holds itself is compared to its end', () => {
+  const tree: z.ZodType<Tree> = z.lazy(() => z.object({ left: tree.optional(), name: z.string() }));
+  const numbered: z.ZodType = z.lazy(() => z.object({ left: numbered.optional(), name: z.number() }));
+  expect(compared(z.object({ tree }), z.object({ tree }))).toEqual([]);
+  expect(compared(z.object({ tree }), z.object({ tree: numbered }))).toEqual([
+    'config tree.name took {"type":"string"} and takes {"type":"number"}',
+  ]);
+});
+
+const { schema } = fc.letrec<{ schema: z.ZodType }>((tie) => ({
+  schema: fc.oneof(
+    { maxDepth: 3, withCrossShrink: true },
+    fc.constantFrom<z.ZodType>(z.boolean(), z.null(), z.literal('a'), z.enum(['a', 'b'])),
+    fc
+      .record({
+        min: fc.option(fc.integer({ min: 0, max: 2 })),
+        max: fc.option(fc.integer({ min: 1, max: 3 })),
+      })
+      .chain(({ min, max }) => {
+        const string = z.string().min(min ?? 0);
+        const number = min === null ? z.number() : z.number().min(min);
+        return fc.constantFrom<z.ZodType>(
+          max === null ? string : string.max(max),
+          max === null ? number : number.lt(max),
+          min === null ? z.int() : z.int().gt(min),
+        );
+      }),
+    tie('schema').map((inner) => z.array(inner)),
+    tie('schema').map((inner) => z.record(z.string(), inner)),
+    fc.tuple(tie('schema'), tie('schema')).map(([a, b]) => z.union([a, b])),
+    fc
+      .dictionary(fc.constantFrom('a', 'b', 'c'), fc.tuple(tie('schema'), fc.boolean()), {
+        noNullPrototype: true,
+      })
+      .map((keys) =>
+        z.strictObject(
+          Object.fromEntries(
+            Object.entries(keys).map(([key, [inner, isOptional]]) => [
+              key,
+              isOptional ? inner.optional() : inner,
+            ]),
+          ),
+        ),
+      ),
+  ),
+}));
+const value = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 3 },
+    fc.constantFrom<unknown>(null, true, 'a', 'b', '', 'abcd', 0, 1, 2, 0.5, -1),
+    fc.array(tie('value'), { maxLength: 2 }),
+    fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd'), tie('value'), { maxKeys: 3, noNullPrototype: true }),
+  ),
+})).value;
+
+test('whatever the first takes the second takes, where nothing is told', () => {
+  const fewChanges = fc
+    .tuple(schema, schema, fc.boolean())
+    .map(([a, b, same]) => [a, same ? z.union([b, a]) : b] as const);
+  fc.assert(
+    fc.property(fewChanges, fc.array(value, { minLength: 20, maxLength: 40 }), ([was, is], values) => {
+      fc.pre(compared(was, is).length === 0);
+      for (const one of values) if (was.safeParse(one).success) expect(is.safeParse(one).success).toBe(true);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a schema narrows itself nowhere', () => {
+  fc.assert(
+    fc.property(schema, (one) => compared(one, one).length === 0),
+    { numRuns: 500 },
+  );
+});
