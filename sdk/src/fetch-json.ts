@@ -3,8 +3,11 @@ import { ConnectorError, type ConnectorErrorCode } from './errors.ts';
 
 const aDayMs = 24 * 3_600_000;
 
-/** Milliseconds that a `Retry-After` header asks for, seconds or an HTTP date; at most a day. */
-function parseRetryAfter(header: string | null | undefined): number | undefined {
+/**
+ * Milliseconds that a `Retry-After` header asks for, seconds or an HTTP date: the `retryAfterMs` of an error. At most a day, and
+ * undefined where it is missing or neither.
+ */
+export function parseRetryAfter(header: string | null | undefined): number | undefined {
   if (!header?.trim()) return undefined;
   const ms = Number.isFinite(Number(header)) ? Number(header) * 1000 : Date.parse(header) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), aDayMs);

@@ -28,7 +28,7 @@ export type {
 } from './connector.ts';
 export { ConnectorError, connectorErrorCodes } from './errors.ts';
 export type { ConnectorErrorCode, ConnectorErrorOptions } from './errors.ts';
-export { errorOfStatus, fetchJson } from './fetch-json.ts';
+export { errorOfStatus, fetchJson, parseRetryAfter } from './fetch-json.ts';
 export type { FetchJsonOptions } from './fetch-json.ts';
 export type {
   IngestContract,

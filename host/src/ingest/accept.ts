@@ -26,7 +26,7 @@ import type { ServedContract } from './ports.ts';
 const bodyDepth = { maxDepth: 66, outerDepth: 2 };
 
 // Longer keys do not fit into the index that makes them unique, whatever their characters.
-const externalIdBytes = 512;
+const keyBytes = 512;
 const auditedLength = 512;
 
 /** The parts of a request that the audit keeps; null where they are not text that can be kept. */
@@ -53,11 +53,12 @@ export function isMalformed(error: unknown): boolean {
   return error instanceof BodyRefused && error.status === 400;
 }
 
-function externalIdOf(maxLength: number) {
+/** Half of a key. */
+function keyText(maxLength: number) {
   return characters(1, maxLength)
-    .refine((id) => !/\p{Cc}/u.test(id), 'Expected text without control characters')
-    .refine((id) => Buffer.byteLength(id) <= externalIdBytes, `Expected at most ${externalIdBytes} bytes`)
-    .meta({ description: `No control characters; at most ${externalIdBytes} bytes in UTF-8` });
+    .refine((text) => !/\p{Cc}/u.test(text), 'Expected text without control characters')
+    .refine((text) => Buffer.byteLength(text) <= keyBytes, `Expected at most ${keyBytes} bytes`)
+    .meta({ description: `No control characters; at most ${keyBytes} bytes in UTF-8` });
 }
 
 type BodySchema = z.ZodType<{ readonly occurred_at: string }>;
@@ -66,8 +67,8 @@ const schemas = new WeakMap<ServedContract, BodySchema>();
 
 function bodySchema({ source, externalIdLength }: ServedContract, payload: z.ZodType): BodySchema {
   return z.strictObject({
-    source_id: z.literal(source),
-    external_id: externalIdOf(externalIdLength),
+    source_id: source === undefined ? keyText(keyBytes) : z.literal(source),
+    external_id: keyText(externalIdLength),
     occurred_at: z
       .string()
       .refine(
@@ -249,12 +250,22 @@ function expectFitting(contract: ServedContract, body: unknown): void {
   if (!fitting.success) throw schemaRefusal(fitting.error);
 }
 
-/** What a body says that fits its contract in every respect. @throws ApiError 422 */
-function fittingBody(
-  contract: ServedContract,
-  { text, parsed }: { readonly text: string; readonly parsed: StrictJson & { readonly kind: 'json' } },
-  rules: AcceptRules,
-): { readonly body: Body; readonly span: JsonSpan; readonly occurredAt: Instant } {
+/** A body that is JSON. */
+interface ParsedBody {
+  readonly text: string;
+  readonly parsed: StrictJson & { readonly kind: 'json' };
+}
+
+/** A body that fits, and the contract that it fits. */
+interface Fitting {
+  readonly contract: ServedContract;
+  readonly body: Body;
+  readonly span: JsonSpan;
+  readonly occurredAt: Instant;
+}
+
+/** What a body says that fits the contract in every respect. @throws ApiError 422 */
+function fittingBody(contract: ServedContract, { text, parsed }: ParsedBody, rules: AcceptRules): Fitting {
   expectFitting(contract, parsed.value);
   const body = parsed.value as unknown as Body;
   const occurredAt = parseInstant(body.occurred_at);
@@ -262,14 +273,52 @@ function fittingBody(
   if (!occurredAt || !span) throw new TypeError('Expected what the schema lets pass to be there');
   if (!parsed.exact && span.members)
     expectFitting(contract, { ...body, payload: otherPayload(body.payload, span.members, text) });
-  const early = tooEarly(occurredAt, rules);
+  const early = contract.mayBeAhead === true ? undefined : tooEarly(occurredAt, rules);
   if (early) throw early;
   const problem = contract.check?.(
     { externalId: body.external_id, occurredAt: body.occurred_at, payload: body.payload },
     rules,
   );
   if (problem) throw new ApiError(422, problem.code, `${problem.field}: ${problem.message}`);
-  return { body, span, occurredAt };
+  return { contract, body, span, occurredAt };
+}
+
+interface Refused {
+  readonly contract: ServedContract;
+  readonly error: ApiError;
+}
+
+/** Why none of a source's contracts takes an event. With one of them it is what that one says, code and all. */
+function noneTakes(refused: readonly Refused[]): ApiError {
+  const said = refused
+    .map(({ contract, error }) => `${error.message} (contract ${contract.name})`)
+    .join('; ');
+  const [first] = refused;
+  if (first && refused.length === 1) return new ApiError(422, first.error.code, said);
+  const expected = 'source_id: Expected an event that one of the contracts of its source takes';
+  return new ApiError(422, 'INVALID_ARGUMENT', `${expected}, found: ${said}`);
+}
+
+/**
+ * The same where another contract may have to be fitted: a source that has contracts is checked by them at whatever
+ * address.
+ *
+ * @throws ApiError 422
+ */
+function fittingSource(contract: ServedContract, parsed: ParsedBody, rules: AcceptRules): Fitting {
+  const { sourceId } = identityOf(parsed.parsed.value);
+  const contracts = sourceId === null ? [] : (contract.contractsOf?.(sourceId) ?? []);
+  if (contracts.length === 0) return fittingBody(contract, parsed, rules);
+  const refused: Refused[] = [];
+  for (const one of contracts) {
+    try {
+      return fittingBody(one, parsed, rules);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      refused.push({ contract: one, error });
+    }
+  }
+  throw noneTakes(refused);
 }
 
 /**
@@ -279,7 +328,7 @@ function fittingBody(
  * @throws BodyRefused 400 or 422.
  */
 export function acceptBody(
-  contract: ServedContract,
+  served: ServedContract,
   text: string,
   options: AcceptRules & { readonly requestId: string },
 ): RawEvent {
@@ -287,7 +336,7 @@ export function acceptBody(
   if (parsed.kind === 'malformed') throw new BodyRefused(jsonRefusal(parsed), nobody);
   try {
     if (parsed.kind === 'unstorable') throw jsonRefusal(parsed);
-    const { body, span, occurredAt } = fittingBody(contract, { text, parsed }, options);
+    const { contract, body, span, occurredAt } = fittingSource(served, { text, parsed }, options);
     const stored = storedPayload(contract, { text, span, value: body.payload, exact: parsed.exact });
     return {
       sourceId: body.source_id,

@@ -2,6 +2,7 @@ import { configError } from '../host-error.ts';
 import { loadPlugin } from '../isolate/load-plugin.ts';
 import { resolvePlugin } from '../isolate/resolve-plugin.ts';
 import { checkSdk } from '../plugin-sdk.ts';
+import { eventsContract, eventsName } from './events-contract.ts';
 import type { ContractSet, ServedContract } from './ports.ts';
 
 const namePattern = /^[a-z][a-z0-9-]{0,62}$/;
@@ -35,21 +36,22 @@ async function loadAll(
   const loaded = await Promise.all(plugins.map((plugin) => load(plugin, baseDir, pluginsDir)));
   const byName = new Map<string, ServedContract>();
   for (const contract of loaded.flat()) {
-    if (byName.has(contract.name)) {
+    if (byName.has(contract.name) || contract.name === eventsName) {
+      const found = contract.name === eventsName ? "which is the host's own, and" : 'twice';
       throw configError({
         key: 'ingest.plugins',
         expected: 'every contract to be declared by one plugin',
-        found: `${contract.name} twice in ${plugins.join(', ')}`,
+        found: `${contract.name} ${found} in ${plugins.join(', ')}`,
         example: "ingest: { plugins: ['@on-the-way/plugin-signal'] }",
       });
     }
     byName.set(contract.name, contract);
   }
-  return byName;
+  return byName.set(eventsName, eventsContract(loaded.flat()));
 }
 
 /**
- * The contracts of the plugins that a configuration names under `ingest`. They are loaded into this process, when first
+ * The contracts of the plugins that a configuration names under `ingest`, and the host's own. They are loaded into this process, when first
  * asked for; what failed to load is tried again by the next question.
  *
  * Its methods reject with a HostError (exit 78) for a plugin that is missing, declares none, or one that is there.

@@ -1,9 +1,15 @@
 import type { IngestContract, RawEvent, RequestAudit, WrittenRow } from '@on-the-way/sdk';
 
 /** A contract as it is served. */
-export interface ServedContract extends IngestContract {
+export interface ServedContract extends Omit<IngestContract, 'source'> {
   /** The name in the path. */
   readonly name: string;
+  /** The only `source_id` that is taken; undefined: any one. */
+  readonly source: string | undefined;
+  /** The contracts of a source, of which one must take an event of it, whatever this one says. */
+  contractsOf?(source: string): readonly ServedContract[];
+  /** Whether a thing may be dated ahead of now. */
+  readonly mayBeAhead?: boolean;
 }
 
 /** The contracts that are served, in the order of the configuration. */

@@ -195,7 +195,7 @@ test('a batch that is refused as a whole may be sent again after a while, and fi
 test('an answer to a batch with fewer verdicts than events is not taken for stored', async () => {
   next = { path: /batch$/, status: 200, body: '{"status":"ok","items":[]}' };
   await expect(writer.write([event('a'), event('b')], { signal })).rejects.toMatchObject({
-    code: 'bad_data',
+    code: 'transient',
   });
 });
 
@@ -218,10 +218,79 @@ test.each([
   if (code === 'transient') await expect(writing).rejects.toMatchObject({ retryAfterMs: 7000 });
 });
 
-test('an answer that is not of the ingest API is refused, not taken for stored', async () => {
-  next = { path: /./, status: 200, body: '<html>welcome</html>' };
-  await expect(writer.write([event('a')], { signal })).rejects.toMatchObject({ code: 'bad_data' });
+const page = '<!doctype html><title>welcome</title>';
+
+test.each([
+  [200, page, 'transient', 'check that `url` is the ingest API'],
+  [200, '', 'transient', 'HTTP 200 and nothing that the ingest API says'],
+  [200, '{"status":"ok"}', 'transient', 'HTTP 200 and nothing'],
+  [204, '', 'transient', 'HTTP 204'],
+  [400, page, 'transient', 'HTTP 400'],
+  [408, page, 'transient', 'HTTP 408'],
+  [409, page, 'transient', 'HTTP 409'],
+  [422, '{"detail":"no"}', 'transient', 'HTTP 422'],
+  [429, page, 'transient', 'HTTP 429'],
+  [502, page, 'transient', 'HTTP 502'],
+  [401, page, 'config', 'wants credentials'],
+  [403, page, 'config', 'lets nobody pass'],
+  [404, page, 'config', 'Nothing is served there'],
+  [405, page, 'config', 'Nothing takes a POST there'],
+  [407, page, 'config', 'A proxy wants credentials'],
+  [413, page, 'config', 'let bodies of 2 MB pass'],
+])(
+  'HTTP %i with %j was not said by the ingest API: it is %s, of one event and of many',
+  async (status, body, code, message) => {
+    next = { path: /./, status, body };
+    const error = { code, message: expect.stringContaining(message) };
+    await expect(writer.write([event('a')], { signal })).rejects.toMatchObject(error);
+    await expect(writer.write([event('a'), event('b')], { signal })).rejects.toMatchObject(error);
+  },
+);
+
+test.each([
+  ['https://other.test/v1/ingest/events?token=hidden', 'https://other.test/v1/ingest/events'],
+  ['/elsewhere#hidden', '/elsewhere'],
+  ['https://hidden:hidden@other.test/', 'https://other.test/'],
+])('a redirect to %s is not followed, and named without what may be secret', async (location, named) => {
+  for (const status of [302, 307]) {
+    next = { path: /./, status, body: '', headers: { location } };
+    const writing = writer.write([event('a')], { signal });
+    await expect(writing).rejects.toMatchObject({
+      code: 'config',
+      message: expect.stringContaining(`${named}, and a key`),
+    });
+    await expect(writing).rejects.not.toThrow(/hidden/);
+  }
+  expect(requests).toHaveLength(2);
 });
+
+test('an event that is said to be stored is stored, with whatever status of success', async () => {
+  const body = '{"status":"ok","raw_id":"a","ingested_at":"2026-02-26T00:00:01+08:00","idempotent":false}';
+  next = { path: /./, status: 201, body };
+  expect(await writer.write([event('a')], { signal })).toMatchObject({ written: 1 });
+});
+
+test('Retry-After is a number of seconds or a date', async () => {
+  const body = '{"status":"error","code":"RATE_LIMITED","message":"later"}';
+  const later = new Date(Date.now() + 3_600_000).toUTCString();
+  next = { path: /./, status: 429, body, headers: { 'retry-after': later } };
+  const { retryAfterMs } = await writer.write([event('a')], { signal }).then(
+    () => ({ retryAfterMs: 0 }),
+    (thrown: unknown) => thrown as { retryAfterMs: number },
+  );
+  expect(retryAfterMs).toBeGreaterThan(1_800_000);
+  expect(retryAfterMs).toBeLessThanOrEqual(3_600_000);
+});
+
+test.each(['', '/'])(
+  'a host without a path%s is given its events where it takes those of any source',
+  async (path) => {
+    const toHost = await open(path);
+    await toHost.write([event('a')], { signal });
+    await toHost.write([event('b'), event('c')], { signal });
+    expect(requests.map((request) => request.path)).toEqual(['/v1/ingest/events', '/v1/ingest/events/batch']);
+  },
+);
 
 test('a host that is away is transient, an abort stays an abort', async () => {
   server.closeAllConnections();

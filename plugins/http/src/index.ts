@@ -7,19 +7,22 @@ import {
   type WrittenRow,
 } from '@on-the-way/sdk';
 import { z } from 'zod';
-import { batchRefusal, rowOf, verdictsOf } from './answers.ts';
+import { rowOf, verdictsOf } from './answers.ts';
 import { itemOf, partsOf, type Item } from './batches.ts';
 import { checkEvent } from './check-event.ts';
 import { post, type Target } from './post.ts';
 
 const config = z.strictObject({
-  /** The ingest address of the other host, e.g. http://127.0.0.1:8000/v1/ingest/connector-health. */
+  /** The other host, e.g. http://127.0.0.1:8000, or an ingest address of it; without a path it is /v1/ingest/events. */
   url: z.url({ protocol: /^https?$/ }),
   /** A key of the other host with the scope ingest; none where it asks for none. */
   apiKey: secret().optional(),
   /** Default 10. Longest wait for one answer. */
   timeoutSeconds: z.number().min(1).max(300).default(10),
 });
+
+// Takes what connectors of any source read.
+const eventsPath = '/v1/ingest/events';
 
 // A host of an earlier version has the contracts, but takes one event at a time.
 const contractPath = /\/v1\/ingest\/[a-z][a-z0-9-]*$/;
@@ -53,8 +56,7 @@ async function postBatch(
   // A proxy on the way may allow less than the host does.
   if (verdict.status === 413) return { never: false };
   const events = part.map(({ event }) => event);
-  if (verdict.status !== 200 && verdict.status !== 207) throw batchRefusal(verdict, events);
-  return verdictsOf(verdict, part.length).map((one, index) => rowOf(one, events[index] as RawEvent));
+  return verdictsOf(verdict, events).map((one, index) => rowOf(one, events[index] as RawEvent));
 }
 
 function resultOf(batch: readonly RawEvent[], rows: readonly WrittenRow[]): WriteResult {
@@ -95,11 +97,16 @@ function writerTo(target: Target): SinkWriter {
   };
 }
 
+/** Where one event is posted. */
+function addressOf(url: string): string {
+  return new URL(url).pathname === '/' ? new URL(eventsPath, url).href : url;
+}
+
 /** The sink of a worker host that has no raw.raw_event of its own. */
 export default defineSink({
   name: 'http',
   version: '0.1.0',
   description: "Raw events to another host's ingest API.",
   config,
-  open: async ({ config: target }) => writerTo(target),
+  open: async ({ config: target }) => writerTo({ ...target, url: addressOf(target.url) }),
 });

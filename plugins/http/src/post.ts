@@ -1,9 +1,9 @@
-import { ConnectorError } from '@on-the-way/sdk';
+import { ConnectorError, parseRetryAfter } from '@on-the-way/sdk';
 import type { Verdict } from './answers.ts';
 
 /** Where events go, and with whose permission. */
 export interface Target {
-  /** The address of the contract. */
+  /** Where one event is posted. */
   readonly url: string;
   readonly apiKey?: string | undefined;
   /** Longest wait for one answer. */
@@ -20,9 +20,29 @@ export interface Posting {
   readonly requestId: string;
 }
 
-function retryAfterMs(response: Response): number | undefined {
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+/** An address without what may be a secret in it; undefined for what is none. */
+function shown(address: string, base?: string): string | undefined {
+  const url = URL.parse(address, base);
+  return url === null ? undefined : url.origin + url.pathname;
+}
+
+/** What was answered, as far as it matters. */
+function verdictOf(response: Response, url: string, text: string): Verdict {
+  const { headers, status } = response;
+  const location = headers.get('location');
+  return {
+    body: parsed(text),
+    status,
+    from: shown(url) ?? '',
+    retryAfterMs: parseRetryAfter(headers.get('retry-after')),
+    ...(location !== null && { location: shown(location, url) }),
+  };
+}
+
+/** Fetch shows nobody an answer of 407: it fails, and is the only failure of it that has neither a message nor a code. */
+function isProxyAuthentication(error: unknown): boolean {
+  const { cause } = error instanceof TypeError ? error : {};
+  return cause instanceof Error && cause.message === '' && !('code' in cause);
 }
 
 /**
@@ -32,8 +52,9 @@ function retryAfterMs(response: Response): number | undefined {
  */
 export async function post(target: Target, posting: Posting, signal: AbortSignal): Promise<Verdict> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(target.timeoutSeconds * 1000)]);
+  const url = target.url + posting.path;
   try {
-    const response = await fetch(target.url + posting.path, {
+    const response = await fetch(url, {
       method: 'POST',
       headers: {
         'content-type': posting.contentType,
@@ -45,12 +66,12 @@ export async function post(target: Target, posting: Posting, signal: AbortSignal
       body: posting.body,
       signal: limited,
       // A key must not follow a redirect to somebody else.
-      redirect: 'error',
+      redirect: 'manual',
     });
-    const text = await response.text();
-    return { body: parsed(text), status: response.status, retryAfterMs: retryAfterMs(response) };
+    return verdictOf(response, url, await response.text());
   } catch (cause) {
     signal.throwIfAborted();
+    if (isProxyAuthentication(cause)) return { body: undefined, status: 407, from: shown(url) ?? '' };
     const { host } = new URL(target.url);
     throw new ConnectorError('transient', `Expected ${host} to take an event, but it did not answer`, {
       cause,

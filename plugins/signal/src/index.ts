@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { characters, dayAt, defineConnector } from '@on-the-way/sdk';
 import { z } from 'zod';
-import { ingest, randomSource } from './ingest.ts';
+import { ingest, randomSignal, randomSource } from './ingest.ts';
 
 const config = z.strictObject({
   seed: characters(1, 64).default('on-the-way'),
@@ -31,13 +31,7 @@ export default defineConnector({
       granularity: 'day',
       settleDays: 1,
       description: 'Numbers from 0 to 100, `perDay` of them a day.',
-      schema: z.strictObject({
-        value: z.number(),
-        seed: z.string(),
-        generator_version: z.string(),
-        // Tells two equal values of a day apart.
-        number: z.int(),
-      }),
+      schema: randomSignal,
       async *fetch({ session: { seed, generatorVersion, perDay }, window: { from: day, to } }) {
         // Days begin first in Kiritimati: a later one has come nowhere, and nothing is said of it yet.
         if (day >= to || day > dayAt(Date.now(), 'Pacific/Kiritimati')) return;

@@ -62,6 +62,36 @@ describe('a connector signal', () => {
   });
 });
 
+describe('a signal that the connector read on another host', () => {
+  const data = { ...random, number: 1 };
+  const read = {
+    connector: 'signal',
+    connector_version: '0.1.0',
+    account_ref: '79a6123c2db3',
+    metric_type: 'random_signal',
+    metric_date: '2026-02-26',
+    timezone: 'Asia/Shanghai',
+    fetched_at: '2026-02-26T10:10:06+08:00',
+    data,
+  };
+
+  test('is its envelope', () => {
+    expect(takes('random-signal', read)).toBe(true);
+  });
+
+  test.each([
+    { data: { ...data, value: 100.01 } },
+    { data: random },
+    { data: { ...data, more: 1 } },
+    { metric_type: 'other' },
+    { metric_date: '2026-02-30' },
+    { fetched_at: 'now' },
+    { more: 1 },
+  ])('is not one with %j', (changed) => {
+    expect(takes('random-signal', { ...read, ...changed })).toBe(false);
+  });
+});
+
 test('a contract describes itself as JSON Schema, limits and all', () => {
   expect(z.toJSONSchema(ingest['connector-signal']!.payload)).toMatchObject({
     additionalProperties: false,
