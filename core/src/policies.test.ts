@@ -57,6 +57,24 @@ describe('retry', () => {
     ]);
   });
 
+  test('a pause that a transient error asks for is kept before the next try', async () => {
+    const { execute, events } = setUp({ attempts: 3 });
+    const work = failing(new ConnectorError('transient', 'busy', { retryAfterMs: 20_000 }), 1);
+    const before = Date.now();
+    expect(await endOf(execute('sleep', never, work))).toEqual({ value: 'answer' });
+    expect(Date.now() - before).toBeGreaterThanOrEqual(20_000);
+    expect(events).toMatchObject([{ retry: { attempt: 1, delayMs: 20_000 } }]);
+  });
+
+  test('a pause of minutes is left to the next run', async () => {
+    const { execute, events } = setUp({ attempts: 3 });
+    const error = new ConnectorError('transient', 'busy', { retryAfterMs: 120_000 });
+    const work = failing(error);
+    expect(await endOf(execute('sleep', never, work))).toEqual({ error });
+    expect(work).toHaveBeenCalledTimes(1);
+    expect(events).toEqual([]);
+  });
+
   test.each([1, 2, 5])('the last of %i tries decides', async (attempts) => {
     const { execute, events } = setUp({ attempts });
     const work = failing(transient);

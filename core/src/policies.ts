@@ -10,7 +10,9 @@ import {
   timeout,
   TimeoutStrategy,
   wrap,
+  type IBackoffFactory,
   type IPolicy,
+  type IRetryBackoffContext,
 } from 'cockatiel';
 import { ConnectorError } from '@on-the-way/sdk';
 import type { Reach } from './crash-points.ts';
@@ -60,6 +62,25 @@ const halfOpenAfterMs = 60_000;
 
 function isTransient(error: unknown): boolean {
   return ConnectorError.is(error) && error.code === 'transient';
+}
+
+// A longer pause is left to the next run: the other slices of this one do not wait for it.
+const longestPauseMs = 30_000;
+
+/** How long it is asked to wait before another try, in milliseconds. */
+function pauseOf(error: unknown): number {
+  return ConnectorError.is(error) ? (error.retryAfterMs ?? 0) : 0;
+}
+
+/** The same delays, but none before the pause is over that a failure asks for. */
+function afterPauses(delays: IBackoffFactory<unknown>): IBackoffFactory<IRetryBackoffContext<unknown>> {
+  return {
+    next(context) {
+      const delay = delays.next(context);
+      const pause = 'error' in context.result ? pauseOf(context.result.error) : 0;
+      return { ...afterPauses(delay), duration: Math.max(delay.duration, pause) };
+    },
+  };
 }
 
 // Answers about the data, or refusals of the whole account: neither says that the dataset is broken.
@@ -152,13 +173,18 @@ function retryOf(
   { connection, bus, reach }: { connection: string; bus: Bus; reach?: Reach | undefined },
 ): IPolicy {
   const policy = retry(
-    handleWhen((error) => isTransient(error) || error instanceof TaskCancelledError),
+    handleWhen(
+      (error) =>
+        (isTransient(error) && pauseOf(error) <= longestPauseMs) || error instanceof TaskCancelledError,
+    ),
     {
       maxAttempts: settings.attempts - 1,
-      backoff: new ExponentialBackoff({
-        initialDelay: settings.firstRetryDelayMs,
-        maxDelay: settings.firstRetryDelayMs * 30,
-      }),
+      backoff: afterPauses(
+        new ExponentialBackoff({
+          initialDelay: settings.firstRetryDelayMs,
+          maxDelay: settings.firstRetryDelayMs * 30,
+        }),
+      ),
     },
   );
   policy.onRetry((event) => {

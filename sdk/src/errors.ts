@@ -32,7 +32,10 @@ export type ConnectorErrorCode = (typeof connectorErrorCodes)[number];
 export interface ConnectorErrorOptions {
   /** The error underneath, kept for the log. */
   readonly cause?: unknown;
-  /** Milliseconds until trying again makes sense. Read for `rate_limited` only. */
+  /**
+   * Milliseconds until trying again makes sense. With `rate_limited` the connection waits so long, with `transient` the next try;
+   * longer than 30 s that is the next run's.
+   */
   readonly retryAfterMs?: number;
   /** HTTP status of the answer that led here, for the log line of a failed slice. */
   readonly status?: number;

@@ -264,6 +264,15 @@ test.each([
   expect(requests).toHaveLength(2);
 });
 
+test('a redirect of a batch is named as the address that `url` should be', async () => {
+  const location = 'https://other.test/v1/ingest/events/batch';
+  next = { path: /./, status: 308, body: '', headers: { location } };
+  await expect(writer.write([event('a'), event('b')], { signal })).rejects.toMatchObject({
+    code: 'config',
+    message: expect.stringContaining('a redirect to https://other.test/v1/ingest/events, and'),
+  });
+});
+
 test('an event that is said to be stored is stored, with whatever status of success', async () => {
   const body = '{"status":"ok","raw_id":"a","ingested_at":"2026-02-26T00:00:01+08:00","idempotent":false}';
   next = { path: /./, status: 201, body };

@@ -29,13 +29,14 @@ function shown(address: string, base?: string): string | undefined {
 /** What was answered, as far as it matters. */
 function verdictOf(response: Response, url: string, text: string): Verdict {
   const { headers, status } = response;
-  const location = headers.get('location');
+  // Of what `url` should be: that of a batch is made from it.
+  const location = headers.get('location')?.replace(/\/batch(?=$|[?#])/, '');
   return {
     body: parsed(text),
     status,
     from: shown(url) ?? '',
     retryAfterMs: parseRetryAfter(headers.get('retry-after')),
-    ...(location !== null && { location: shown(location, url) }),
+    ...(location !== undefined && { location: shown(location, url) }),
   };
 }
 
