@@ -474,7 +474,7 @@ test('the description has a path for each contract with the schema that validate
     { post: { requestBody: { content: Record<string, { schema: unknown }> } } }
   >;
   const names = Object.keys(paths).filter((path) => path.startsWith('/v1/ingest/'));
-  const contracts = ['connector-health', 'manual-signal', 'connector-signal'];
+  const contracts = ['connector-health', 'manual-signal', 'connector-signal', 'random-signal', 'events'];
   expect(names.toSorted()).toEqual(
     contracts.flatMap((name) => [`/v1/ingest/${name}`, `/v1/ingest/${name}/batch`]).toSorted(),
   );

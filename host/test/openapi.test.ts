@@ -126,6 +126,23 @@ const randomEvent = {
   payload: { value: 41, seed: 'seed-7', generator_version: '1' },
 };
 
+/** What the signal connector of another host read. */
+const readSignal = {
+  source_id: 'signal_random_connector',
+  external_id: 'signal::79a6123c2db3::random_signal::2026-02-26::6f2b1c0d9e8a7b65',
+  occurred_at: '2026-02-26T00:00:00+08:00',
+  payload: {
+    connector: 'signal',
+    connector_version: '0.1.0',
+    account_ref: '79a6123c2db3',
+    metric_type: 'random_signal',
+    metric_date: '2026-02-26',
+    timezone: 'Asia/Shanghai',
+    fetched_at: '2026-02-26T10:10:06+08:00',
+    data: { value: 41, seed: 'seed-7', generator_version: '1', number: 1 },
+  },
+};
+
 /** One call that goes well for each operation, in an order in which they do. */
 const calls: Readonly<Record<string, () => Partial<Call>>> = {
   'get /openapi.json': () => ({}),
@@ -163,6 +180,10 @@ const calls: Readonly<Record<string, () => Partial<Call>>> = {
   'post /v1/ingest/manual-signal/batch': () => ({ body: [signalEvent('one'), signalEvent('two')] }),
   'post /v1/ingest/connector-signal': () => ({ body: randomEvent }),
   'post /v1/ingest/connector-signal/batch': () => ({ body: [randomEvent, { not: 'an event' }] }),
+  'post /v1/ingest/random-signal': () => ({ body: readSignal }),
+  'post /v1/ingest/random-signal/batch': () => ({ body: [readSignal, { not: 'an event' }] }),
+  'post /v1/ingest/events': () => ({ body: { ...readSignal, source_id: 'another' } }),
+  'post /v1/ingest/events/batch': () => ({ body: [readSignal, healthEvent(), { not: 'an event' }] }),
   'get /v1/poc/signals': () => ({ path: '/v1/poc/signals?limit=5' }),
   'get /v1/poc/daily-summary': () => ({ path: '/v1/poc/daily-summary?date=2026-02-26' }),
   'post /v1/annotation': () => ({

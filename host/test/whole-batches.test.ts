@@ -1,4 +1,5 @@
-import { connect } from 'node:net';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { sha256 } from '@on-the-way/core';
 import type { RawEvent, SinkWriter } from '@on-the-way/sdk';
@@ -90,6 +91,22 @@ test('of a batch with an event that is refused, that one is set aside and the re
     batch.map((_, at) => (at === 4 ? 'set_aside' : 'written')),
   );
   expect(await stored()).toHaveLength(8);
+});
+
+test('a page of a proxy on the way sets nothing aside', async () => {
+  const proxy = createServer((_, response) => response.writeHead(400).end('<title>Bad Request</title>'));
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  const log = { debug() {}, info() {}, warn() {} };
+  const posting = await http.open({ config: http.config.parse({ url }), log });
+  const added: unknown[] = [];
+  const letters = { add: async (letter: unknown) => void added.push(letter) };
+  const aside = settingAside(posting, { letters, connection: 'c', runId: 'r' });
+  await expect(aside.write(batchOf('e', 3), { signal })).rejects.toMatchObject({ code: 'transient' });
+  expect(added).toEqual([]);
+  await posting.close();
+  proxy.closeAllConnections();
+  await new Promise((resolve) => proxy.close(resolve));
 });
 
 test('what is beyond 2^53 and a megabyte of text come through digit for digit', async () => {

@@ -28,12 +28,13 @@ const refused = (message: RegExp) =>
     message: expect.stringMatching(message) as unknown,
   });
 
-test('the contracts of the named plugins are served under their names, in their order', async () => {
+test('the contracts of the named plugins are served under their names, in their order, and the host’s own', async () => {
   const set = createContractSet([plugin('one.mjs', 'b', 'a'), plugin('two.mjs', 'c')], folder.path);
   expect((await set.all()).map(({ name, source }) => [name, source])).toEqual([
     ['b', 'one.mjs'],
     ['a', 'one.mjs'],
     ['c', 'two.mjs'],
+    ['events', undefined],
   ]);
   expect(await set.get('c')).toMatchObject({ name: 'c', source: 'two.mjs' });
   expect([await set.get('d'), await set.get('constructor'), await set.get('__proto__')]).toEqual([
@@ -43,8 +44,21 @@ test('the contracts of the named plugins are served under their names, in their 
   ]);
 });
 
-test('no plugin named is no contract served', async () => {
-  expect(await createContractSet([], folder.path).all()).toEqual([]);
+test('no plugin named is no contract served but the host’s own', async () => {
+  expect(await createContractSet([], folder.path).all()).toMatchObject([{ name: 'events' }]);
+});
+
+test('the host’s own contract knows those of a source, whichever plugin declares them', async () => {
+  const set = createContractSet([plugin('one.mjs', 'a', 'b'), plugin('two.mjs', 'c')], folder.path);
+  const events = await set.get('events');
+  const namesOf = (source: string) => events?.contractsOf?.(source).map(({ name }) => name);
+  expect([namesOf('one.mjs'), namesOf('two.mjs'), namesOf('__proto__')]).toEqual([['a', 'b'], ['c'], []]);
+});
+
+test('no plugin may declare a contract that is called as the host’s own is', async () => {
+  await expect(createContractSet([plugin('one.mjs', 'events')], folder.path).all()).rejects.toEqual(
+    refused(/ingest\.plugins: .*events is the host's own, and also in \.\/one\.mjs/),
+  );
 });
 
 test('nothing is loaded before somebody asks, and what could not be loaded is tried again', async () => {

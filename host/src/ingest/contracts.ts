@@ -37,7 +37,7 @@ async function loadAll(
   const byName = new Map<string, ServedContract>();
   for (const contract of loaded.flat()) {
     if (byName.has(contract.name) || contract.name === eventsName) {
-      const found = contract.name === eventsName ? "which is the host's own, and" : 'twice';
+      const found = contract.name === eventsName ? "is the host's own, and also" : 'twice';
       throw configError({
         key: 'ingest.plugins',
         expected: 'every contract to be declared by one plugin',

@@ -58,8 +58,7 @@ function startProcess(cwd: string, databaseUrl: string) {
 export async function startApiHost(serverUrl: string): Promise<ApiHost> {
   const name = `suite_${randomBytes(6).toString('hex')}`;
   const folder = mkdtempSync(join(tmpdir(), 'otw-api-'));
-  const plugins = [join(import.meta.dirname, 'suite-contract.ts')];
-  writeFileSync(join(folder, 'otw.config.json'), JSON.stringify({ connections: {}, ingest: { plugins } }));
+  writeFileSync(join(folder, 'otw.config.json'), JSON.stringify({ connections: {} }));
   await queryAt(serverUrl, `create database ${name}`);
   const database = new URL(serverUrl);
   database.pathname = `/${name}`;

@@ -35,17 +35,14 @@ export default defineSubject({
   plugin,
   module: import.meta.resolve('../src/index.ts'),
   hasOneZero: true,
-  // The address of a contract takes events of its own source alone.
-  sourceId: 'suite',
   ...(existsSync(published) && { published: JSON.parse(readFileSync(published, 'utf8')) as Surface }),
   async open() {
     const host = await apiHost();
     await host.query('truncate raw.raw_event, app.request_audit');
     return {
-      config: { url: `${host.url}/v1/ingest/suite` },
+      config: { url: host.url },
       stored: () => host.query<StoredEvent>(stored),
     };
   },
-  connector: { module: import.meta.resolve('./suite-contract.ts'), config: {} },
   poison: (event) => ({ ...event, payload: String.raw`{"nul":"\u0000"}` }),
 });
