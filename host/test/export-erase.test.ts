@@ -139,7 +139,7 @@ describe('otw export', () => {
     const other = await createTestHost();
     const server = await listen(other.host.app, { host: '127.0.0.1', port: 0 });
     try {
-      const response = await fetch(`${server.url}/v1/ingest/connector-health/batch`, {
+      const response = await fetch(`${server.url}/v1/ingest/events/batch`, {
         method: 'POST',
         headers: { 'content-type': 'application/x-ndjson' },
         body: readFileSync(join(out(), 'raw_event.ndjson')),

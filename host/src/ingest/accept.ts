@@ -306,8 +306,9 @@ function noneTakes(refused: readonly Refused[]): ApiError {
  * @throws ApiError 422
  */
 function fittingSource(contract: ServedContract, parsed: ParsedBody, rules: AcceptRules): Fitting {
+  if (!contract.contractsOf) return fittingBody(contract, parsed, rules);
   const { sourceId } = identityOf(parsed.parsed.value);
-  const contracts = sourceId === null ? [] : (contract.contractsOf?.(sourceId) ?? []);
+  const contracts = sourceId === null ? [] : contract.contractsOf(sourceId);
   if (contracts.length === 0) return fittingBody(contract, parsed, rules);
   const refused: Refused[] = [];
   for (const one of contracts) {

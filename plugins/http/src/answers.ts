@@ -1,6 +1,7 @@
 import { ConnectorError, type RawEvent, type WrittenRow } from '@on-the-way/sdk';
 import { z } from 'zod';
 import { answerOfAnother } from './other-answers.ts';
+import type { Verdict } from './verdict.ts';
 
 const stored = z.object({
   status: z.literal('ok'),
@@ -10,18 +11,6 @@ const stored = z.object({
 });
 const refused = z.object({ status: z.literal('error'), code: z.string(), message: z.string() });
 const verdicts = z.object({ status: z.literal('ok'), items: z.array(z.unknown()) });
-
-/** What was answered about one event, or about a batch. */
-export interface Verdict {
-  readonly body: unknown;
-  /** Of the answer, or what the answer would have had, were the event posted by itself. */
-  readonly status: number;
-  /** The address it came from, without a query. */
-  readonly from: string;
-  readonly retryAfterMs?: number | undefined;
-  /** Where it says to ask instead, without a query. */
-  readonly location?: string | undefined;
-}
 
 /** What codes in a batch's answer stand for; the others say that the event itself is not taken. */
 const statusOfCode: Readonly<Record<string, number>> = {
@@ -35,7 +24,10 @@ const statusOfCode: Readonly<Record<string, number>> = {
   FORBIDDEN: 403,
 };
 
-const maySucceedLater = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+// 400: what was sent is JSON, and not all of it came so; 408: it came too slowly.
+const maySucceedLater = (status: number): boolean => [400, 408, 429].includes(status) || status >= 500;
+// 415, 417: its headers are not those that were sent.
+const needsSettings = (status: number): boolean => [401, 403, 404, 405, 415, 417, 421].includes(status);
 
 /**
  * The refusal in the words that say whether trying again helps; `what` was to be taken. Only the other host itself can say
@@ -52,15 +44,14 @@ function refusal(verdict: Verdict, what: string): ConnectorError {
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     });
   }
-  const code = [401, 403, 404, 405, 421].includes(status) ? 'config' : 'bad_data';
-  return new ConnectorError(code, message, { status });
+  return new ConnectorError(needsSettings(status) ? 'config' : 'bad_data', message, { status });
 }
 
 // How the message begins when a batch is refused for one of its events.
 const itemRefused = /^items\[(\d+)\]: /;
 
 /** The refusal of a batch; names the event where it is about one. */
-export function batchRefusal(verdict: Verdict, events: readonly RawEvent[]): ConnectorError {
+function batchRefusal(verdict: Verdict, events: readonly RawEvent[]): ConnectorError {
   const answer = refused.safeParse(verdict.body);
   const [, at] = itemRefused.exec(answer.data?.message ?? '') ?? [];
   const event = at === undefined ? undefined : events[Number(at)];

@@ -202,8 +202,12 @@ test('an answer to a batch with fewer verdicts than events is not taken for stor
 test.each([
   [503, 'transient'],
   [429, 'transient'],
+  [400, 'transient'],
+  [408, 'transient'],
   [422, 'bad_data'],
+  [413, 'bad_data'],
   [401, 'config'],
+  [415, 'config'],
   [404, 'config'],
 ])('HTTP %i is a %s error that names the event and not its payload', async (status, code) => {
   const headers = { 'retry-after': '7' };

@@ -1,5 +1,5 @@
 import { ConnectorError } from '@on-the-way/sdk';
-import type { Verdict } from './answers.ts';
+import type { Verdict } from './verdict.ts';
 
 const checkUrl = 'check that `url` is the ingest API of the other host';
 const between = 'Something between the two hosts, such as a proxy, answers';

@@ -1,5 +1,5 @@
 import { ConnectorError, parseRetryAfter } from '@on-the-way/sdk';
-import type { Verdict } from './answers.ts';
+import type { Verdict } from './verdict.ts';
 
 /** Where events go, and with whose permission. */
 export interface Target {
