@@ -138,6 +138,16 @@ test.each([
   });
 });
 
+test('an event that is posted to the contract of another source hears where it belongs', async () => {
+  expect(await api.post('/v1/ingest/connector-health', bodyOf(made('{}')))).toMatchObject({
+    status: 422,
+    body: {
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/^source_id: .*\/v1\/ingest\/events$/) as unknown,
+    },
+  });
+});
+
 test('what a source says is to come is taken', async () => {
   const body = { ...(JSON.parse(bodyOf(made('{}'))) as object), occurred_at: '2027-01-01T00:00:00Z' };
   expect(await api.post(path, body)).toMatchObject({ status: 200 });

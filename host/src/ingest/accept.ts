@@ -53,6 +53,11 @@ export function isMalformed(error: unknown): boolean {
   return error instanceof BodyRefused && error.status === 400;
 }
 
+/** The one source of a contract. */
+function onlySource(source: string) {
+  return z.literal(source, `Expected ${source}; what was read from another source goes to /v1/ingest/events`);
+}
+
 /** Half of a key. */
 function keyText(maxLength: number) {
   return characters(1, maxLength)
@@ -67,7 +72,7 @@ const schemas = new WeakMap<ServedContract, BodySchema>();
 
 function bodySchema({ source, externalIdLength }: ServedContract, payload: z.ZodType): BodySchema {
   return z.strictObject({
-    source_id: source === undefined ? keyText(keyBytes) : z.literal(source),
+    source_id: source === undefined ? keyText(keyBytes) : onlySource(source),
     external_id: keyText(externalIdLength),
     occurred_at: z
       .string()
