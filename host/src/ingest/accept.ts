@@ -55,7 +55,10 @@ export function isMalformed(error: unknown): boolean {
 
 /** The one source of a contract. */
 function onlySource(source: string) {
-  return z.literal(source, `Expected ${source}; what was read from another source goes to /v1/ingest/events`);
+  return z.literal(
+    source,
+    `Expected ${JSON.stringify(source)}; what was read from another source goes to /v1/ingest/events`,
+  );
 }
 
 /** Half of a key. */
