@@ -68,6 +68,17 @@ describe('in a host', () => {
     expect(`${row?.at.replace(' ', 'T')}Z`).toBe(row?.text);
   });
 
+  test('with an activity in the future, what is uploaded during a pause of weeks is stored', async () => {
+    strava.accounts[0].upload(clock.now() / 1000 + 400 * day);
+    expect(await made.run()).toMatchObject({ status: 'succeeded' });
+    for (let days = 1; days < 40; days += 1) {
+      clock.advance({ days: 1 });
+      strava.accounts[0].upload(clock.now() / 1000);
+    }
+    expect(await made.run()).toMatchObject({ status: 'succeeded' });
+    expect(await idsStored()).toEqual(idsThere());
+  });
+
   test('a 429 in the middle ends the run until the next quarter of the hour, and the rest comes later', async () => {
     strava.intercept = () => {
       if (pages() === 3) strava.use([100, 500]);
