@@ -63,7 +63,7 @@ export function sinkSubject(lie = ''): SinkSubject {
 
 const published: Surface = {
   name: 'honest',
-  version: '0.9.0',
+  version: '1.0.0',
   source: 'suite',
   config: {},
   datasets: { steps: { granularity: 'day' }, sleep: { granularity: 'day' } },
