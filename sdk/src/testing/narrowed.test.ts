@@ -103,6 +103,15 @@ test('a key that becomes required is told once, not for its default as well', ()
   ]);
 });
 
+test('a configuration that may be one of several is compared as a whole', () => {
+  const token = z.strictObject({ token: z.string() });
+  const password = z.strictObject({ user: z.string() });
+  expect(compared(token, z.union([token, password]))).toEqual([]);
+  expect(compared(z.union([token, password]), z.union([password, password]))).toMatchObject([
+    expect.stringMatching(/^config took {.*"token".*} and takes /),
+  ]);
+});
+
 test('keys that were ignored and are refused now are told', () => {
   const strict = z.strictObject({ a: z.string() });
   expect(compared(z.object({ a: z.string() }), strict)).toEqual(['config * is not taken any more']);

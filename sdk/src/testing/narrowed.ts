@@ -1,4 +1,4 @@
-import { canonical } from './records.ts';
+import { isDeepStrictEqual } from 'node:util';
 
 /** A JSON Schema, or a part of one. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -138,27 +138,27 @@ function isNothing(schema: Schema): boolean {
 }
 
 function changed({ path, was, is }: Place): string {
-  if (isNothing(is)) return `config ${path} is not taken any more`;
+  const at = path === '' ? 'config' : `config ${path}`;
+  if (isNothing(is)) return `${at} is not taken any more`;
   const shown = (schema: Schema): string => {
     const { description: _, default: __, title: ___, ...rest } = schema;
     return JSON.stringify(rest);
   };
-  return `config ${path} took ${shown(was)} and takes ${shown(is)}`;
+  return `${at} took ${shown(was)} and takes ${shown(is)}`;
 }
 
 /** What is taken where nothing is given; beside a reference it stands for itself. */
-function defaultOf(schema: Schema, root: Schema): string | undefined {
+function defaultOf(schema: Schema, root: Schema): unknown {
   const said = Object.hasOwn(schema, 'default') ? schema : resolved(schema, root);
-  return said['default'] === undefined ? undefined : canonical(said['default']);
+  return said['default'];
 }
 
 /** Who leaves a key out relies on its default. One that appears changes nothing that was said. */
 function changedDefault(path: string, { was, is }: Pair, roots: Pair): string[] {
   const [before, now] = [defaultOf(was, roots.was), defaultOf(is, roots.is)];
-  if (before === undefined || before === now) return [];
-  return [
-    `config ${path} is ${before} unless given, and would ${now === undefined ? 'not be there' : `be ${now}`}`,
-  ];
+  if (before === undefined || isDeepStrictEqual(before, now)) return [];
+  const would = now === undefined ? 'not be there' : `be ${JSON.stringify(now)}`;
+  return [`config ${path} is ${JSON.stringify(before)} unless given, and would ${would}`];
 }
 
 function narrowedParts(place: Place): string[] {

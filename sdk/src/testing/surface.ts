@@ -54,7 +54,7 @@ function choicesOf(schema: Schema, root: Schema = schema): Schema[] {
 
 /** What a configuration may be in JSON Schema, such as `object`; of a union each choice. */
 export function configTypes(schema: Schema): string[] {
-  return choicesOf(schema).map(({ type }) => (type === undefined ? 'anything' : String(type)));
+  return choicesOf(schema).map(({ type }) => (typeof type === 'string' ? type : 'anything'));
 }
 
 /** The keys of a configuration's JSON Schema. Of a union those of all its choices: each requires those in `required`, none those in `optional`. */
