@@ -6,7 +6,7 @@ export interface Machine {
   readonly clockAheadMs?: number;
 }
 
-/** Puts every way to ask for the time ahead; what a day or a duration is stays as it is. */
+/** Puts `Date` and `performance` ahead. What `Intl` formats without being given a date is still of this machine's time. */
 function putClockAhead(milliseconds: number): void {
   const Real = Date;
   const { now } = Real;

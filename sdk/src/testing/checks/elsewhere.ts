@@ -5,7 +5,7 @@ import type { ConnectorSubject } from '../subject.ts';
 import { addDays } from '../../windows.ts';
 import { askable, withOpened } from './datasets.ts';
 import { describeError } from './login.ts';
-import { oddDays } from './odd-days.ts';
+import { oddDaysOfYear } from './odd-days.ts';
 
 /** What was said, by what was asked. */
 type Answers = ReadonlyMap<string, readonly AnyRecord[]>;
@@ -54,8 +54,7 @@ const oddDaysInAll = 24;
 /** What every dataset says of the subject's days, and of some on which the clock of one of the machines changes. */
 async function readOdd(opened: Readable, subject: ConnectorSubject): Promise<Answers> {
   const found = await readClosed(opened, subject);
-  const { to } = subject.window;
-  const days = oddDays({ from: addDays(to, -365), to: addDays(to, -3) }, machineZones);
+  const days = oddDaysOfYear(subject.window, machineZones);
   const datasets = askable(opened).filter(isOfDays);
   const each = Math.min(days.length, Math.ceil(oddDaysInAll / datasets.length));
   for (const [index, dataset] of datasets.entries()) {

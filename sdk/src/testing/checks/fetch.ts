@@ -6,7 +6,7 @@ import { connectorCheck, expectThat, Skip, type Check } from '../check.ts';
 import { askable, withOpened } from './datasets.ts';
 import { checkRepeated, checkZonesOfMachines } from './elsewhere.ts';
 import { describeError } from './login.ts';
-import { oddDays } from './odd-days.ts';
+import { oddDays, oddDaysOfYear } from './odd-days.ts';
 import { connectorOpened, type OpenedConnector } from '../open-connector.ts';
 import {
   firstDifference,
@@ -379,8 +379,7 @@ export const fetchChecks: readonly Check[] = [
       why: 'A day has 23, 24 or 25 hours, and a host its own zone: data is lost or doubled by those who add 24 or read its clock.',
     },
     async (subject) => {
-      const year = Number(subject.window.from.slice(0, 4));
-      const days = oddDays({ from: `${year}-01-01`, to: `${year + 1}-01-01` });
+      const days = oddDaysOfYear(subject.window);
       await checkZonesOfMachines(subject);
       await withOpened(subject, async (opened) => {
         const datasets = askable(opened).filter(isOfDays);

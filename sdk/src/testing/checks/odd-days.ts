@@ -1,4 +1,4 @@
-import { addDays, daysOf, type Day, type Window } from '../../windows.ts';
+import { addDays, dayAt, daysOf, type Day, type Window } from '../../windows.ts';
 
 // Zones whose days begin or end oddly: both hemispheres, half hours, midnight changes, a day that never was.
 const zones = [
@@ -34,4 +34,14 @@ export function oddDays(window: Window, places = zones): Day[] {
   });
   const edges = days.filter((day) => /-(01-01|12-31)$/.test(day));
   return [...new Set([...edges, ...changes])].toSorted();
+}
+
+/**
+ * Odd days of the year in which the window begins. Those that may still be open somewhere are left out: what is said of today
+ * is another thing a moment later.
+ */
+export function oddDaysOfYear({ from }: Window, places = zones): Day[] {
+  const year = Number(from.slice(0, 4));
+  const [end, open] = [`${year + 1}-01-01`, addDays(dayAt(Date.now(), 'UTC'), -2)];
+  return oddDays({ from: `${year}-01-01`, to: end < open ? end : open }, places);
 }

@@ -58,7 +58,7 @@ async function checkRequired(subject: Subject): Promise<void> {
  * Some keys go together, or one may stand for others: then a configuration is taken without the key and what goes with it,
  * or the refusal names the key and what can be given in its place.
  */
-function canBeLeftOut(
+function refusalWithout(
   { plugin }: Subject,
   config: Config,
   { key, optional }: { readonly key: string; readonly optional: readonly string[] },
@@ -75,7 +75,7 @@ async function checkOptional(subject: Subject): Promise<void> {
   const { optional } = configKeys(schemaOf(subject));
   await withConfig(subject, (config) => {
     for (const key of optional.filter((name) => Object.hasOwn(config, name))) {
-      const refusal = canBeLeftOut(subject, config, { key, optional });
+      const refusal = refusalWithout(subject, config, { key, optional });
       expectThat(
         refusal === undefined,
         () =>
