@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { brokenPromises, type Surface } from '../sdk/src/testing/surface.ts';
-import { isWarning } from './compat/bump.ts';
+import { isWarning } from '../sdk/src/testing/version-warning.ts';
 import { lastPublished, type Published } from './compat/last-published.ts';
 import { brokenTypes } from './compat/sdk-types.ts';
 import { isPlugin, publishedPackages, type Package } from './packages.ts';

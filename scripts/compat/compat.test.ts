@@ -2,7 +2,6 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { outputOf } from '../commands.ts';
-import { isWarning } from './bump.ts';
 import { namesOf } from './declarations.ts';
 import { brokenTypes, unknownRoles } from './sdk-types.ts';
 
@@ -87,17 +86,4 @@ test('an entry that does not list its names one by one is refused', () => {
   const entry = join(folder, 'star.ts');
   writeFileSync(entry, "export * from './log.ts';\n");
   expect(() => namesOf(entry)).toThrow(/one by one, got export \*/);
-});
-
-test.each([
-  ['0.1.0', '0.1.0', false],
-  ['0.1.0', '0.1.1', false],
-  ['0.1.9', '0.2.0', true],
-  ['0.2.0', '0.1.9', false],
-  ['0.9.0', '1.0.0', true],
-  ['1.2.3', '1.9.0', false],
-  ['1.2.3', '2.0.0', true],
-  ['0.0.1', '0.0.2', true],
-])('%s to %s is a warning: %s', (was, is, expected) => {
-  expect(isWarning(was, is)).toBe(expected);
 });

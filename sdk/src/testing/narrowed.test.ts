@@ -22,7 +22,8 @@ const base = z.strictObject({
 test.each<[string, z.ZodType]>([
   ['another optional key', base.extend({ more: z.string().optional() })],
   ['a key with a default', base.extend({ more: z.string().default('x') })],
-  ['another choice', base.extend({ region: z.enum(['global', 'cn', 'eu']).default('eu') })],
+  ['another choice', base.extend({ region: z.enum(['global', 'cn', 'eu']).default('global') })],
+  ['a default where there was none', base.extend({ perMinute: z.number().min(1).default(60) })],
   ['any text instead of choices', base.extend({ region: z.string().default('global') })],
   ['no bound', base.extend({ perMinute: z.number().optional() })],
   ['a wider bound', base.extend({ perMinute: z.number().gt(0).optional() })],
@@ -63,12 +64,52 @@ test.each<[string, z.ZodType, string]>([
     'config account.user is gone',
   ],
   [
+    'a default is another one',
+    base.extend({ region: z.enum(['global', 'cn']).default('cn') }),
+    'config region is "global" unless given, and would be "cn"',
+  ],
+  [
+    'a default is gone',
+    base.extend({ region: z.enum(['global', 'cn']).optional() }),
+    'config region is "global" unless given, and would not be there',
+  ],
+  [
     'a list of something else',
     base.extend({ tokens: z.array(z.number()).optional() }),
     'config tokens[] took {"type":"string"} and takes {"type":"number"}',
   ],
 ])('where %s, it is told by its path', (_, is, told) => {
   expect(compared(base, is)).toContain(told);
+});
+
+test('a default is compared at every depth, also beside a schema that is used twice', () => {
+  const days = z.number().meta({ id: 'days' });
+  const reading = (back: number) =>
+    z.object({ also: days, sleep: z.object({ lookBackDays: days.default(back) }) });
+  expect(compared(reading(14), reading(1))).toEqual([
+    'config sleep.lookBackDays is 14 unless given, and would be 1',
+  ]);
+  expect(compared(reading(0), reading(0))).toEqual([]);
+  const nothing = z.object({ days: z.number().nullable().default(null) });
+  expect(compared(nothing, z.object({ days: z.number().nullable().default(1) }))).toEqual([
+    'config days is null unless given, and would be 1',
+  ]);
+});
+
+test('a key that becomes required is told once, not for its default as well', () => {
+  const days = z.number();
+  expect(compared(z.object({ days: days.default(14) }), z.object({ days }))).toEqual([
+    'config days is required, and was not',
+  ]);
+});
+
+test('a configuration that may be one of several is compared as a whole', () => {
+  const token = z.strictObject({ token: z.string() });
+  const password = z.strictObject({ user: z.string() });
+  expect(compared(token, z.union([token, password]))).toEqual([]);
+  expect(compared(z.union([token, password]), z.union([password, password]))).toMatchObject([
+    expect.stringMatching(/^config took {.*"token".*} and takes /),
+  ]);
 });
 
 test('keys that were ignored and are refused now are told', () => {

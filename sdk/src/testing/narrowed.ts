@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 /** A JSON Schema, or a part of one. */
 export type Schema = Readonly<Record<string, unknown>>;
 
@@ -35,7 +37,7 @@ function merged(parts: readonly Schema[]): Schema {
 }
 
 /** The schema itself, where it points to another one or is an intersection. */
-function resolved(schema: Schema, root: Schema): Schema {
+export function resolved(schema: Schema, root: Schema): Schema {
   const { $ref, allOf, ...own } = schema;
   if (typeof $ref === 'string') {
     const target = $ref
@@ -54,7 +56,8 @@ function choicesOf(schema: Schema): readonly unknown[] | undefined {
   return Array.isArray(schema['enum']) ? schema['enum'] : undefined;
 }
 
-function optionsOf({ anyOf, oneOf }: Schema): readonly Schema[] | undefined {
+/** The choices of a union. */
+export function optionsOf({ anyOf, oneOf }: Schema): readonly Schema[] | undefined {
   const options = anyOf ?? oneOf;
   return Array.isArray(options) ? options.map(schemaOf) : undefined;
 }
@@ -135,12 +138,27 @@ function isNothing(schema: Schema): boolean {
 }
 
 function changed({ path, was, is }: Place): string {
-  if (isNothing(is)) return `config ${path} is not taken any more`;
+  const at = path === '' ? 'config' : `config ${path}`;
+  if (isNothing(is)) return `${at} is not taken any more`;
   const shown = (schema: Schema): string => {
     const { description: _, default: __, title: ___, ...rest } = schema;
     return JSON.stringify(rest);
   };
-  return `config ${path} took ${shown(was)} and takes ${shown(is)}`;
+  return `${at} took ${shown(was)} and takes ${shown(is)}`;
+}
+
+/** What is taken where nothing is given; beside a reference it stands for itself. */
+function defaultOf(schema: Schema, root: Schema): unknown {
+  const said = Object.hasOwn(schema, 'default') ? schema : resolved(schema, root);
+  return said['default'];
+}
+
+/** Who leaves a key out relies on its default. One that appears changes nothing that was said. */
+function changedDefault(path: string, { was, is }: Pair, roots: Pair): string[] {
+  const [before, now] = [defaultOf(was, roots.was), defaultOf(is, roots.is)];
+  if (before === undefined || isDeepStrictEqual(before, now)) return [];
+  const would = now === undefined ? 'not be there' : `be ${JSON.stringify(now)}`;
+  return [`config ${path} is ${JSON.stringify(before)} unless given, and would ${would}`];
 }
 
 function narrowedParts(place: Place): string[] {
@@ -156,9 +174,14 @@ function narrowedParts(place: Place): string[] {
   const isMap = typeof others === 'object' && JSON.stringify(others) !== '{}';
   const added = Object.keys(now).filter((key) => isMap && !Object.hasOwn(before, key));
   const demanded = listOf(is['required']).filter((key) => !listOf(was['required']).includes(key));
+  const kept = (key: string): string[] => {
+    const pair = { was: schemaOf(before[key]), is: schemaOf(now[key]) };
+    const changes = demanded.includes(key) ? [] : changedDefault(at(key), pair, place.roots);
+    return [...inside(at(key), before[key], now[key]), ...changes];
+  };
   return [
     ...Object.keys(before).flatMap((key) =>
-      Object.hasOwn(now, key) ? inside(at(key), before[key], now[key]) : [`config ${at(key)} is gone`],
+      Object.hasOwn(now, key) ? kept(key) : [`config ${at(key)} is gone`],
     ),
     ...demanded.map((key) => `config ${at(key)} is required, and was not`),
     ...added.flatMap((key) => inside(at(key), others, now[key])),
@@ -186,7 +209,8 @@ function narrowedAt(place: Place): string[] {
 
 /**
  * What the first schema takes and the second may not: a sentence for each place, none where everything is still taken.
- * A key that is no longer named counts as well, since nobody reads it any more. What is compared is what zod says in JSON
+ * A key that is no longer named counts as well, since nobody reads it any more, and a default that is another or gone, since
+ * whoever left the key out gets it. What is compared is what zod says in JSON
  * Schema; a pattern, a format and the like must stay as they are or go.
  */
 export function narrowed(was: Schema, is: Schema): string[] {

@@ -1,5 +1,6 @@
 // A process that holds one plugin for a check which kills it, measures it or looks at what it prints.
 // Started by plugin-process.ts, answers over Node's channel.
+import { subscribe } from 'node:diagnostics_channel';
 import { flushCompileCache } from 'node:module';
 import { inspect } from 'node:util';
 import { isCheckpoint } from '../checkpoint.ts';
@@ -8,6 +9,7 @@ import { isRawJson } from '../json.ts';
 import type { Log } from '../log.ts';
 import type { Connector } from '../connector.ts';
 import type { Sink, SinkWriter } from '../sink.ts';
+import { becomeMachine } from './machine.ts';
 import { connectorOpened, type OpenedConnector } from './open-connector.ts';
 import type { ProcessAnswer, ProcessRequest, ThrownThere } from './process-protocol.ts';
 import { memoryTokens, type MemoryTokens } from './tokens.ts';
@@ -54,7 +56,8 @@ function charactersOf(record: { readonly data?: unknown }): number {
 async function answer(request: ProcessRequest): Promise<unknown> {
   switch (request.verb) {
     case 'open': {
-      const { module, config } = request;
+      const { module, config, machine } = request;
+      if (machine) becomeMachine(machine);
       tokens ??= memoryTokens(request.tokens);
       connector = await load<Connector>(module);
       opened = await connectorOpened(
@@ -99,6 +102,8 @@ async function answer(request: ProcessRequest): Promise<unknown> {
 // Let go, a process is to end by itself; whoever looks at that waits for two seconds. One whose parent died must not stay.
 const longestAloneMs = 10_000;
 process.on('disconnect', () => setTimeout(() => process.exit(1), longestAloneMs).unref());
+for (const channel of ['net.client.socket', 'udp.socket'])
+  subscribe(channel, () => tell({ said: 'connecting' }));
 process.on('unhandledRejection', (error) => tell({ said: 'unhandled', thrown: thrown(error) }));
 process.on('uncaughtException', (error) => tell({ said: 'unhandled', thrown: thrown(error) }));
 /** What a plugin yields may be nothing that can cross: then that is the answer. */

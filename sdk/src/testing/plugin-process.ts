@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
+import type { Machine } from './machine.ts';
 import type { OpenedThere, ProcessAnswer, ProcessRequest, Said, ThrownThere } from './process-protocol.ts';
 import type { ConnectorSubject, OpenSource, SinkSubject } from './subject.ts';
 
@@ -30,6 +31,8 @@ export interface PluginProcess {
   said(): string;
   /** Rejections that nobody handled, so far. */
   unhandled(): readonly ThrownThere[];
+  /** Resolves when it connects to something for the first time. */
+  readonly connecting: Promise<void>;
   /** Resident set in megabytes; undefined where the system does not tell. */
   residentMb(): number | undefined;
   /** SIGKILL; resolves when it is gone. */
@@ -66,6 +69,7 @@ export function startPluginProcess(): PluginProcess {
   const child = start();
   const waiting = new Map<number, Waiting>();
   const unhandled: ThrownThere[] = [];
+  const connecting = Promise.withResolvers<void>();
   let said = '';
   let last = 0;
   const hear = (text: Buffer | string): void => void (said += text.toString());
@@ -74,6 +78,7 @@ export function startPluginProcess(): PluginProcess {
   child.on('message', (answer: ProcessAnswer) => {
     if ('said' in answer) {
       if (answer.said === 'log') return hear(answer.text);
+      if (answer.said === 'connecting') return connecting.resolve();
       return void unhandled.push(answer.thrown);
     }
     const asked = waiting.get(answer.id);
@@ -97,6 +102,7 @@ export function startPluginProcess(): PluginProcess {
     },
     said: () => said,
     unhandled: () => unhandled,
+    connecting: connecting.promise,
     residentMb: () => residentMb(child.pid),
     async kill() {
       child.kill('SIGKILL');
@@ -130,13 +136,14 @@ function residentMb(pid: number | undefined): number | undefined {
 
 /** Runs `use` with the subject's connector logged in, in a process of its own, which is gone afterwards. */
 export async function withConnectorProcess<Result>(
-  { module }: Pick<ConnectorSubject, 'module'>,
+  { module, machine }: Pick<ConnectorSubject, 'module'> & { readonly machine?: Machine },
   { config, tokens = {} }: Pick<OpenSource, 'config' | 'tokens'>,
   use: (process: PluginProcess, opened: OpenedThere) => Promise<Result>,
 ): Promise<Result> {
   const plugin = startPluginProcess();
+  const request = { verb: 'open', module, config, tokens } as const;
   try {
-    return await use(plugin, await plugin.call<OpenedThere>({ verb: 'open', module, config, tokens }));
+    return await use(plugin, await plugin.call<OpenedThere>({ ...request, ...(machine && { machine }) }));
   } finally {
     await plugin.kill();
   }

@@ -2,6 +2,7 @@ import type { ConnectorRecord, CursorRecord, DatasetInfo } from '../connector.ts
 import type { JsonValue } from '../json.ts';
 import type { RawEvent } from '../sink.ts';
 import type { Window } from '../windows.ts';
+import type { Machine } from './machine.ts';
 
 /** What a dataset is asked, as it crosses to the process. */
 interface ProcessQuestion {
@@ -27,6 +28,7 @@ export type ProcessRequest =
       readonly module: string;
       readonly config: Readonly<Record<string, JsonValue>>;
       readonly tokens: Readonly<Record<string, JsonValue>>;
+      readonly machine?: Machine;
     }
   | ({ readonly verb: 'ask' } & ProcessQuestion)
   | { readonly verb: 'next' }
@@ -50,8 +52,9 @@ export interface Said {
 export type ProcessAnswer =
   | { readonly id: number; readonly ok: true; readonly result: unknown }
   | { readonly id: number; readonly ok: false; readonly thrown: ThrownThere }
-  /** Unasked: a log line, a rejection that nobody handled. */
+  /** Unasked: a log line, a connection that is being made, a rejection that nobody handled. */
   | { readonly said: 'log'; readonly text: string }
+  | { readonly said: 'connecting' }
   | { readonly said: 'unhandled'; readonly thrown: ThrownThere };
 
 /** Of `open`. */

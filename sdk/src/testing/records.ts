@@ -1,5 +1,6 @@
 import { isCheckpoint, type Checkpoint } from '../checkpoint.ts';
 import type { ConnectorRecord, CursorRecord, DatasetInfo } from '../connector.ts';
+import { ConnectorError } from '../errors.ts';
 import { isRawJson, type JsonValue, type RawJson } from '../json.ts';
 import { addDays, dayAt, daysOf, splitWindow, type Day, type Window } from '../windows.ts';
 import type { OpenedConnector } from './open-connector.ts';
@@ -68,7 +69,7 @@ export function windowsFor(
 
 /** Everything a dataset has, as a host would ask for it. */
 export async function readAll(
-  opened: OpenedConnector,
+  opened: Pick<OpenedConnector, 'read'>,
   dataset: DatasetInfo,
   subject: ConnectorSubject,
   window = subject.window,
@@ -78,6 +79,20 @@ export async function readAll(
   for (const part of windowsFor(dataset, subject, window))
     records.push(...(await opened.read({ dataset: dataset.name, window: part })));
   return records;
+}
+
+/** What a dataset says of a day; undefined where the source keeps nothing that old. */
+export async function readKept(
+  opened: Pick<OpenedConnector, 'read'>,
+  { name }: DatasetInfo,
+  window: Window,
+): Promise<AnyRecord[] | undefined> {
+  try {
+    return await opened.read({ dataset: name, window });
+  } catch (error) {
+    if (ConnectorError.is(error) && error.code === 'out_of_range') return undefined;
+    throw error;
+  }
 }
 
 /** The single days of a window, each as a window. */

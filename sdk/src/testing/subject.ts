@@ -14,7 +14,11 @@ interface SubjectBase {
    * kill a process, measure it or look at what it prints load it in one of its own.
    */
   readonly module: string;
-  /** Why a check does not apply, by its number. A check that is skipped without such a reason is told as undeclared. */
+  /**
+   * Why a check does not apply, by its number. A check that is skipped without such a reason is told as undeclared. What is
+   * about every plugin of its kind cannot be skipped: 1 to 4, 6 and 11; of connectors also 7, 12, 13, 16, 19 and 28; of sinks
+   * 39 to 44.
+   */
   readonly skips?: Readonly<Record<number, string>>;
   /** What the last published version promised; see {@link surfaceOf}. Absent: nothing was published yet. */
   readonly published?: Surface;
@@ -82,7 +86,7 @@ export interface ConnectorSubject extends SubjectBase {
   /**
    * Puts a double of the source behind the server and says how to connect to it. Called by most checks, with a new server
    * each time; `account` 2 is another person with other credentials. Leave it out only if the plugin asks nothing of a
-   * network: then give `config`.
+   * network, which is looked at while it is read: then give `config`.
    */
   open?(server: TestServer, account: 1 | 2): OpenSource | Promise<OpenSource>;
   /** A configuration that works, for a connector without `open`. Default `{}`. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Granularity } from '../connector.ts';
 import type { JsonValue } from '../json.ts';
-import { narrowed } from './narrowed.ts';
+import { narrowed, optionsOf, resolved, type Schema } from './narrowed.ts';
 
 /** What users of a plugin rely on, as `published.json` keeps it. */
 export interface Surface {
@@ -46,19 +46,30 @@ export function surfaceOf(
   };
 }
 
-const properties = z.record(z.string(), z.record(z.string(), z.unknown()));
-const objectSchema = z.object({
-  properties: properties.default({}),
-  required: z.array(z.string()).default([]),
-});
+/** The schemas one of which a configuration must fit: its own, or each choice of a union. */
+function choicesOf(schema: Schema, root: Schema = schema): Schema[] {
+  const whole = resolved(schema, root);
+  return optionsOf(whole)?.flatMap((option) => choicesOf(option, root)) ?? [whole];
+}
 
-/** The parts of a configuration's JSON Schema that say which keys there are. */
-export function configKeys(schema: Shown): {
-  readonly all: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+/** What a configuration may be in JSON Schema, such as `object`; of a union each choice. */
+export function configTypes(schema: Schema): string[] {
+  return choicesOf(schema).map(({ type }) => (typeof type === 'string' ? type : 'anything'));
+}
+
+/** The keys of a configuration's JSON Schema. Of a union those of all its choices: each requires those in `required`, none those in `optional`. */
+export function configKeys(schema: Schema): {
   readonly required: readonly string[];
+  readonly optional: readonly string[];
 } {
-  const parsed = objectSchema.safeParse(schema);
-  return { all: parsed.data?.properties ?? {}, required: parsed.data?.required ?? [] };
+  const choices = choicesOf(schema);
+  const all = [...new Set(choices.flatMap(({ properties }) => Object.keys(properties ?? {})))];
+  const demanding = (key: string): number =>
+    choices.filter(({ required }) => Array.isArray(required) && required.includes(key)).length;
+  return {
+    required: all.filter((key) => demanding(key) === choices.length),
+    optional: all.filter((key) => demanding(key) === 0),
+  };
 }
 
 /** What somebody who relies on `before` would miss in `now`; a sentence each. */

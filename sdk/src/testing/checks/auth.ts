@@ -5,6 +5,7 @@ import { Broken, connectorCheck, expectThat, Skip, type Check } from '../check.t
 import { firstQuestion } from './errors.ts';
 import { askable } from './datasets.ts';
 import { describeError, expectCode, failureOf } from './login.ts';
+import { needsNetwork } from './needs-network.ts';
 import { connectorOpened, type OpenedConnector } from '../open-connector.ts';
 import { saidBy, withConnectorProcess } from '../plugin-process.ts';
 import { firstDifference, isOfDays, readAll, type AnyRecord } from '../records.ts';
@@ -186,7 +187,7 @@ async function expectOwnData(
 }
 
 async function checkApart(subject: ConnectorSubject): Promise<void> {
-  if (!subject.open) throw new Skip('the plugin asks nothing of a network: its subject has no open', true);
+  await needsNetwork(subject);
   await withSource(subject, (one) =>
     withSource(
       subject,

@@ -3,6 +3,7 @@ import { ConnectorError } from '../../errors.ts';
 import { connectorCheck, expectThat, Skip, type Check } from '../check.ts';
 import { askable, withOpened } from './datasets.ts';
 import { describeError } from './login.ts';
+import { needsNetwork } from './needs-network.ts';
 import { faults, type Fault } from '../faults.ts';
 import type { Question } from '../open-connector.ts';
 import { ThrownByPlugin, withConnectorProcess, saidBy, type PluginProcess } from '../plugin-process.ts';
@@ -26,10 +27,6 @@ export function firstQuestion(
 /** Answers every question for data with the fault from now on; signing in goes on as it does. */
 export function strike({ server, source }: SourceContext, fault: Pick<Fault, 'reply'>): void {
   server.fault = (request) => (source.isSignIn?.(request) === true ? undefined : fault.reply());
-}
-
-function needsNetwork({ open }: ConnectorSubject): void {
-  if (!open) throw new Skip('the plugin asks nothing of a network: its subject has no open', true);
 }
 
 async function outcomeOf(subject: ConnectorSubject, fault: Fault): Promise<unknown> {
@@ -212,7 +209,7 @@ export const errorChecks: readonly Check[] = [
       why: 'The code alone says whether the host tries again, waits, or tells a person.',
     },
     async (subject) => {
-      needsNetwork(subject);
+      await needsNetwork(subject);
       for (const fault of faults) await checkFault(subject, fault);
     },
   ),

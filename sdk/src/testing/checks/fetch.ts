@@ -1,25 +1,19 @@
 import type { ConnectorRecord, CursorRecord, DatasetInfo } from '../../connector.ts';
 import { ConnectorError } from '../../errors.ts';
 import { parseInstant } from '../../instant.ts';
-import {
-  addDays,
-  dayAt,
-  daysOf,
-  inWindow,
-  isDay,
-  splitWindow,
-  type Day,
-  type Window,
-} from '../../windows.ts';
+import { addDays, dayAt, inWindow, isDay, splitWindow, type Day, type Window } from '../../windows.ts';
 import { connectorCheck, expectThat, Skip, type Check } from '../check.ts';
 import { askable, withOpened } from './datasets.ts';
+import { checkRepeated, checkZonesOfMachines } from './elsewhere.ts';
 import { describeError } from './login.ts';
+import { oddDays, oddDaysOfYear } from './odd-days.ts';
 import { connectorOpened, type OpenedConnector } from '../open-connector.ts';
 import {
   firstDifference,
   identityOf,
   isOfDays,
   readAll,
+  readKept,
   readSince,
   recordsIn,
   singleDays,
@@ -162,9 +156,12 @@ async function expectNothing(
   subject: ConnectorSubject,
 ): Promise<void> {
   const { from } = subject.window;
+  // Two days behind the first place's today it is not yet today anywhere; nor at the end of a check that lasts past midnight.
+  const soon = addDays(dayAt(Date.now(), 'Pacific/Kiritimati'), 2);
   const future = addDays(todayOf(subject).from, 400);
   for (const window of [
     { from, to: from },
+    { from: soon, to: addDays(soon, 1) },
     { from: future, to: addDays(future, 1) },
   ]) {
     const records = await opened
@@ -195,59 +192,9 @@ async function expectOutOfRange(
   );
 }
 
-// Zones whose days begin or end oddly: both hemispheres, half hours, midnight changes, a day that never was.
-const zones = [
-  'America/New_York',
-  'Europe/Berlin',
-  'Australia/Lord_Howe',
-  'America/Santiago',
-  'Asia/Tehran',
-  'Asia/Beirut',
-  'Pacific/Apia',
-  'Pacific/Kiritimati',
-  'America/St_Johns',
-  'Africa/Cairo',
-  'Asia/Shanghai',
-];
-
-/** The offset from UTC at midnight UTC of a day, for one zone. */
-function createOffsetReader(timeZone: string): (day: Day) => string {
-  const format = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' });
-  return (day) =>
-    format
-      .format(Date.parse(`${day}T00:00:00Z`))
-      .split('GMT')
-      .at(-1) ?? '';
-}
-
-/** Days of a window on which a clock changes somewhere, and a year's first and last. */
-function oddDays(window: Window): Day[] {
-  const days = daysOf(window);
-  const changes = zones.flatMap((zone) => {
-    const offsetOf = createOffsetReader(zone);
-    return days.filter((day) => offsetOf(day) !== offsetOf(addDays(day, 1)));
-  });
-  const edges = days.filter((day) => /-(01-01|12-31)$/.test(day));
-  return [...new Set([...edges, ...changes])].toSorted();
-}
-
 // Of a source with many datasets each is asked for some of the days, one dataset going on where the last one stopped.
 const oddDaysInAll = 120;
 const oddDaysLeast = 5;
-
-/** What a dataset says of a day; undefined where the source keeps nothing that old. */
-async function readKept(
-  opened: OpenedConnector,
-  { name }: DatasetInfo,
-  window: Window,
-): Promise<AnyRecord[] | undefined> {
-  try {
-    return await opened.read({ dataset: name, window });
-  } catch (error) {
-    if (ConnectorError.is(error) && error.code === 'out_of_range') return undefined;
-    throw error;
-  }
-}
 
 /** Days around each odd one: none is answered by its neighbour, and all together say what each says by itself. */
 async function expectWholeDays(opened: OpenedConnector, dataset: DatasetInfo, day: Day): Promise<void> {
@@ -398,24 +345,7 @@ export const fetchChecks: readonly Check[] = [
       title: 'closed days asked twice give the same records',
       why: 'Otherwise every run stores the same facts again.',
     },
-    async (subject) => {
-      const read = (): Promise<Map<string, AnyRecord[]>> =>
-        withOpened(subject, async (opened) => {
-          const found = new Map<string, AnyRecord[]>();
-          for (const dataset of askable(opened))
-            if (dataset.granularity !== 'snapshot')
-              found.set(dataset.name, await readAll(opened, dataset, subject));
-          return found;
-        });
-      const [first, second] = [await read(), await read()];
-      for (const [name, records] of first) {
-        const difference = firstDifference(records, second.get(name) ?? []);
-        expectThat(
-          difference === undefined,
-          () => `Expected ${name} to say the same twice, got ${difference}`,
-        );
-      }
-    },
+    checkRepeated,
   ),
   connectorCheck(
     {
@@ -445,14 +375,14 @@ export const fetchChecks: readonly Check[] = [
     {
       id: 22,
       topic: 'Fetch',
-      title: 'days at clock changes and zone edges neither overlap nor leave a gap',
-      why: 'A day has 23, 24 or 25 hours; data of the odd hour is lost or doubled by those who add 24.',
+      title: 'days at clock changes and zone edges neither overlap nor leave a gap, wherever the host is',
+      why: 'A day has 23, 24 or 25 hours, and a host its own zone: data is lost or doubled by those who add 24 or read its clock.',
     },
     async (subject) => {
-      const year = Number(subject.window.from.slice(0, 4));
-      const days = oddDays({ from: `${year}-01-01`, to: `${year + 1}-01-01` });
+      const days = oddDaysOfYear(subject.window);
+      await checkZonesOfMachines(subject);
       await withOpened(subject, async (opened) => {
-        const datasets = needsDays(opened);
+        const datasets = askable(opened).filter(isOfDays);
         const each = Math.min(days.length, Math.max(oddDaysLeast, Math.ceil(oddDaysInAll / datasets.length)));
         for (const [index, dataset] of datasets.entries()) {
           for (let count = 0; count < each; count += 1)

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError, type ConnectorErrorCode } from '../../errors.ts';
 import { connectorCheck, expectThat, Skip, type Check } from '../check.ts';
+import { needsNetwork } from './needs-network.ts';
 import { connectorOpened, type Opening } from '../open-connector.ts';
 import { windowsFor } from '../records.ts';
 import type { ConnectorSubject } from '../subject.ts';
@@ -69,10 +70,6 @@ export function expectCode(
   expectThat(isOne === true, () => `Expected ConnectorError ${codes.join(' or ')}, got ${found}`);
 }
 
-function needsNetwork({ open }: ConnectorSubject): void {
-  if (!open) throw new Skip('the plugin asks nothing of a network: its subject has no open', true);
-}
-
 /** 7 to 10: signing in, and what is said when it does not work. */
 export const loginChecks: readonly Check[] = [
   connectorCheck(
@@ -104,7 +101,7 @@ export const loginChecks: readonly Check[] = [
     },
     (subject) =>
       withSource(subject, async (context) => {
-        needsNetwork(subject);
+        await needsNetwork(subject);
         const { refused } = context.source;
         if (!refused) throw new Skip('the subject gives no refused credentials');
         expectCode(await failureOf(subject, context, { credentials: refused }), ['auth', 'needs_user']);
@@ -119,7 +116,7 @@ export const loginChecks: readonly Check[] = [
     },
     (subject) =>
       withSource(subject, async (context) => {
-        needsNetwork(subject);
+        await needsNetwork(subject);
         await context.server.close();
         expectCode(await failureOf(subject, context), ['transient']);
       }),
@@ -133,7 +130,7 @@ export const loginChecks: readonly Check[] = [
     },
     (subject) =>
       withSource(subject, async (context) => {
-        needsNetwork(subject);
+        await needsNetwork(subject);
         context.server.fault = () => ({ how: 'hang' });
         expectCode(await failureOf(subject, context), ['transient']);
       }),

@@ -1,17 +1,14 @@
 import type { DatasetInfo } from '../../connector.ts';
 import { ConnectorError } from '../../errors.ts';
-import { connectorCheck, expectThat, Skip, type Check } from '../check.ts';
+import { connectorCheck, expectThat, type Check } from '../check.ts';
 import { askable } from './datasets.ts';
 import { strike } from './errors.ts';
 import { describeError } from './login.ts';
+import { needsNetwork } from './needs-network.ts';
 import { connectorOpened, type OpenedConnector } from '../open-connector.ts';
 import { readAll, windowsFor } from '../records.ts';
 import type { ConnectorSubject } from '../subject.ts';
 import { withSource, type SourceContext } from '../with-source.ts';
-
-function needsNetwork({ open }: ConnectorSubject): void {
-  if (!open) throw new Skip('the plugin asks nothing of a network: its subject has no open', true);
-}
 
 /** Everything at once, as a host with room for it would ask. */
 function readInParallel(opened: OpenedConnector, subject: ConnectorSubject): Promise<unknown> {
@@ -187,7 +184,7 @@ export const rateChecks: readonly Check[] = [
       why: 'A source that is asked too often closes the account.',
     },
     async (subject) => {
-      needsNetwork(subject);
+      await needsNetwork(subject);
       await checkCounted(subject);
       await checkSpent(subject);
     },
@@ -200,7 +197,7 @@ export const rateChecks: readonly Check[] = [
       why: 'Each further question makes the pause longer; another account did nothing.',
     },
     async (subject) => {
-      needsNetwork(subject);
+      await needsNetwork(subject);
       await checkPause(subject);
       await checkPauseInHost(subject);
     },

@@ -4,7 +4,8 @@ import { canary, secretPlaces } from './secret-places.ts';
 import { connectorOpened } from '../open-connector.ts';
 import { Broken, expectThat, pluginCheck, Skip, type Check } from '../check.ts';
 import { isConnectorSubject, type Subject } from '../subject.ts';
-import { brokenPromises, configKeys, surfaceOf } from '../surface.ts';
+import { brokenPromises, configKeys, configTypes, surfaceOf } from '../surface.ts';
+import { isWarning, warningVersion } from '../version-warning.ts';
 import { withSource } from '../with-source.ts';
 
 type Config = Readonly<Record<string, unknown>>;
@@ -28,33 +29,57 @@ function schemaOf({ plugin }: Subject): Config {
   }
 }
 
-function without(config: Config, key: string): Config {
-  return Object.fromEntries(Object.entries(config).filter(([name]) => name !== key));
+function without(config: Config, keys: readonly string[]): Config {
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !keys.includes(name)));
+}
+
+/** Whether one of the refusals is about the key or has its name as a word. */
+function names({ issues }: z.ZodError, key: string): boolean {
+  return issues.some(
+    ({ path, message }) => path[0] === key || message.split(/[^\p{L}\p{N}_$-]+/u).includes(key),
+  );
 }
 
 async function checkRequired(subject: Subject): Promise<void> {
-  const { required } = configKeys(schemaOf(subject) as never);
+  const { required } = configKeys(schemaOf(subject));
   await withConfig(subject, (config) => {
     for (const key of required) {
-      const { success, error } = subject.plugin.config.safeParse(without(config, key));
+      const { success, error } = subject.plugin.config.safeParse(without(config, [key]));
       expectThat(!success, () => `Expected a configuration without ${key} to be refused, and it was taken`);
-      const named = error.issues.some(({ path, message }) => path[0] === key || message.includes(key));
       expectThat(
-        named,
+        names(error, key),
         () => `Expected the refusal of a configuration without ${key} to name it, got: ${error.message}`,
       );
     }
   });
 }
 
+/**
+ * Some keys go together, or one may stand for others: then a configuration is taken without the key and what goes with it,
+ * or the refusal names the key and what can be given in its place.
+ */
+function refusalWithout(
+  { plugin }: Subject,
+  config: Config,
+  { key, optional }: { readonly key: string; readonly optional: readonly string[] },
+): z.ZodError | undefined {
+  const isTaken = (keys: readonly string[]): boolean =>
+    plugin.config.safeParse(without(config, keys)).success;
+  const { error } = plugin.config.safeParse(without(config, [key]));
+  if (!error || isTaken(optional) || optional.some((other) => isTaken([key, other]))) return undefined;
+  const instead = optional.filter((other) => !Object.hasOwn(config, other));
+  return names(error, key) && instead.some((other) => names(error, other)) ? undefined : error;
+}
+
 async function checkOptional(subject: Subject): Promise<void> {
-  const { all, required } = configKeys(schemaOf(subject) as never);
+  const { optional } = configKeys(schemaOf(subject));
   await withConfig(subject, (config) => {
-    for (const key of Object.keys(all).filter((name) => !required.includes(name))) {
-      const { success, error } = subject.plugin.config.safeParse(without(config, key));
+    for (const key of optional.filter((name) => Object.hasOwn(config, name))) {
+      const refusal = refusalWithout(subject, config, { key, optional });
       expectThat(
-        success,
-        () => `Expected a configuration without the optional ${key} to be taken, but: ${error?.message}`,
+        refusal === undefined,
+        () =>
+          `Expected a configuration without the optional ${key} to be taken, or refused by naming ${key} and the optional key to give instead, but: ${refusal?.message}`,
       );
     }
   });
@@ -71,11 +96,15 @@ async function checkSecrets(subject: Subject): Promise<void> {
 async function checkCompatible(subject: Subject): Promise<void> {
   const { published, plugin } = subject;
   if (!published) throw new Skip('no version was published yet: there is no published.json', true);
+  const { version: before } = published;
   const compare = (now: ReturnType<typeof surfaceOf>): void => {
     const broken = brokenPromises(published, now);
+    if (broken.length > 0 && isWarning(before, now.version))
+      throw new Skip(`${now.version} may break what ${before} promised: ${broken.join('; ')}`, true);
     expectThat(
       broken.length === 0,
-      () => `Expected everything ${published.version} promised, but: ${broken.join('; ')}`,
+      () =>
+        `Expected ${now.version} to keep everything ${before} promised, but: ${broken.join('; ')}. Keep it, or make a version that warns, ${warningVersion(before)} at least`,
     );
   };
   if (!isConnectorSubject(subject)) return compare(surfaceOf(plugin));
@@ -117,9 +146,10 @@ export const specChecks: readonly Check[] = [
     },
     async (subject) => {
       const schema = schemaOf(subject);
+      const types = configTypes(schema);
       expectThat(
-        schema['type'] === 'object',
-        () => `Expected the configuration to be an object, got ${String(schema['type'])}`,
+        types.every((type) => type === 'object'),
+        () => `Expected the configuration to be an object, or one of several, got ${types.join(' or ')}`,
       );
       const back = z.fromJSONSchema(JSON.parse(JSON.stringify(schema)) as never);
       await withConfig(subject, (config) => {

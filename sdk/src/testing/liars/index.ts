@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Surface } from '../surface.ts';
+import { surfaceOf, type Surface } from '../surface.ts';
 import type { ConnectorSubject, SinkSubject, Subject } from '../subject.ts';
 import type { HostRun, SuiteHost } from '../suite-host.ts';
 import { honestWindow, oldest, openHonest, openHonestLarge } from './honest-source.ts';
@@ -62,10 +62,7 @@ export function sinkSubject(lie = ''): SinkSubject {
 }
 
 const published: Surface = {
-  name: 'honest',
-  version: '0.9.0',
-  source: 'suite',
-  config: {},
+  ...surfaceOf(lyingConnector('')),
   datasets: { steps: { granularity: 'day' }, sleep: { granularity: 'day' } },
 };
 

@@ -189,6 +189,29 @@ export const lies: Readonly<Record<string, Lie>> = {
           : said;
     },
   }),
+  '19 the hour of asking in the data': () => ({
+    async *steps(context) {
+      const retrieved = new Date().toISOString().slice(0, 13);
+      for await (const { day, data } of allSteps(context))
+        yield { day, data: { ...(data as Readonly<Record<string, JsonValue>>), retrieved } };
+    },
+  }),
+  '19 the days since then in the data': () => ({
+    async *notes(context, parts) {
+      const now = performance.timeOrigin + performance.now();
+      for await (const { day } of honestParts.notes(context, parts))
+        yield { day, data: { ageDays: Math.floor((now - Date.parse(day)) / 86_400_000) } };
+    },
+  }),
+  '20 nothing taken for an answer for the days ahead': () => ({
+    async *steps(context) {
+      const { window } = context;
+      yield* allSteps(context);
+      const ahead = (day: Day): number => Date.parse(day) - Date.now();
+      for (const day of daysOf(window))
+        if (ahead(day) > 86_400_000 && ahead(day) < 30 * 86_400_000) yield { day, data: { steps: 0 } };
+    },
+  }),
   '20 an answer for a day to come': () => ({
     async *steps({ window }) {
       yield { day: window.from, data: { steps: 1 } };
@@ -211,6 +234,23 @@ export const lies: Readonly<Record<string, Lie>> = {
         const day = dayByHours(from, index);
         if (day <= '2027') yield { day, data: { begins: formatStartOfDay(day, newYork) } };
       }
+    },
+  }),
+  '22 days read from the clock of the machine': () => ({
+    async *notes(context, parts) {
+      for await (const { day, data } of honestParts.notes(context, parts)) {
+        const midnight = new Date(day);
+        const parts = [midnight.getFullYear(), midnight.getMonth() + 1, midnight.getDate()];
+        yield { day: parts.map((part) => String(part).padStart(2, '0')).join('-'), data };
+      }
+    },
+  }),
+  '22 instants without a zone taken for the machine’s': () => ({
+    async *events(context, parts) {
+      for await (const said of honestParts.events(context, parts))
+        yield 'key' in said
+          ? { ...said, occurredAt: new Date(String(said.occurredAt).slice(0, 19)).toISOString() }
+          : said;
     },
   }),
   '22 a day of instants that is 24 hours long': () => ({
