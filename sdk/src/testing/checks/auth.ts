@@ -126,6 +126,21 @@ async function renewedBy(
   return { given, savedAtFirstUse };
 }
 
+function expectSavedFirst(dataset: string, { given, savedAtFirstUse }: Renewed, saved: string): void {
+  const kept = given.filter((text) => saved.includes(text));
+  expectThat(
+    kept.length > 0,
+    () =>
+      `Expected what a renewal gave while ${dataset} was read to be saved in tokens, and nothing of it was`,
+  );
+  const late = kept.filter((text) => savedAtFirstUse?.includes(text) === false);
+  expectThat(
+    late.length === 0,
+    () =>
+      `Expected renewed tokens to be saved before their first use, and ${late.length} of ${kept.length} were saved only after it while ${dataset} was read: await tokens.save, or return them in tokens.update, before they are used`,
+  );
+}
+
 /** What was given anew must be durable when it is first carried anywhere, whichever dataset found its access ended. */
 async function checkSavedFirst(subject: ConnectorSubject): Promise<void> {
   await withSource(subject, async (context) => {
@@ -135,29 +150,17 @@ async function checkSavedFirst(subject: ConnectorSubject): Promise<void> {
     let renewals = 0;
     for (const question of firstQuestions(opened, subject)) {
       const { dataset } = question;
-      const { given, savedAtFirstUse } = await renewedBy(context, saved, () => opened.read(question)).catch(
-        (cause: unknown) => {
-          throw new Broken(
-            `Expected ${dataset} to be read after access ended and was renewed, got ${describeError(cause)}: each renewal begins with what the last one gave and saved`,
-            { cause },
-          );
-        },
-      );
-      if (given.length === 0) continue;
+      const renewed = await renewedBy(context, saved, () => opened.read(question)).catch((cause: unknown) => {
+        const found = describeError(cause);
+        throw new Broken(
+          `Expected ${dataset} to be read after access ended and was renewed, got ${found}: each renewal begins with what the last one gave and saved`,
+          { cause },
+        );
+      });
+      if (renewed.given.length === 0) continue;
       renewals += 1;
       await tokens.settled();
-      const kept = given.filter((text) => saved().includes(text));
-      expectThat(
-        kept.length > 0,
-        () =>
-          `Expected what a renewal gave while ${dataset} was read to be saved in tokens, and nothing of it was`,
-      );
-      const late = kept.filter((text) => savedAtFirstUse?.includes(text) === false);
-      expectThat(
-        late.length === 0,
-        () =>
-          `Expected renewed tokens to be saved before their first use, and ${late.length} of ${kept.length} were saved only after it while ${dataset} was read: await tokens.save, or return them in tokens.update, before they are used`,
-      );
+      expectSavedFirst(dataset, renewed, saved());
     }
     await opened.close();
     expectThat(renewals > 0, () => 'Expected access that ended to be renewed, and nothing was given anew');
