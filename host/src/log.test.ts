@@ -35,6 +35,47 @@ test('a secret with quotes and line breaks is found in its JSON form too', () =>
   expect(line).not.toContain('quoted');
 });
 
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+test.each(['', 'a', 'ann1', 'bob', 'me@x.org'])(
+  'a secret is taken out of Basic authorisation behind the name "%s", with every letter that holds a part of it',
+  (user) => {
+    const redactor = createRedactor();
+    const secrets = ['p1n?', 'correct-horse-1', '\u{1f40e}\u00ff?>~ of a horse'];
+    redactor.add(secrets);
+    for (const secret of secrets)
+      for (const behind of ['', ':', ':more']) {
+        const header = base64(`${user}:${secret}${behind}`);
+        for (const text of [header, header.replaceAll('+', '-').replaceAll('/', '_')]) {
+          const [name = '', rest] = redactor
+            .redact(`Basic ${text}`)
+            .slice('Basic '.length)
+            .split('[redacted]');
+          expect(rest).toMatch(/^[\w+/=-]*$/);
+          expect(`${user}:`).toContain(Buffer.from(name, 'base64').toString());
+          const letters = header.replaceAll('=', '').length;
+          const ofSecret = base64(`${user}:${secret}`).replaceAll('=', '').length;
+          expect(rest?.replaceAll('=', '').length).toBeLessThanOrEqual(letters - ofSecret);
+        }
+      }
+  },
+);
+
+test('base64 of something else stays as it is', () => {
+  const redactor = createRedactor();
+  redactor.add(['correct-horse-1', '4711']);
+  const text = `${base64('ann:another-horse-2')} ${base64('0815')} correct horse`;
+  expect(redactor.redact(text)).toBe(text);
+});
+
+test('a secret that begins as another one does, or holds it, is taken out whole', () => {
+  const redactor = createRedactor();
+  redactor.add(['eyJh-first', 'eyJh-second', 'eyJh-second-and-more']);
+  expect(redactor.redact('eyJh-second-and-more eyJh-first eyJh-other eyJh-second')).toBe(
+    '[redacted] [redacted] eyJh-other [redacted]',
+  );
+});
+
 test('of a session tokens alone are taken out: not its reasons, times, addresses, names and digests', () => {
   const readable = {
     dead: 'Garmin ended it: npx otw login garmin',

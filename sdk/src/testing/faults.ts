@@ -9,6 +9,8 @@ export interface Fault {
   readonly codes: readonly (ConnectorErrorCode | 'none')[];
   /** Milliseconds that `rate_limited` must carry, give or take two seconds. */
   readonly retryAfterMs?: number;
+  /** True where nothing is answered, so that what waits for it waits for its time-out. */
+  readonly isSilent?: true;
 }
 
 const json = { error: 'as a test wants it' };
@@ -37,7 +39,7 @@ export const faults: readonly Fault[] = [
   status(500, '500', ['transient']),
   status(502, '502', ['transient']),
   status(503, '503', ['transient']),
-  { name: 'time-out', reply: () => ({ how: 'hang' }), codes: ['transient'] },
+  { name: 'time-out', reply: () => ({ how: 'hang' }), codes: ['transient'], isSilent: true },
   { name: 'reset', reply: () => ({ how: 'reset' }), codes: ['transient'] },
   {
     name: 'truncated body',

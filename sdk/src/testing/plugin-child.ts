@@ -10,8 +10,9 @@ import type { Log } from '../log.ts';
 import type { Connector } from '../connector.ts';
 import type { Sink, SinkWriter } from '../sink.ts';
 import { becomeMachine } from './machine.ts';
+import { endsOf } from './ends.ts';
 import { connectorOpened, type OpenedConnector } from './open-connector.ts';
-import type { ProcessAnswer, ProcessRequest, ThrownThere } from './process-protocol.ts';
+import type { EndThere, ProcessAnswer, ProcessRequest, ThrownThere } from './process-protocol.ts';
 import { memoryTokens, type MemoryTokens } from './tokens.ts';
 
 function tell(answer: ProcessAnswer): void {
@@ -35,6 +36,7 @@ const say = (message: string, fields?: object): void =>
 const log: Log = { debug: say, info: say, warn: say };
 
 let connector: Connector;
+let sessions: OpenedConnector[] = [];
 let opened: OpenedConnector;
 let answers: AsyncIterator<unknown>;
 let writer: SinkWriter;
@@ -60,14 +62,10 @@ async function answer(request: ProcessRequest): Promise<unknown> {
       if (machine) becomeMachine(machine);
       tokens ??= memoryTokens(request.tokens);
       connector = await load<Connector>(module);
-      opened = await connectorOpened(
-        { plugin: connector },
-        { source: { config } },
-        {
-          log,
-          tokens,
-        },
-      );
+      sessions = [];
+      for (let count = 0; count < (request.sessions ?? 1); count += 1)
+        sessions.push(await connectorOpened({ plugin: connector }, { source: { config } }, { log, tokens }));
+      [opened] = sessions as [OpenedConnector];
       return { account: connector.account(opened.session), datasets: opened.datasets };
     }
     case 'ask':
@@ -83,8 +81,16 @@ async function answer(request: ProcessRequest): Promise<unknown> {
       for await (const said of opened.ask(request)) characters += charactersOf(said as { data?: unknown });
       return characters;
     }
+    case 'meet': {
+      const ends = await endsOf(sessions, request);
+      return ends.map((end): EndThere => {
+        const { dataset, how } = end;
+        return how === 'threw' ? { dataset, how, thrown: thrown(end.error) } : { dataset, how };
+      });
+    }
     case 'close':
-      return opened.close();
+      for (const session of sessions) await session.close();
+      return null;
     case 'openSink': {
       const sink = await load<Sink>(request.module);
       writer = await sink.open({ config: sink.config.parse(request.config), log });

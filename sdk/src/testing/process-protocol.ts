@@ -5,7 +5,7 @@ import type { Window } from '../windows.ts';
 import type { Machine } from './machine.ts';
 
 /** What a dataset is asked, as it crosses to the process. */
-interface ProcessQuestion {
+export interface ProcessQuestion {
   readonly dataset: string;
   readonly window?: Window;
   readonly cursor?: JsonValue;
@@ -29,10 +29,13 @@ export type ProcessRequest =
       readonly config: Readonly<Record<string, JsonValue>>;
       readonly tokens: Readonly<Record<string, JsonValue>>;
       readonly machine?: Machine;
+      /** Default 1. Sessions that are opened; the first is asked, `meet` puts its questions to all in turn. */
+      readonly sessions?: number;
     }
   | ({ readonly verb: 'ask' } & ProcessQuestion)
   | { readonly verb: 'next' }
   | ({ readonly verb: 'drain' } & ProcessQuestion)
+  | { readonly verb: 'meet'; readonly questions: readonly ProcessQuestion[]; readonly limitMs: number }
   | { readonly verb: 'close' }
   | {
       readonly verb: 'openSink';
@@ -46,6 +49,13 @@ export type ProcessRequest =
 export interface Said {
   readonly record?: ConnectorRecord | CursorRecord;
   readonly checkpoint?: { readonly cursor: JsonValue };
+}
+
+/** How one question of `meet` came to its end, and what was thrown. */
+export interface EndThere {
+  readonly dataset: string;
+  readonly how: 'done' | 'late' | 'threw';
+  readonly thrown?: ThrownThere;
 }
 
 /** What comes back. */

@@ -4,6 +4,7 @@ import { ConnectorError } from '../errors.ts';
 import { isRawJson, type JsonValue, type RawJson } from '../json.ts';
 import { addDays, dayAt, daysOf, splitWindow, type Day, type Window } from '../windows.ts';
 import type { OpenedConnector } from './open-connector.ts';
+import type { ProcessQuestion } from './process-protocol.ts';
 import type { ConnectorSubject } from './subject.ts';
 
 /** One thing a dataset of either sort said. */
@@ -65,6 +66,13 @@ export function windowsFor(
 ): Window[] {
   if (dataset.granularity === 'snapshot') return [todayOf(subject)];
   return splitWindow(window, dataset.spanDays);
+}
+
+/** What a host asks a dataset, to have the subject's days: its windows, or everything since the beginning. */
+export function questionsTo(dataset: DatasetInfo, subject: ConnectorSubject): ProcessQuestion[] {
+  const { name, granularity } = dataset;
+  if (granularity === 'cursor') return [{ dataset: name }];
+  return windowsFor(dataset, subject).map((window) => ({ dataset: name, window }));
 }
 
 /** Everything a dataset has, as a host would ask for it. */

@@ -105,7 +105,7 @@ export interface ConnectorSubject extends SubjectBase {
   readonly oldCursors?: Readonly<Record<string, readonly JsonValue[]>>;
   /** What else than the usual a fault may lead to, by its name; `none` is no error. */
   readonly errors?: Partial<Record<FaultName, readonly (ConnectorErrorCode | 'none')[]>>;
-  /** Longest time for a login, in milliseconds, also when nothing is answered. Default 10,000. */
+  /** Longest time for a login, and for a question under a fault, in milliseconds, also when nothing is answered. Default 10,000. */
   readonly timeLimitMs?: number;
   /** Requests that the source allows, and in which time: nobody may see more. */
   readonly budget?: { readonly requests: number; readonly perMs: number };

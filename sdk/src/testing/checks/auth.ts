@@ -2,14 +2,15 @@ import type { JsonValue } from '../../json.ts';
 import { secretsOf } from '../../secret.ts';
 import type { Tokens } from '../../connector.ts';
 import { Broken, connectorCheck, expectThat, Skip, type Check } from '../check.ts';
-import { firstQuestion } from './errors.ts';
+import { firstQuestions } from './errors.ts';
 import { askable } from './datasets.ts';
 import { describeError, expectCode, failureOf } from './login.ts';
 import { needsNetwork } from './needs-network.ts';
 import { connectorOpened, type OpenedConnector } from '../open-connector.ts';
 import { saidBy, withConnectorProcess } from '../plugin-process.ts';
-import { firstDifference, isOfDays, readAll, type AnyRecord } from '../records.ts';
+import { firstDifference, isOfDays, questionsTo, readAll, type AnyRecord } from '../records.ts';
 import { splitWindow } from '../../windows.ts';
+import type { ProcessQuestion } from '../process-protocol.ts';
 import type { Reply, TestRequest } from '../server.ts';
 import type { ConnectorSubject, OpenSource } from '../subject.ts';
 import { memoryTokens } from '../tokens.ts';
@@ -45,28 +46,38 @@ function carriedBy({ path, query, headers, body }: TestRequest): string {
   return `${path}?${decodeURIComponent(query.toString())} ${JSON.stringify(headers)} ${body}`;
 }
 
-/** Access ends; then many ask at once. */
-async function askAtOnce(
-  opened: OpenedConnector,
-  { source }: SourceContext,
-  subject: ConnectorSubject,
-): Promise<void> {
-  await renewalOf(source).expire();
-  const question = firstQuestion(opened, subject);
-  await Promise.all(Array.from({ length: callsAtOnce }, () => opened.read(question)));
+/** So many questions, spread over all datasets and their days: what is shared by one dataset alone is not shared. */
+function questionsAtOnce(opened: OpenedConnector, subject: ConnectorSubject): ProcessQuestion[] {
+  const ofDatasets = askable(opened).map((dataset) => questionsTo(dataset, subject));
+  const count = Math.max(callsAtOnce, ofDatasets.length);
+  return Array.from({ length: count }, (_, index) => {
+    const round = Math.floor(index / ofDatasets.length);
+    const questions = ofDatasets[index % ofDatasets.length] ?? [];
+    return questions[round % questions.length];
+  }).filter((question) => question !== undefined);
 }
 
 async function checkOneRenewal(subject: ConnectorSubject): Promise<void> {
   await withSource(subject, async (context) => {
-    const { matches } = renewalOf(context.source);
+    const renewal = renewalOf(context.source);
     const opened = await connectorOpened(subject, context);
+    const questions = questionsAtOnce(opened, subject);
     const before = context.server.requests.length;
-    await askAtOnce(opened, context, subject);
-    const renewals = context.server.requests.slice(before).filter(matches).length;
+    await renewal.expire();
+    const ends = await Promise.allSettled(questions.map((question) => opened.read(question)));
+    const renewals = context.server.requests
+      .slice(before)
+      .filter((request) => renewal.matches(request)).length;
     await opened.close();
     expectThat(
       renewals === 1,
-      () => `Expected one renewal for ${callsAtOnce} calls that found their access ended, got ${renewals}`,
+      () =>
+        `Expected one renewal for ${questions.length} calls, of all datasets at once, that found their access ended, got ${renewals}: let them all wait for the same one, and look with tokens.update whether it is still needed`,
+    );
+    const failed = ends.find((end) => end.status === 'rejected');
+    expectThat(
+      !failed,
+      () => `Expected every call to be answered after the renewal, got ${describeError(failed?.reason)}`,
     );
   });
 }
@@ -80,7 +91,7 @@ async function expectSavedWhole(
   try {
     const opened = await connectorOpened(subject, context, { tokens });
     await renewalOf(context.source).expire();
-    await opened.read(firstQuestion(opened, subject));
+    for (const question of firstQuestions(opened, subject)) await opened.read(question);
     await opened.close();
   } catch (cause) {
     const found = describeError(cause);
@@ -90,35 +101,70 @@ async function expectSavedWhole(
   }
 }
 
-/** What was given anew must be durable when it is first carried anywhere. */
+interface Renewed {
+  /** Everything long enough for a token that the source gave. */
+  readonly given: readonly string[];
+  /** What was saved when one of them was first carried anywhere. */
+  readonly savedAtFirstUse: string | undefined;
+}
+
+/** Access ends and a dataset is read: what was given anew, and what of it was durable when it was first carried. */
+async function renewedBy(
+  { server, source }: SourceContext,
+  saved: () => string,
+  read: () => Promise<unknown>,
+): Promise<Renewed> {
+  const renewal = renewalOf(source);
+  const given: string[] = [];
+  let savedAtFirstUse: string | undefined;
+  server.seen = (request, reply) => {
+    if (!reply && given.some((text) => carriedBy(request).includes(text))) savedAtFirstUse ??= saved();
+    if (reply && renewal.matches(request)) given.push(...tokensIn(reply));
+  };
+  await renewal.expire();
+  await read();
+  server.seen = undefined;
+  return { given, savedAtFirstUse };
+}
+
+function expectSavedFirst(dataset: string, { given, savedAtFirstUse }: Renewed, saved: string): void {
+  const kept = given.filter((text) => saved.includes(text));
+  expectThat(
+    kept.length > 0,
+    () =>
+      `Expected what a renewal gave while ${dataset} was read to be saved in tokens, and nothing of it was`,
+  );
+  const late = kept.filter((text) => savedAtFirstUse?.includes(text) === false);
+  expectThat(
+    late.length === 0,
+    () =>
+      `Expected renewed tokens to be saved before their first use, and ${late.length} of ${kept.length} were saved only after it while ${dataset} was read: await tokens.save, or return them in tokens.update, before they are used`,
+  );
+}
+
+/** What was given anew must be durable when it is first carried anywhere, whichever dataset found its access ended. */
 async function checkSavedFirst(subject: ConnectorSubject): Promise<void> {
   await withSource(subject, async (context) => {
-    const { server, source } = context;
-    const { matches } = renewalOf(source);
-    const tokens = memoryTokens(source.tokens ?? {});
+    const tokens = memoryTokens(context.source.tokens ?? {});
     const saved = (): string => JSON.stringify([...tokens.saved.values()]);
     const opened = await connectorOpened(subject, context, { tokens });
-    let given: string[] = [];
-    let atFirstUse: string | undefined;
-    server.seen = (request, reply) => {
-      if (!reply && given.some((text) => carriedBy(request).includes(text))) atFirstUse ??= saved();
-      if (reply && matches(request)) given = [...given, ...tokensIn(reply)];
-    };
-    await renewalOf(source).expire();
-    await opened.read(firstQuestion(opened, subject));
+    let renewals = 0;
+    for (const question of firstQuestions(opened, subject)) {
+      const { dataset } = question;
+      const renewed = await renewedBy(context, saved, () => opened.read(question)).catch((cause: unknown) => {
+        const found = describeError(cause);
+        throw new Broken(
+          `Expected ${dataset} to be read after access ended and was renewed, got ${found}: each renewal begins with what the last one gave and saved`,
+          { cause },
+        );
+      });
+      if (renewed.given.length === 0) continue;
+      renewals += 1;
+      await tokens.settled();
+      expectSavedFirst(dataset, renewed, saved());
+    }
     await opened.close();
-    const kept = given.filter((text) => saved().includes(text));
-    expectThat(
-      kept.length > 0,
-      () => 'Expected what a renewal gave to be saved in tokens, and nothing of it was',
-    );
-    const late = kept.filter((text) => atFirstUse?.includes(text) === false);
-    expectThat(
-      late.length === 0,
-      () =>
-        `Expected renewed tokens to be saved before their first use: ${late.length} of ${kept.length} were not`,
-    );
-    server.seen = undefined;
+    expectThat(renewals > 0, () => 'Expected access that ended to be renewed, and nothing was given anew');
     await expectSavedWhole(subject, context, tokens);
   });
 }

@@ -1,27 +1,27 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError } from '../../errors.ts';
-import { connectorCheck, expectThat, Skip, type Check } from '../check.ts';
+import { Broken, connectorCheck, expectThat, Skip, type Check } from '../check.ts';
 import { askable, withOpened } from './datasets.ts';
-import { describeError } from './login.ts';
 import { needsNetwork } from './needs-network.ts';
+import { endsOf, type End } from '../ends.ts';
+import { inTime } from '../in-time.ts';
+import { describeError, limitOf } from './login.ts';
 import { faults, type Fault } from '../faults.ts';
-import type { Question } from '../open-connector.ts';
-import { ThrownByPlugin, withConnectorProcess, saidBy, type PluginProcess } from '../plugin-process.ts';
-import type { OpenedThere } from '../process-protocol.ts';
-import { windowsFor } from '../records.ts';
+import { connectorOpened, type OpenedConnector, type Question } from '../open-connector.ts';
+import { withConnectorProcess, saidBy, type PluginProcess } from '../plugin-process.ts';
+import type { EndThere, OpenedThere, ProcessQuestion } from '../process-protocol.ts';
+import { questionsTo } from '../records.ts';
 import type { ConnectorSubject, OpenSource } from '../subject.ts';
+import { memoryTokens } from '../tokens.ts';
 import { withSource, type SourceContext } from '../with-source.ts';
 
-/** One question of the connector's first dataset that asks the source; the same in every process. */
-export function firstQuestion(
-  { datasets }: Pick<OpenedThere, 'datasets'>,
+/** A question for each dataset that can be asked; the same in every process. */
+export function firstQuestions(
+  opened: Pick<OpenedThere, 'datasets'>,
   subject: ConnectorSubject,
-): Omit<Question, 'signal'> {
-  const [dataset] = askable({ datasets });
-  if (!dataset) throw new Skip('the plugin has no dataset that can be asked for', true);
-  const [window] = windowsFor(dataset, subject);
-  const { name } = dataset;
-  return dataset.granularity === 'cursor' || !window ? { dataset: name } : { dataset: name, window };
+): ProcessQuestion[] {
+  const questions = askable(opened).flatMap((dataset) => questionsTo(dataset, subject).slice(0, 1));
+  if (questions.length === 0) throw new Skip('the plugin has no dataset that can be asked for', true);
+  return questions;
 }
 
 /** Answers every question for data with the fault from now on; signing in goes on as it does. */
@@ -29,71 +29,95 @@ export function strike({ server, source }: SourceContext, fault: Pick<Fault, 're
   server.fault = (request) => (source.isSignIn?.(request) === true ? undefined : fault.reply());
 }
 
-async function outcomeOf(subject: ConnectorSubject, fault: Fault): Promise<unknown> {
-  return withOpened(subject, async (opened, context) => {
+/** Sessions for so many questions: one, and where nothing is answered one for each, lest one waits for the other. */
+function sessionsFor({ isSilent }: Fault, questions: number): number {
+  return isSilent === true ? questions : 1;
+}
+
+/** Puts the questions at once to a source with the fault; says whether it was asked for anything. */
+async function endsUnder(
+  subject: ConnectorSubject,
+  fault: Fault,
+  isMeant: (dataset: string) => boolean = () => true,
+): Promise<{ readonly ends: readonly End[]; readonly isAsked: boolean }> {
+  return withSource(subject, async (context) => {
+    const { server, source } = context;
+    const tokens = memoryTokens(source.tokens ?? {});
+    const first = await connectorOpened(subject, context, { tokens });
+    const sessions: OpenedConnector[] = [first];
+    const questions = firstQuestions(first, subject).filter(({ dataset }) => isMeant(dataset));
+    while (sessions.length < sessionsFor(fault, questions.length))
+      sessions.push(await connectorOpened(subject, context, { tokens }));
+    const before = server.requests.length;
     strike(context, fault);
-    try {
-      await opened.read(firstQuestion(opened, subject));
-      return undefined;
-    } catch (error) {
-      return error;
-    } finally {
-      context.server.fault = undefined;
-    }
+    const ends = await endsOf(sessions, { questions, limitMs: limitOf(subject) });
+    server.fault = undefined;
+    const struck = server.requests.slice(before).filter((request) => source.isSignIn?.(request) !== true);
+    for (const session of sessions) await session.close();
+    return { ends, isAsked: struck.length > 0 };
   });
 }
 
-async function checkFault(subject: ConnectorSubject, fault: Fault): Promise<void> {
-  const { name, retryAfterMs } = fault;
-  const codes = subject.errors?.[name] ?? fault.codes;
-  const error = await outcomeOf(subject, fault);
-  const found = ConnectorError.is(error) ? error.code : error === undefined ? 'none' : undefined;
+function expectPause(end: End, { name, retryAfterMs }: Fault): void {
+  if (end.how !== 'threw' || retryAfterMs === undefined || !ConnectorError.is(end.error)) return;
+  const { code, retryAfterMs: told } = end.error;
   expectThat(
-    found !== undefined && codes.includes(found),
-    () =>
-      `Expected ${name} to be ${codes.join(' or ')}, got ${error === undefined ? 'no error' : describeError(error)}`,
-  );
-  if (found !== 'rate_limited' || retryAfterMs === undefined || !ConnectorError.is(error)) return;
-  const told = error.retryAfterMs ?? 0;
-  expectThat(
-    Math.abs(told - retryAfterMs) <= 2000,
-    () => `Expected ${name} to carry the ${retryAfterMs} ms it says, got ${error.retryAfterMs} ms`,
+    code !== 'rate_limited' || Math.abs((told ?? 0) - retryAfterMs) <= 2000,
+    () => `Expected ${name} to carry the ${retryAfterMs} ms it says for ${end.dataset}, got ${told} ms`,
   );
 }
 
-/** Puts a question to a plugin in its process, under the fault; resolves with what it threw. */
-async function throwUnder(
-  plugin: PluginProcess,
-  question: Omit<Question, 'signal'>,
-  { context, fault }: { readonly context: SourceContext; readonly fault: Fault },
-): Promise<ThrownByPlugin | undefined> {
-  strike(context, fault);
-  try {
-    await plugin.call({ verb: 'ask', ...(question as { dataset: string }) });
-    for await (const said of saidBy(plugin)) void said;
-    return undefined;
-  } catch (error) {
-    if (error instanceof ThrownByPlugin) return error;
-    throw error;
-  } finally {
-    context.server.fault = undefined;
+function foundIn(end: End, limitMs: number): string {
+  if (end.how === 'threw') return describeError(end.error);
+  return end.how === 'done'
+    ? 'no error: throw what fetchJson or errorOfStatus makes of it'
+    : `no end within ${limitMs} ms: set a time-out, shorter than timeLimitMs of the subject`;
+}
+
+async function checkFault(subject: ConnectorSubject, fault: Fault): Promise<void> {
+  const codes: readonly string[] = subject.errors?.[fault.name] ?? fault.codes;
+  const { ends, isAsked } = await endsUnder(subject, fault);
+  expectThat(
+    isAsked,
+    () =>
+      `Expected a dataset to meet ${fault.name}, and the source was asked for nothing: isSignIn of the subject is true for signing in and renewal alone`,
+  );
+  for (const end of ends) {
+    const { how, dataset } = end;
+    const found = how === 'done' ? 'none' : how === 'threw' && ConnectorError.is(end.error) && end.error.code;
+    if (found !== false && codes.includes(found)) {
+      expectPause(end, fault);
+      continue;
+    }
+    // What is made of the login's answer meets no fault; asked alone it shows.
+    if (how === 'done' && !(await endsUnder(subject, fault, (name) => name === dataset)).isAsked) continue;
+    throw new Broken(
+      `Expected ${fault.name} to be ${codes.join(' or ')} for ${dataset}, got ${foundIn(end, limitOf(subject))}`,
+    );
   }
 }
 
-/** Under every fault, one after the other in one process; each time in a session of its own, which knows of no other fault. */
+/**
+ * Under every fault, one after the other in one process, all questions at once; each time in a session that knows of no
+ * other fault.
+ */
 export async function eachFault(
   subject: ConnectorSubject,
   plugin: PluginProcess,
-  { question, context }: { readonly question: Omit<Question, 'signal'>; readonly context: SourceContext },
-  use: (thrown: ThrownByPlugin | undefined, fault: Fault) => void,
+  { questions, context }: { readonly questions: readonly ProcessQuestion[]; readonly context: SourceContext },
+  use: (end: EndThere, fault: Fault) => void,
 ): Promise<void> {
-  const { config, tokens = {} } = context.source;
+  const { server, source } = context;
+  const { config, tokens = {} } = source;
+  const { module } = subject;
   for (const fault of faults) {
-    await plugin.call({ verb: 'open', module: subject.module, config, tokens });
-    const before = context.server.requests.length;
-    use(await throwUnder(plugin, question, { context, fault }), fault);
-    const met = context.server.requests.length > before;
-    expectThat(met, () => `Expected a question to meet ${fault.name}, and the source was not asked`);
+    const sessions = sessionsFor(fault, questions.length);
+    await plugin.call({ verb: 'open', module, config, tokens, sessions });
+    strike(context, fault);
+    const limitMs = limitOf(subject);
+    const ends = await plugin.call<EndThere[]>({ verb: 'meet', questions, limitMs });
+    server.fault = undefined;
+    for (const end of ends) use(end, fault);
     await plugin.call({ verb: 'close' }).catch(() => undefined);
   }
 }
@@ -101,18 +125,18 @@ export async function eachFault(
 async function checkThrown(subject: ConnectorSubject): Promise<void> {
   await withSource(subject, async (context) => {
     await withConnectorProcess(subject, context.source, async (plugin, opened) => {
-      const question = firstQuestion(opened, subject);
+      const questions = firstQuestions(opened, subject);
       if (subject.open) {
-        await eachFault(subject, plugin, { question, context }, (error, { name }) => {
-          if (!error) return;
-          const { isConnectorError, isError, shown } = error.thrown;
+        await eachFault(subject, plugin, { questions, context }, ({ dataset, thrown }, { name }) => {
+          if (!thrown) return;
+          const { isConnectorError, isError, shown } = thrown;
           expectThat(
             isConnectorError,
             () =>
-              `Expected a ConnectorError under ${name}, got ${isError ? 'another Error' : 'no Error'}: ${shown.slice(0, 200)}`,
+              `Expected a ConnectorError of ${dataset} under ${name}, got ${isError ? 'another Error' : 'no Error'}: ${shown.slice(0, 200)}`,
           );
         });
-      } else await readThere(plugin, question);
+      } else await readThere(plugin, questions);
       // What nobody waits for is told a turn of the loop later: one more answer comes behind it.
       await plugin.call({ verb: 'close' });
       const [first] = plugin.unhandled();
@@ -124,40 +148,16 @@ async function checkThrown(subject: ConnectorSubject): Promise<void> {
   });
 }
 
-/** Reads everything a question brings, in the plugin's process. */
-async function readThere(plugin: PluginProcess, question: Omit<Question, 'signal'>): Promise<void> {
-  await plugin.call({ verb: 'ask', ...(question as { dataset: string }) });
-  for await (const said of saidBy(plugin)) void said;
+/** Reads everything the questions bring, in the plugin's process. */
+async function readThere(plugin: PluginProcess, questions: readonly ProcessQuestion[]): Promise<void> {
+  for (const question of questions) {
+    await plugin.call({ verb: 'ask', ...question });
+    for await (const said of saidBy(plugin)) void said;
+  }
 }
 
 /** Longest time between the abort and the end of a fetch, in milliseconds. */
 const abortLimitMs = 1000;
-
-/** Aborts a fetch while the source is silent, or behind the first record where it asks no source. */
-async function checkAbort(subject: ConnectorSubject): Promise<void> {
-  await withOpened(subject, async (opened, context) => {
-    const stop = new AbortController();
-    const answers = opened
-      .ask({ ...firstQuestion(opened, subject), signal: stop.signal })
-      [Symbol.asyncIterator]();
-    if (subject.open) {
-      const asked = context.server.next();
-      strike(context, { reply: () => ({ how: 'hang' }) });
-      const reading = answers.next().then(
-        () => undefined,
-        () => undefined,
-      );
-      await Promise.race([asked, reading]);
-      stop.abort(new DOMException('The check aborts it', 'AbortError'));
-      await expectEnd(reading);
-    } else {
-      await answers.next();
-      stop.abort(new DOMException('The check aborts it', 'AbortError'));
-      await expectEnd(drain(answers));
-    }
-    context.server.fault = undefined;
-  });
-}
 
 async function drain(answers: AsyncIterator<unknown>): Promise<void> {
   try {
@@ -167,14 +167,36 @@ async function drain(answers: AsyncIterator<unknown>): Promise<void> {
   }
 }
 
-async function expectEnd(reading: Promise<void>): Promise<void> {
-  const timer = new AbortController();
-  const late = delay(abortLimitMs, 'late' as const, { signal: timer.signal }).catch(() => undefined);
-  const first = await Promise.race([reading, late]);
-  timer.abort();
+/** Begins to read from a source that is silent; resolves when it was asked, or had nothing to ask. */
+async function untilSilence(
+  subject: ConnectorSubject,
+  context: SourceContext,
+  answers: AsyncIterator<unknown>,
+): Promise<{ readonly reading: Promise<void> }> {
+  const { server, source } = context;
+  const asked = server.next((request) => source.isSignIn?.(request) !== true);
+  strike(context, { reply: () => ({ how: 'hang' }) });
+  const reading = drain(answers);
+  await inTime(Promise.race([asked, reading]), limitOf(subject));
+  return { reading };
+}
+
+/** Aborts a fetch while the source is silent, or behind the first record where it asks no source. */
+async function checkAbort(
+  subject: ConnectorSubject,
+  context: SourceContext,
+  { opened, question }: { readonly opened: OpenedConnector; readonly question: Question },
+): Promise<void> {
+  const stop = new AbortController();
+  const answers = opened.ask({ ...question, signal: stop.signal })[Symbol.asyncIterator]();
+  const begun = subject.open ? await untilSilence(subject, context, answers) : await answers.next();
+  stop.abort(new DOMException('The check aborts it', 'AbortError'));
+  const end = await inTime('reading' in begun ? begun.reading : drain(answers), abortLimitMs);
+  context.server.fault = undefined;
   expectThat(
-    first !== 'late',
-    () => `Expected a fetch to end within ${abortLimitMs} ms of its abort, got no end`,
+    end !== 'late',
+    () =>
+      `Expected a fetch of ${question.dataset} to end within ${abortLimitMs} ms of its abort, got no end: give its signal to whatever waits`,
   );
 }
 
@@ -184,9 +206,7 @@ const endLimitMs = 2000;
 async function checkLeft(subject: ConnectorSubject): Promise<void> {
   const use = async (source: OpenSource): Promise<void> =>
     withConnectorProcess(subject, source, async (plugin, opened) => {
-      const question = firstQuestion(opened, subject);
-      await plugin.call({ verb: 'ask', ...(question as { dataset: string }) });
-      for await (const said of saidBy(plugin)) void said;
+      await readThere(plugin, firstQuestions(opened, subject));
       await plugin.call({ verb: 'close' });
       const ended = await plugin.endsWithin(endLimitMs);
       expectThat(
@@ -229,7 +249,11 @@ export const errorChecks: readonly Check[] = [
       title: 'an abort ends a fetch within a second',
       why: 'A host that stops waits no longer than that.',
     },
-    checkAbort,
+    (subject) =>
+      withOpened(subject, async (opened, context) => {
+        for (const question of firstQuestions(opened, subject))
+          await checkAbort(subject, context, { opened, question });
+      }),
   ),
   connectorCheck(
     {

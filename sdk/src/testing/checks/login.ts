@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError, type ConnectorErrorCode } from '../../errors.ts';
 import { connectorCheck, expectThat, Skip, type Check } from '../check.ts';
 import { needsNetwork } from './needs-network.ts';
+import { inTime } from '../in-time.ts';
 import { connectorOpened, type Opening } from '../open-connector.ts';
 import { windowsFor } from '../records.ts';
 import type { ConnectorSubject } from '../subject.ts';
@@ -9,8 +9,8 @@ import { withSource, type SourceContext } from '../with-source.ts';
 
 const defaultLimitMs = 10_000;
 
-/** Longest time for a login, in milliseconds. */
-function limitOf({ timeLimitMs = defaultLimitMs }: ConnectorSubject): number {
+/** Longest time for a login, or for a question under a fault, in milliseconds. */
+export function limitOf({ timeLimitMs = defaultLimitMs }: ConnectorSubject): number {
   return timeLimitMs;
 }
 
@@ -48,14 +48,11 @@ export async function failureOf(
   opening: Opening = {},
 ): Promise<{ readonly error: unknown } | undefined> {
   const limit = limitOf(subject);
-  const done = new AbortController();
   const using = useOnce(subject, context, opening).then(
     () => undefined,
     (error: unknown) => ({ error }),
   );
-  const late = delay(limit, 'late' as const, { signal: done.signal }).catch(() => 'late' as const);
-  const first = await Promise.race([using, late]);
-  done.abort();
+  const first = await inTime(using, limit);
   expectThat(first !== 'late', () => `Expected an end within ${limit} ms, got none`);
   return first;
 }

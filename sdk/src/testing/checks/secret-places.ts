@@ -54,3 +54,17 @@ export function secretPlaces(root: Schema): SecretPlace[] {
   visit(root, { name: '', path: '', depth: 0 }, (value) => value);
   return places;
 }
+
+/** What stands at a path of {@link SecretPlace} in a configuration. */
+export function valuesAt(config: unknown, path: string): unknown[] {
+  const steps = path.split(/\.|(?=\[)/);
+  return steps.reduce<unknown[]>(
+    (values, step) =>
+      values.flatMap((value) => {
+        if (typeof value !== 'object' || value === null) return [];
+        const isAny = step === '*' || step.startsWith('[');
+        return isAny ? Object.values(value) : [(value as Schema)[step]];
+      }),
+    [config],
+  );
+}

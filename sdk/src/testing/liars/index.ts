@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { surfaceOf, type Surface } from '../surface.ts';
-import type { ConnectorSubject, SinkSubject, Subject } from '../subject.ts';
+import type { TestServer } from '../server.ts';
+import type { ConnectorSubject, OpenSource, SinkSubject, Subject } from '../subject.ts';
 import type { HostRun, SuiteHost } from '../suite-host.ts';
 import { honestWindow, oldest, openHonest, openHonestLarge } from './honest-source.ts';
 import { storedIn } from './honest-sink.ts';
@@ -40,7 +41,7 @@ export function connectorSubject(lie = ''): ConnectorSubject {
     window: honestWindow,
     outOfRange: { from: addDays(oldest, -10), to: addDays(oldest, -9) },
     // A liar is found out sooner or later; an honest one has time, also on a busy machine.
-    timeLimitMs: lie === '' ? 10_000 : 1500,
+    timeLimitMs: lie in lies ? 1500 : 10_000,
   };
 }
 
@@ -82,9 +83,17 @@ function numberOf(lie: string): number {
   return Number.parseInt(lie, 10);
 }
 
+function openBehindProxy(server: TestServer, person: 1 | 2): OpenSource {
+  const source = openHonest(server, person);
+  return { ...source, config: { ...source.config, proxy: { password: 'password-of-the-proxy' } } };
+}
+
 /** What else a lie needs to be told. */
 function told(lie: string, subject: ConnectorSubject): ConnectorSubject {
-  return numberOf(lie) === 5 ? { ...subject, published } : subject;
+  if (numberOf(lie) === 5) return { ...subject, published };
+  // Longer than the time-out that the other datasets have.
+  if (numberOf(lie) === 27) return { ...subject, timeLimitMs: 3000 };
+  return lie.includes('proxy') ? { ...subject, open: openBehindProxy } : subject;
 }
 
 /** Every lying double: at least one for each check. */

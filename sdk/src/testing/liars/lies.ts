@@ -17,13 +17,15 @@ import {
 } from './honest-parts.ts';
 import type { ConnectorRecord, FetchContext } from '../../connector.ts';
 
+type Access = HonestSession['access'];
+
 /** What a connector puts in the place of an honest function. */
 type Lie = (honest: HonestParts) => Partial<HonestParts>;
 
 const { shape } = honestConfig;
 // What a module keeps outlives a session: the trouble with it.
 let calls = 0;
-let lastToken: HonestSession['access'] | undefined;
+let lastToken: Access | undefined;
 const gate = { pausedUntil: 0 };
 const keptNotes = new Map<string, readonly ConnectorRecord[]>();
 
@@ -54,6 +56,55 @@ function dayByHours(day: Day, count: number): Day {
 async function pagesAtOnce(session: HonestSession, count: number, signal: AbortSignal) {
   const paths = Array.from({ length: count }, (_, page) => `/large?page=${page}`);
   return Promise.all(paths.map(async (path) => shaped(largePage, await session.get(path, signal))));
+}
+
+/** Access from a refresh token, saved nowhere and whoever else renews it. */
+async function newAccess({ context, access }: HonestSession, parts: HonestParts): Promise<Access> {
+  const init = { method: 'POST', body: JSON.stringify({ refresh: access.refresh }) };
+  const { status, body } = await parts.send(context, { path: '/token', init, signal: context.signal });
+  return status === 200
+    ? (parts.parse(body) as unknown as Access)
+    : { access: 'none', refresh: access.refresh };
+}
+
+/** Access that is used before it is saved. */
+async function usedBeforeSaved(session: HonestSession, _: string, parts: HonestParts): Promise<Access> {
+  const { signal, tokens } = session.context;
+  const renewed = await newAccess(session, parts);
+  const headers = { authorization: `Bearer ${renewed.access}` };
+  await parts.send(session.context, { path: '/me', init: { headers }, signal });
+  await tokens.save('session', { ...renewed });
+  return renewed;
+}
+
+const renewing = new WeakMap<HonestSession, Promise<Access>>();
+const ownSessions = new WeakMap<HonestSession, Promise<HonestSession>>();
+
+/** One renewal at a time, of this session and no other of the account. */
+async function renewAlone(session: HonestSession, refused: string, parts: HonestParts): Promise<Access> {
+  if (session.access.access !== refused) return session.access;
+  const running = renewing.get(session) ?? newAccess(session, parts);
+  renewing.set(session, running);
+  return running.finally(() => renewing.delete(session));
+}
+
+/** The session that a dataset keeps for itself. */
+function ownSession(session: HonestSession, parts: HonestParts): Promise<HonestSession> {
+  const own = ownSessions.get(session) ?? parts.login(session.context, parts);
+  ownSessions.set(session, own);
+  return own;
+}
+
+/** Notes, and what is done where they fail. */
+function notesFailing(onError: (error: unknown, context: FetchContext<HonestSession>) => void) {
+  return async function* notes(context: FetchContext<HonestSession>): AsyncGenerator<ConnectorRecord> {
+    try {
+      yield* honestParts.notes(context, honestParts);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      onError(error, context);
+    }
+  };
 }
 
 /** Connectors that break one promise each, by the promise's number and what they do. */
@@ -132,6 +183,28 @@ export const lies: Readonly<Record<string, Lie>> = {
     async *state({ session, window }) {
       yield { day: window.from, data: { by: session.context.config.password } };
     },
+  }),
+  '11 a password in the log where another dataset fails': () => ({
+    notes: notesFailing((error, { log, session }) => {
+      log.warn('no notes', { config: session.context.config });
+      throw error;
+    }),
+  }),
+  '11 a password in basic authentication in the log': (honest) => ({
+    login: (context, parts) => {
+      const { user, password } = context.config;
+      context.log.info(`Authorization: Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`);
+      return honest.login(context, parts);
+    },
+  }),
+  '11 the password of a proxy, which is not marked, in an error': (honest) => ({
+    config: z.strictObject({ ...shape, proxy: z.strictObject({ password: z.string() }).optional() }),
+    send: (context, request) =>
+      honest.send(context, request).catch((cause: unknown) => {
+        throw new ConnectorError('transient', `Expected a way by ${JSON.stringify(context.config)}`, {
+          cause,
+        });
+      }),
   }),
   '12 a name that changes': (honest) => ({
     names: () => ({ ...honest.names(), steps: `steps-${(calls += 1)}` }),
@@ -332,6 +405,17 @@ export const lies: Readonly<Record<string, Lie>> = {
   '27 a pause that is not passed on': () => ({
     errorOf: (status, path) => honestParts.errorOf(status, path, new Headers()),
   }),
+  '27 failures of another dataset taken for days without data': () => ({
+    notes: notesFailing(() => undefined),
+  }),
+  '27 another dataset without a time-out': () => ({
+    async *notes(context, parts) {
+      const { context: given } = context.session;
+      const config = { ...given.config, timeoutMs: 600_000 };
+      const session = await parts.login({ ...given, config, signal: context.signal }, parts);
+      yield* honestParts.notes({ ...context, session }, parts);
+    },
+  }),
   '28 a text that is thrown': () => ({
     parse: (body) => {
       if (body.startsWith('<')) throw 'no JSON' as unknown as Error;
@@ -344,12 +428,26 @@ export const lies: Readonly<Record<string, Lie>> = {
       return honest.errorOf(status, path, headers);
     },
   }),
+  '28 a text that another dataset throws': () => ({
+    notes: notesFailing(() => {
+      throw 'no notes' as unknown as Error;
+    }),
+  }),
   '29 an abort that is not heard': (honest) => ({
     send: (context, { path, init = {} }) =>
       honest.send(
         { ...context, config: { ...context.config, timeoutMs: 8000 } },
         { path, init, signal: new AbortController().signal },
       ),
+  }),
+  '29 an abort that another dataset does not hear': () => ({
+    notes: (context, parts) => honestParts.notes({ ...context, signal: new AbortController().signal }, parts),
+  }),
+  '30 a timer that another dataset leaves': () => ({
+    async *notes(context, parts) {
+      setInterval(() => (calls += 1), 1000);
+      yield* honestParts.notes(context, parts);
+    },
   }),
   '30 a timer that is left': () => ({
     login: async (context, parts) => {
@@ -358,27 +456,26 @@ export const lies: Readonly<Record<string, Lie>> = {
     },
   }),
   '31 a renewal for each call': () => ({
-    async renew({ context, access: { refresh } }, _, parts) {
-      const { signal } = context;
-      const init = { method: 'POST', body: JSON.stringify({ refresh }) };
-      const { status, body } = await parts.send(context, { path: '/token', init, signal });
-      return status === 200
-        ? (parts.parse(body) as unknown as HonestSession['access'])
-        : { access: 'none', refresh };
+    renew: (session, _, parts) => newAccess(session, parts),
+  }),
+  '31 a renewal for each dataset': () => ({
+    renew: renewAlone,
+    async *notes(context, parts) {
+      const session = await ownSession(context.session, parts);
+      yield* honestParts.notes({ ...context, session }, parts);
     },
   }),
-  '32 a token that is used before it is saved': () => ({
-    async renew({ context, access: { refresh } }, _, parts) {
-      const { signal, tokens } = context;
-      const init = { method: 'POST', body: JSON.stringify({ refresh }) };
-      const { body } = await parts.send(context, { path: '/token', init, signal });
-      const renewed = parts.parse(body) as unknown as HonestSession['access'];
-      await parts.send(context, {
-        path: '/me',
-        init: { headers: { authorization: `Bearer ${renewed.access}` } },
-        signal,
-      });
-      await tokens.save('session', renewed);
+  '32 a token that is used before it is saved': () => ({ renew: usedBeforeSaved }),
+  '32 a token that another dataset uses before it is saved': () => ({
+    async *notes(context, parts) {
+      const session = await parts.login(context.session.context, { ...parts, renew: usedBeforeSaved });
+      yield* honestParts.notes({ ...context, session }, parts);
+    },
+  }),
+  '32 a save that nobody waits for': () => ({
+    async renew(session, _, parts) {
+      const renewed = await newAccess(session, parts);
+      void session.context.tokens.save('session', { ...renewed });
       return renewed;
     },
   }),

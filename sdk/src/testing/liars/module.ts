@@ -3,13 +3,14 @@
 import type { Connector } from '../../connector.ts';
 import type { Sink } from '../../sink.ts';
 import { connectorOf, honestParts } from './honest-parts.ts';
+import { honestVariants } from './honest-variants.ts';
 import { honestSinkParts, sinkOf } from './honest-sink.ts';
 import { lies } from './lies.ts';
 import { sinkLies } from './sink-lies.ts';
 
-/** The connector that tells the lie. */
+/** The connector that tells the lie, or is honest in a way of its own. */
 export function lyingConnector(lie: string): Connector {
-  return connectorOf({ ...honestParts, ...lies[lie]?.(honestParts) });
+  return connectorOf({ ...honestParts, ...honestVariants[lie], ...lies[lie]?.(honestParts) });
 }
 
 /** The sink that tells the lie. */
