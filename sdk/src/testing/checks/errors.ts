@@ -1,14 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError } from '../../errors.ts';
-import { connectorCheck, expectThat, Skip, type Check } from '../check.ts';
+import { connectorCheck, expectThat, pluginCheck, Skip, type Check } from '../check.ts';
 import { askable, withOpened } from './datasets.ts';
+import { checkAbortedWrite, checkClosed, expectNothingLeft } from './ending.ts';
 import { describeError } from './login.ts';
 import { faults, type Fault } from '../faults.ts';
 import type { Question } from '../open-connector.ts';
 import { ThrownByPlugin, withConnectorProcess, saidBy, type PluginProcess } from '../plugin-process.ts';
 import type { OpenedThere } from '../process-protocol.ts';
 import { windowsFor } from '../records.ts';
-import type { ConnectorSubject, OpenSource } from '../subject.ts';
+import { isConnectorSubject, type ConnectorSubject, type OpenSource } from '../subject.ts';
 import { withSource, type SourceContext } from '../with-source.ts';
 
 /** One question of the connector's first dataset that asks the source; the same in every process. */
@@ -181,9 +182,6 @@ async function expectEnd(reading: Promise<void>): Promise<void> {
   );
 }
 
-/** Time for a process to end by itself when there is nothing left to do, in milliseconds. */
-const endLimitMs = 2000;
-
 async function checkLeft(subject: ConnectorSubject): Promise<void> {
   const use = async (source: OpenSource): Promise<void> =>
     withConnectorProcess(subject, source, async (plugin, opened) => {
@@ -191,12 +189,7 @@ async function checkLeft(subject: ConnectorSubject): Promise<void> {
       await plugin.call({ verb: 'ask', ...(question as { dataset: string }) });
       for await (const said of saidBy(plugin)) void said;
       await plugin.call({ verb: 'close' });
-      const ended = await plugin.endsWithin(endLimitMs);
-      expectThat(
-        ended,
-        () =>
-          `Expected nothing to hold the process after logout, and it did not end within ${endLimitMs} ms: a timer, socket or handle is left`,
-      );
+      await expectNothingLeft(plugin, 'logout');
     });
   await withSource(subject, ({ source }) => use(source));
 }
@@ -225,22 +218,22 @@ export const errorChecks: readonly Check[] = [
     },
     checkThrown,
   ),
-  connectorCheck(
+  pluginCheck(
     {
       id: 29,
       topic: 'Errors',
-      title: 'an abort ends a fetch within a second',
+      title: 'an abort ends a fetch within a second, and a write before it begins',
       why: 'A host that stops waits no longer than that.',
     },
-    checkAbort,
+    (subject) => (isConnectorSubject(subject) ? checkAbort(subject) : checkAbortedWrite(subject)),
   ),
-  connectorCheck(
+  pluginCheck(
     {
       id: 30,
       topic: 'Errors',
-      title: 'no timer, socket or handle is left after logout',
+      title: 'no timer, socket or handle is left after logout or close',
       why: 'A process serves one account after the other; what is left would run in another’s time.',
     },
-    checkLeft,
+    (subject) => (isConnectorSubject(subject) ? checkLeft(subject) : checkClosed(subject)),
   ),
 ];
