@@ -28,8 +28,13 @@ export interface SinkParts {
   storeAll(
     database: DatabaseSync,
     batch: readonly RawEvent[],
-    parts: SinkParts,
+    parts: WriteParts,
   ): Promise<WrittenRow[]> | WrittenRow[];
+}
+
+/** The same functions, and the signal of the write they are called for. */
+export interface WriteParts extends SinkParts {
+  readonly signal: AbortSignal;
 }
 
 interface Row {
@@ -118,7 +123,7 @@ export function sinkOf(parts: SinkParts): Sink {
       return {
         async write(batch, { signal }) {
           parts.begin(signal);
-          return resultOf(batch, await parts.storeAll(database, batch, parts));
+          return resultOf(batch, await parts.storeAll(database, batch, { ...parts, signal }));
         },
         close: async () => parts.close(database),
       };

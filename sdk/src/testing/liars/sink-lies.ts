@@ -121,6 +121,19 @@ export const sinkLies: Readonly<Record<string, Partial<SinkParts>>> = {
       }
     },
   },
+  '43 the first half of a write that is aborted stored': {
+    storeAll: async (database, batch, parts) => {
+      if (!batch.every(({ payload }) => payload.isWellFormed()))
+        return honestSinkParts.storeAll(database, batch, parts);
+      const rows = [];
+      for (const event of batch) {
+        parts.signal.throwIfAborted();
+        rows.push(parts.store(database, event));
+        await turn();
+      }
+      return rows;
+    },
+  },
   '43 a refusal that names nothing': {
     store: (database, event) => {
       if (event.payload.includes(String.raw`\u0000`)) throw new Error('database error');
