@@ -33,7 +33,7 @@ export interface SinkParts {
 }
 
 /** The same functions, and the signal of the write they are called for. */
-export interface WriteParts extends SinkParts {
+interface WriteParts extends SinkParts {
   readonly signal: AbortSignal;
 }
 
