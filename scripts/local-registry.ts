@@ -1,8 +1,8 @@
-import { appendFileSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runServer } from 'verdaccio';
 import { outputOf, type CommandOptions } from './commands.ts';
@@ -52,7 +52,12 @@ export interface PublishedTree {
   /** The copy, a git repository of its own: built, and a version ahead of the repository. */
   readonly tree: string;
   readonly registry: LocalRegistry;
-  /** A new folder, whose `.npmrc` takes our packages from the registry; removed with everything else. */
+  /**
+   * A file for `npm_config_userconfig`: the person's own settings of npm, and our packages from the registry. Only the person can
+   * read it, for there may be tokens in those settings.
+   */
+  readonly settings: string;
+  /** A new folder; removed with everything else. */
   emptyFolder(name: string): string;
   close(): Promise<void>;
 }
@@ -77,6 +82,14 @@ async function build(tree: string): Promise<void> {
   const tsc = join(tree, 'node_modules', '.bin', 'tsc');
   // Beside other tests there is no second core to be had, and threads that share one cost more than they bring.
   await outputOf([tsc, '-b', '--noCheck', '--singleThreaded'], { cwd: tree });
+}
+
+/** Writes the settings of somebody whose npm takes our packages from the registry: those of this machine, and that. */
+function writeSettings(file: string, { npmrc }: LocalRegistry): string {
+  const own = process.env['npm_config_userconfig'] ?? join(homedir(), '.npmrc');
+  const settings = existsSync(own) ? readFileSync(own, 'utf8') : '';
+  writeFileSync(file, `${settings}\n${npmrc}`, { mode: 0o600 });
+  return file;
 }
 
 /**
@@ -105,11 +118,8 @@ export async function startPublishedTree(root: string, env: ReleaseEnvironment =
   return {
     tree,
     registry,
-    emptyFolder(name) {
-      const empty = mkdtempSync(join(folder, `${name}-`));
-      writeFileSync(join(empty, '.npmrc'), `fund=false\naudit=false\n${registry.npmrc}`);
-      return empty;
-    },
+    settings: writeSettings(join(folder, 'npmrc'), registry),
+    emptyFolder: (name) => mkdtempSync(join(folder, `${name}-`)),
     close,
   };
 }

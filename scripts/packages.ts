@@ -18,10 +18,15 @@ export interface Package {
   readonly manifest: Manifest;
 }
 
-/** The packages that the workspaces of the repository at `root` hold, private ones too, in the order of their folders. */
+/**
+ * The packages of the repository at `root` that get its version, private ones too, in the order of their folders: those
+ * that `lerna.json` names. What somebody makes for himself in `mine/` is installed with them and is none of them.
+ */
 export function allPackages(root: string): Package[] {
-  const { workspaces } = readManifest(root) as Manifest & { readonly workspaces: readonly string[] };
-  const files = workspaces.flatMap((pattern) => globSync(`${pattern}/package.json`, { cwd: root }));
+  const { packages } = JSON.parse(readFileSync(join(root, 'lerna.json'), 'utf8')) as {
+    readonly packages: readonly string[];
+  };
+  const files = packages.flatMap((pattern) => globSync(`${pattern}/package.json`, { cwd: root }));
   return files.toSorted().map((file) => {
     const folder = dirname(file);
     return { folder, manifest: readManifest(join(root, folder)) };

@@ -175,10 +175,14 @@ describe.concurrent('the registry in use', () => {
     );
   }, 180_000);
 
-  // What was installed before need not be asked for again.
-  const env = { npm_config_prefer_offline: 'true', npm_config_loglevel: 'error' };
-  const npm = (cwd: string, ...args: readonly string[]): Promise<string> =>
-    outputOf([...npmCommand(), ...args], { cwd, env });
+  const npm = (cwd: string, ...args: readonly string[]): Promise<string> => {
+    // What was installed before need not be asked for again.
+    const quick = { npm_config_prefer_offline: 'true', npm_config_loglevel: 'error' };
+    return outputOf([...npmCommand(), ...args], {
+      cwd,
+      env: { ...quick, npm_config_userconfig: published.settings },
+    });
+  };
   const otw = (cwd: string, ...args: readonly string[]): Promise<string> =>
     npm(cwd, 'exec', '--offline', '--', 'otw', ...args);
 

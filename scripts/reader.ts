@@ -1,6 +1,3 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { followTutorial } from '../docs/follow-tutorial.ts';
 import { readPage } from '../docs/markdown.ts';
 import { cleanEnvironment } from './commands.ts';
@@ -11,25 +8,21 @@ export function noRegistry(error: unknown): string | undefined {
   return /E(?:NOTFOUND|CONNREFUSED|AI_AGAIN|TIMEDOUT|CONNRESET|NETUNREACH)\b.*/.exec(String(error))?.[0];
 }
 
-/** Writes the settings of somebody whose npm takes our packages from the registry: those of this machine, and that. */
-function writeSettings(file: string, { registry }: PublishedTree): void {
-  const own = process.env['npm_config_userconfig'] ?? join(homedir(), '.npmrc');
-  const settings = existsSync(own) ? readFileSync(own, 'utf8') : '';
-  writeFileSync(file, `${settings}\nfund=false\naudit=false\nprefer-offline=true\n${registry.npmrc}`);
-}
-
 /**
  * Follows a tutorial of this repository in an empty folder, with our packages from the registry and all others from the one
- * that npm is configured for.
+ * that npm is configured for, by the line that `npm run registry` prints.
  *
  * @throws Error with the line of the page where something else happens than it says.
  */
 export async function readTutorial(path: string, published: PublishedTree): Promise<void> {
-  const folder = published.emptyFolder('reader');
-  const settings = `${folder}.npmrc`;
-  writeSettings(settings, published);
   await followTutorial(readPage(path), {
-    folder,
-    env: { ...cleanEnvironment(), npm_config_userconfig: settings },
+    folder: published.emptyFolder('reader'),
+    env: {
+      ...cleanEnvironment(),
+      npm_config_userconfig: published.settings,
+      npm_config_fund: 'false',
+      npm_config_audit: 'false',
+      npm_config_prefer_offline: 'true',
+    },
   });
 }

@@ -120,6 +120,12 @@ test('every workspace package has the version of lerna.json and the licence', ()
   }
 });
 
+test('what somebody makes in mine/ is installed with the rest, and neither versioned nor published with it', () => {
+  const { workspaces } = JSON.parse(read('package.json')) as { workspaces: string[] };
+  const { packages } = JSON.parse(read('lerna.json')) as { packages: string[] };
+  expect(workspaces.filter((pattern) => !packages.includes(pattern))).toEqual(['mine/*']);
+});
+
 test('no leftovers stand in the sources', () => {
   const marks = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X'].join('|'));
   const found = filesOf(/\.(ts|mjs|js)$/).filter((file) => marks.test(read(file)));

@@ -93,6 +93,15 @@ test('a check that is skipped without a reason is 3; a module without a subject 
   expect(code).toBe(3);
 });
 
+test.each([
+  ['exports for imports alone', '{"name":"a","type":"module","exports":{".":{"import":"./index.ts"}}}'],
+  ['no exports', '{"name":"a","type":"module"}'],
+])('a package with %s is found as a host finds it', async (_, manifest) => {
+  const folder = makePackage({ 'package.json': manifest, 'index.ts': connector('1.2.3') });
+  const { code, stdout } = await otwHere(['plugin', 'test', folder, '--only', '6']);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('1 passed') });
+});
+
 test('a package names its subject, and what its plugin prints stays out of the results', async () => {
   const folder = makePackage({
     'package.json': JSON.stringify({ name: 'quiet-connector', 'on-the-way': { subject: './suite/mine.ts' } }),
@@ -121,7 +130,16 @@ test('where a subject is needed and there is none, it is shown: 78', async () =>
 test.each([
   ['nothing at all', () => join(makePackage(), 'nowhere'), /Expected a folder or a module/],
   ['a folder without a package', () => join(makePackage({ 'empty/a.txt': '' }), 'empty'), /no package\.json/],
-  ['a package that is not built', () => makePackage({ 'package.json': '{"name":"a"}' }), /build it first/],
+  [
+    'a package that is not built',
+    () => makePackage({ 'package.json': '{"name":"a","exports":{".":{"import":"./dist/index.js"}}}' }),
+    /build the plugin/,
+  ],
+  [
+    'a plugin of another line of the SDK',
+    () => makePackage({ 'package.json': '{"name":"a","peerDependencies":{"@on-the-way/sdk":"^99.0.0"}}' }),
+    /to be written for @on-the-way\/sdk .* found \^99\.0\.0/,
+  ],
   [
     'a module of something else',
     () => join(makePackage({ 'a.ts': 'export default 1' }), 'a.ts'),

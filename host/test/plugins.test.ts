@@ -1,3 +1,4 @@
+import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -50,7 +51,7 @@ describe('a plugin that is loaded', () => {
       'reads-passwords',
       "(await import('node:fs')).readFileSync('/etc/passwd');",
       'plugin_not_loaded',
-      /its own folder/,
+      /\/etc\/passwd was refused: .*its own folder/,
     ],
     ['exits', 'process.exit(4);', 'plugin_not_loaded', /its process ended: exit code 4/],
     ['has-no-default', 'export const steps = 1;', 'plugin_no_default', /default export/],
@@ -61,6 +62,25 @@ describe('a plugin that is loaded', () => {
       code,
       exitCode: 78,
       message: expect.stringMatching(message),
+    });
+  });
+
+  test('from a node_modules that is a link to another disk is given what it imports', async () => {
+    project.write('linked/package.json', { type: 'module' });
+    const before = "import { greeting } from 'kept-elsewhere'; console.log(greeting);";
+    project.write('linked/index.ts', connectorText({ name: 'linked', before }));
+    project.write('disk/kept-elsewhere/package.json', { type: 'module', exports: './index.js' });
+    project.write('disk/kept-elsewhere/index.js', "export const greeting = 'hello';");
+    symlinkSync(join(project.path, 'disk'), join(project.path, 'linked/node_modules'));
+    expect(await describeIt('./linked')).toMatchObject({ name: 'linked' });
+  });
+
+  test('and is written as a module in a package that says CommonJS is told which package.json', async () => {
+    project.write('common/package.json', { type: 'commonjs' });
+    project.write('common/index.ts', connectorText());
+    await expect(describeIt('./common')).rejects.toMatchObject({
+      code: 'plugin_not_loaded',
+      message: expect.stringMatching(/set "type": "module" in .*common\/package\.json/),
     });
   });
 

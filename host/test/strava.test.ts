@@ -68,6 +68,34 @@ describe('in a host', () => {
     expect(`${row?.at.replace(' ', 'T')}Z`).toBe(row?.text);
   });
 
+  test('a usual run makes five requests, and six where it renews its access, as docs/strava.md says', async () => {
+    const connection = { plugin, config: { ...configOf(), perPage: 200 } };
+    const usual = await createTestHost({ clock, connection });
+    const counts: number[] = [];
+    try {
+      for (let run = 0; run < 4; run += 1) {
+        strava.requests.length = 0;
+        expect(await usual.run()).toMatchObject({ status: 'succeeded' });
+        counts.push(strava.requests.length);
+        clock.advance({ hours: 1 });
+      }
+    } finally {
+      await usual.close();
+    }
+    expect(counts).toEqual([6, 5, 5, 5]);
+  });
+
+  test('with an activity in the future, what is uploaded during a pause of weeks is stored', async () => {
+    strava.accounts[0].upload(clock.now() / 1000 + 400 * day);
+    expect(await made.run()).toMatchObject({ status: 'succeeded' });
+    for (let days = 1; days < 40; days += 1) {
+      clock.advance({ days: 1 });
+      strava.accounts[0].upload(clock.now() / 1000);
+    }
+    expect(await made.run()).toMatchObject({ status: 'succeeded' });
+    expect(await idsStored()).toEqual(idsThere());
+  });
+
   test('a 429 in the middle ends the run until the next quarter of the hour, and the rest comes later', async () => {
     strava.intercept = () => {
       if (pages() === 3) strava.use([100, 500]);

@@ -107,7 +107,9 @@ async function testAt(path: string, options: PluginTestOptions, stop: Stop): Pro
 
 /** Writes what is shown with the package where all is well. */
 async function publishTested({ found, report }: Tested): Promise<void> {
-  if (exitCodeOf(report) === exitCodes.done)
+  // What npm tells the scripts it runs for `npm publish --dry-run`: nothing will have been published.
+  if (process.env['npm_config_dry_run'] === 'true') say('Nothing was written: this is a dry run of npm.');
+  else if (exitCodeOf(report) === exitCodes.done)
     for (const path of await withTalkApart(() => publish(found, report))) say(`Wrote ${path}`);
   else
     say(

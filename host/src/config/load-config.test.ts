@@ -70,6 +70,10 @@ test.each([
   ['otw.config.yaml', 'port: 9000\nconnections:\n  a:\n    plugin: x\n    every: 15m\n'],
   ['otw.config.mjs', "export default { port: 9000, connections: { a: { plugin: 'x', every: '15m' } } }"],
   [
+    'otw.config.mts',
+    "export default { port: 9000 as number, connections: { a: { plugin: 'x', every: '15m' } } }",
+  ],
+  [
     'otw.config.ts',
     "export default { port: 9000 as number, connections: { a: { plugin: 'x', every: '15m' } } }",
   ],
@@ -223,6 +227,18 @@ test.each([
     code: 78,
     stderr: expect.stringMatching(
       /expected a file that can be read, found SyntaxError.*; to see why, run node .*\n$/,
+    ),
+  });
+});
+
+test('a module in a package that npm init made is told which package.json says CommonJS', async () => {
+  file('package.json', JSON.stringify({ type: 'commonjs' }));
+  file('otw.config.ts', "import 'node:fs'; export default {};");
+  const { code, stderr } = await otw(['status'], { cwd: folder.path });
+  expect({ code, stderr }).toEqual({
+    code: 78,
+    stderr: expect.stringMatching(
+      /; set "type": "module" in .*package\.json, or give the file the ending \.mts\n$/,
     ),
   });
 });

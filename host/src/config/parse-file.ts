@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { exitCodes, HostError } from '../host-error.ts';
+import { commonJsManifest } from '../isolate/package-entry.ts';
 
 /** What a file holds, or what is wrong with it in words that quote nothing of it. */
 type Parsed = { readonly value: unknown } | { readonly problem: string };
@@ -65,7 +66,11 @@ function described(path: string, error: unknown): string {
   const from = [pathToFileURL(path).href, path].find((start) => stack.includes(`${start}:`));
   const line = from && /^:(\d+)/.exec(stack.slice(stack.indexOf(`${from}:`) + from.length))?.[1];
   const what = `${name}${/^\w{1,60}$/.test(code) ? ` (${code})` : ''}${line ? ` at line ${line}` : ''}`;
-  return isData(path) ? what : `${what}; to see why, run node ${path}`;
+  if (isData(path)) return what;
+  const commonJs = error instanceof SyntaxError ? commonJsManifest(path) : undefined;
+  return commonJs === undefined
+    ? `${what}; to see why, run node ${path}`
+    : `${what}; set "type": "module" in ${commonJs}, or give the file the ending .mts`;
 }
 
 async function parse(path: string): Promise<Parsed> {

@@ -6,7 +6,14 @@ import { fileSchema, type FileConfig } from './file-schema.ts';
 import { parseFile } from './parse-file.ts';
 import { resolveSecrets } from './secret-files.ts';
 
-const fileNames = ['otw.config.ts', 'otw.config.mjs', 'otw.config.json', 'otw.config.yaml', 'otw.config.yml'];
+const fileNames = [
+  'otw.config.ts',
+  'otw.config.mts',
+  'otw.config.mjs',
+  'otw.config.json',
+  'otw.config.yaml',
+  'otw.config.yml',
+];
 
 /** A configuration file that was found and read. */
 export interface ReadFile {

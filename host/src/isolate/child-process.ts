@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, isAbsolute, join, relative, resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -9,11 +9,14 @@ import { packageFolder, type ResolvedPlugin } from './resolve-plugin.ts';
 const entry = join(import.meta.dirname, `child${extname(import.meta.filename)}`);
 const require = createRequire(import.meta.filename);
 
-/** Every node_modules folder that a module in `folder` may import from. */
+/** Every node_modules folder that a module in `folder` may import from; a link is followed, and may be read itself. */
 function moduleFolders(folder: string): string[] {
   const here = join(folder, 'node_modules');
   const parent = dirname(folder);
-  return [...(existsSync(here) ? [here] : []), ...(parent === folder ? [] : moduleFolders(parent))];
+  const above = parent === folder ? [] : moduleFolders(parent);
+  if (!existsSync(here)) return above;
+  const real = realpathSync(here);
+  return [join(here, '*'), ...(real === here ? [] : [here, join(real, '*')]), ...above];
 }
 
 /** Whether `path` is `folder` or lies below it. */
@@ -55,7 +58,7 @@ export function readableBy(
 ): Readable {
   const ours = ['@on-the-way/core', '@on-the-way/sdk'].map((name) => packageFolder(require.resolve(name)));
   const host = packageFolder(entry);
-  const modules = [plugin.folder, ...ours, host].flatMap(moduleFolders).map((folder) => join(folder, '*'));
+  const modules = [plugin.folder, ...ours, host].flatMap(moduleFolders);
   return {
     own: readableParts(plugin.folder, privateFolder).filter((path) => !plugin.isAlone || !path.endsWith('*')),
     packages: [...new Set(modules)],

@@ -1,6 +1,7 @@
 import { registerHooks } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Connector, Sink } from '@on-the-way/sdk';
+import { commonJsManifest } from './package-entry.ts';
 import { PluginError, type PluginErrorCode } from './plugin-error.ts';
 import { pluginIn, type WantedKind } from './plugin-shape.ts';
 
@@ -8,6 +9,12 @@ import { pluginIn, type WantedKind } from './plugin-shape.ts';
 const provided = /^(@on-the-way\/sdk|zod)(\/|$)/;
 
 let isProviding = false;
+
+/** What was not to be read; Node names it for some ways of reading and not for others. */
+function deniedPath(error: unknown): string {
+  const { resource } = error as { readonly resource?: unknown };
+  return typeof resource === 'string' && resource !== '' ? `${resource} was refused: ` : '';
+}
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
@@ -29,8 +36,12 @@ function provideSdk(): void {
   });
 }
 
-/** What to do about an error that a module ended with while it was loaded. */
-function remedyOf(error: unknown): readonly [PluginErrorCode, string] {
+/** What to do about an error that the module at `path` ended with while it was loaded. */
+function remedyOf(error: unknown, path: string): readonly [PluginErrorCode, string] {
+  // Taken for CommonJS a module is either not to be parsed, or required by itself.
+  const isTaken = error instanceof SyntaxError || codeOf(error) === 'ERR_REQUIRE_CYCLE_MODULE';
+  const commonJs = isTaken ? commonJsManifest(path) : undefined;
+  if (commonJs !== undefined) return ['plugin_not_loaded', `set "type": "module" in ${commonJs}`];
   switch (codeOf(error)) {
     case 'ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING':
       return [
@@ -46,7 +57,7 @@ function remedyOf(error: unknown): readonly [PluginErrorCode, string] {
     case 'ERR_ACCESS_DENIED':
       return [
         'plugin_not_loaded',
-        'its process may read its own folder and installed packages alone: put what it needs there, and do the rest in login',
+        `${deniedPath(error)}its process may read its own folder and installed packages alone: put what it needs there, and do the rest in login`,
       ];
     case 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX':
     case 'ERR_INVALID_TYPESCRIPT_SYNTAX':
@@ -60,7 +71,7 @@ function remedyOf(error: unknown): readonly [PluginErrorCode, string] {
 }
 
 function notLoaded(where: string, cause: unknown): PluginError {
-  const [code, todo] = remedyOf(cause);
+  const [code, todo] = remedyOf(cause, where);
   const found = cause instanceof Error ? `${cause.name}: ${cause.message}` : `a thrown ${typeof cause}`;
   return new PluginError(code, `Expected ${where} to load, found ${found}: ${todo}`, { cause });
 }

@@ -1,6 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, type Stats } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { PluginError } from './plugin-error.ts';
 
@@ -20,14 +20,42 @@ const manifestSchema = z.object({
 /** The package.json of a plugin. */
 export type Manifest = z.output<typeof manifestSchema>;
 
-/** Whether there is a folder at the path. */
-export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+/** What is at the path; undefined also where this process may not look, or links lead round in a circle. */
+function lookAt(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (
+      ['EACCES', 'EPERM', 'ELOOP', 'ENOTDIR', 'ERR_ACCESS_DENIED'].includes(
+        String((error as NodeJS.ErrnoException).code),
+      )
+    )
+      return undefined;
+    throw error;
+  }
 }
 
-/** Whether there is a file at the path. */
+/** Whether there is a folder at the path, as far as this process can see. */
+export function isFolder(path: string): boolean {
+  return lookAt(path)?.isDirectory() === true;
+}
+
+/** Whether there is a file at the path, as far as this process can see. */
 export function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+  return lookAt(path)?.isFile() === true;
+}
+
+/**
+ * The package.json that makes a file of the ending .js or .ts CommonJS, as `npm init` writes it; undefined where none does, or
+ * the ending decides.
+ */
+export function commonJsManifest(path: string): string | undefined {
+  const folder = dirname(path);
+  if (/\.[cm][jt]s$/.test(path) || folder === path) return undefined;
+  const manifest = join(folder, 'package.json');
+  if (!isFile(manifest)) return commonJsManifest(folder);
+  const { type } = JSON.parse(readFileSync(manifest, 'utf8')) as { readonly type?: unknown };
+  return type === 'commonjs' ? manifest : undefined;
 }
 
 /**

@@ -132,4 +132,7 @@ test('the plugins folder has what can be named, and nothing else', () => {
     file(`plugins/${name}`);
   expect(namesInFolder(join(folder.path, 'plugins'))).toEqual(['steps', 'walks']);
   expect(namesInFolder(join(folder.path, 'nowhere'))).toEqual([]);
+  // What nobody can follow or enter hides none of the others.
+  symlinkSync('round', join(folder.path, 'plugins', 'round'));
+  expect(namesInFolder(join(folder.path, 'plugins'))).toEqual(['steps', 'walks']);
 });

@@ -1,11 +1,12 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Connector, Sink } from '@on-the-way/sdk';
 import { defineSubject, type Subject } from '@on-the-way/sdk/testing';
 import { z } from 'zod';
 import { exitCodes, HostError } from '../host-error.ts';
+import { entryOfPackage } from '../isolate/package-entry.ts';
+import { checkSdk } from '../plugin-sdk.ts';
 import { subjectExample } from './subject-example.ts';
 
 /** What the suite is to be run on. */
@@ -84,18 +85,6 @@ function readManifest(folder: string): z.output<typeof manifestSchema> {
   }
 }
 
-function entryOf(folder: string, name: string): string {
-  try {
-    // A package may import itself by its name; so may whoever lies in its folder.
-    return createRequire(join(folder, 'package.json')).resolve(name);
-  } catch (error) {
-    throw badConfig(
-      `Expected the module that exports of ${join(folder, 'package.json')} names, found none: build it first`,
-      error,
-    );
-  }
-}
-
 /**
  * Finds what the suite is to be run on: in the folder of a package the subject that `"on-the-way": { "subject": … }` of
  * package.json names, or test/subject.ts, .js or .mjs, or else the package's own module; or a module.
@@ -111,11 +100,13 @@ export async function findSubject(path: string, cwd: string): Promise<FoundSubje
     const folder = found.isDeclared ? above.find((one) => existsSync(join(one, 'package.json'))) : undefined;
     return { ...found, ...(folder !== undefined && { folder }) };
   }
-  const { name, 'on-the-way': named } = readManifest(at);
+  const { 'on-the-way': named } = readManifest(at);
   const given = named?.subject;
   const subject = given ?? usualPlaces.find((place) => existsSync(join(at, place)));
   if (given !== undefined && !existsSync(join(at, given)))
     throw badConfig(`package.json: expected on-the-way.subject to be a module, found nothing at ${given}`);
-  const module = subject === undefined ? entryOf(at, name) : join(at, subject);
+  // As a host finds it, and refuses it before any of its code runs.
+  checkSdk({ folder: at, path: at });
+  const module = subject === undefined ? entryOfPackage(at) : join(at, subject);
   return { ...(await fromModule(module)), folder: at };
 }

@@ -80,6 +80,38 @@ function begin({ unknowns: how, starts, leftOut, happenings }: Story) {
   return { model, lasting };
 }
 
+interface Fetch {
+  readonly perPage: number;
+  readonly cursor: JsonValue | undefined;
+  /** Records after which it is cut off; `Infinity` lets it end. */
+  readonly cut: number;
+}
+
+/** One fetch: its last cursor and whether it ended. Every key that came is put into `keys`. */
+async function fetchOnce(
+  model: ListModel,
+  { perPage, cursor: start, cut }: Fetch,
+  keys: Set<string>,
+): Promise<{ cursor: JsonValue | undefined; ended: boolean }> {
+  let cursor = start;
+  let records = 0;
+  const passed = [start];
+  const source = { client: model, perPage, lookBackDays };
+  for await (const said of readActivities(source, cursor, new AbortController().signal)) {
+    if (isCheckpoint(said)) {
+      ({ cursor } = said);
+      // The host would take it for a circle.
+      expect(passed).not.toContainEqual(cursor);
+      passed.push(cursor);
+      continue;
+    }
+    keys.add(said.key);
+    records += 1;
+    if (records === cut) return { cursor, ended: false };
+  }
+  return { cursor, ended: true };
+}
+
 /** Fetches until a fetch is not cut off; the last cursor, with every key that came. */
 async function round(
   model: ListModel,
@@ -92,15 +124,9 @@ async function round(
   const keys = new Set<string>();
   let cursor = start;
   for (const cut of [...cuts, Infinity]) {
-    let records = 0;
-    const source = { client: model, perPage, lookBackDays };
-    for await (const said of readActivities(source, cursor, new AbortController().signal)) {
-      if (isCheckpoint(said)) ({ cursor } = said);
-      else keys.add(said.key);
-      if (!isCheckpoint(said)) records += 1;
-      if (records === cut) break;
-    }
-    if (records < cut) break;
+    const fetched = await fetchOnce(model, { perPage, cursor, cut }, keys);
+    ({ cursor } = fetched);
+    if (fetched.ended) break;
   }
   return { cursor: cursor ?? null, keys };
 }
@@ -179,4 +205,60 @@ test('whichever activity is taken away before whichever request, no other one is
       });
     }
   }
+});
+
+/** Time in which nothing is asked, what is uploaded meanwhile, and then one fetch. */
+const pause = fc.record({
+  seconds: fc.integer({ min: 0, max: 60 * day }),
+  uploads: fc.array(
+    fc.record({
+      /** Where in the pause: 0 its beginning, 1 its end. */
+      when: fc.double({ min: 0, max: 1, noNaN: true }),
+      /** How long it had begun by then. */
+      late: fc.integer({ min: 0, max: lookBackDays * day }),
+      show: shownAs,
+    }),
+    { maxLength: 12 },
+  ),
+  /** How far ahead of the time of its upload the clock of a watch puts an activity. */
+  ahead: fc.option(fc.constantFrom(60, 8 * 3600, 5 * day, 20 * day, 365 * day)),
+  takesNewest: fc.boolean(),
+  cut: fc.oneof(fc.constant(Infinity), fc.integer({ min: 1, max: 30 })),
+});
+
+type Pause = typeof pause extends fc.Arbitrary<infer Told> ? Told : never;
+
+/** Lets a pause go by; the ids of what comes begin at `id`. */
+function letPass(model: ListModel, { seconds, uploads, ahead, takesNewest }: Pause, id: number): void {
+  const from = model.clock;
+  let next = id;
+  const appears = (one: Pick<ModelActivity, 'began' | 'shown'>): void => {
+    model.activities.push({ ...one, id: (next += 1), left: false });
+  };
+  if (takesNewest) model.activities = model.sorted().slice(0, -1);
+  if (ahead !== null) appears({ began: from + ahead, shown: from + ahead });
+  for (const { when, late, show } of uploads) {
+    const start = from + Math.floor(when * seconds) - late;
+    appears({ began: start, shown: show(start) });
+  }
+  model.clock += seconds;
+}
+
+test('however long nothing is asked, wherever it had stopped and whatever lies in the future, nothing is skipped', async () => {
+  await fc.assert(
+    fc.asyncProperty(story, fc.array(pause, { maxLength: 5 }), async (told, pauses) => {
+      const { model } = begin({ ...told, happenings: [], leftOut: Infinity });
+      const { perPage } = told;
+      const keys = new Set<string>();
+      let cursor: JsonValue | undefined;
+      for (const [index, one] of pauses.entries()) {
+        letPass(model, one, 1000 * (index + 1));
+        ({ cursor } = await fetchOnce(model, { perPage, cursor, cut: one.cut }, keys));
+      }
+      for (let last = 0; last < 2; last += 1)
+        ({ cursor } = await fetchOnce(model, { perPage, cursor, cut: Infinity }, keys));
+      expect(idsMissing(model.activities, keys)).toEqual([]);
+    }),
+    { numRuns: 400 },
+  );
 });

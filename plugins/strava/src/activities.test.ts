@@ -60,6 +60,67 @@ test('a wrong clock that put an activity into the future does not end looking ba
   expect(keysOf(second)).toContain(String(late));
 });
 
+/** Starts of a day for each of so many days. */
+const daily = (from: number, days: number): number[] =>
+  Array.from({ length: days }, (_, n) => from + n * day);
+
+test('with an activity in the future, all that is uploaded in time during a long pause comes behind it', async () => {
+  let now = begin + 60 * day;
+  const strava = await simulator({ ...sixty, now: () => now * 1000 });
+  const [account] = strava.accounts;
+  account.upload(now + 365 * day);
+  const { cursors } = await fetchActivities(await open(strava));
+  const uploaded = daily(now, 40).map((start) => String(account.upload(start)));
+  now += 40 * day;
+  const keys = keysOf(await fetchActivities(await open(strava), cursors.at(-1)));
+  expect(keys).toEqual(expect.arrayContaining(uploaded));
+});
+
+test('however many activities lie in the future, no checkpoint does', async () => {
+  const strava = await simulator(sixty);
+  const session = await open(strava, { config: { perPage: 5 } });
+  for (const start of daily(clock.now() / 1000 + day, 12)) strava.accounts[0].upload(start);
+  const { records, cursors, error } = await fetchActivities(session);
+  expect(error).toBeUndefined();
+  expect(new Set(keysOf({ records })).size).toBe(72);
+  const places = cursors.map((cursor) => cursor as { newest: number; at?: number });
+  expect(Math.max(...places.flatMap(({ newest, at = 0 }) => [newest, at]))).toBe(
+    strava.accounts[0].entries[59]?.start,
+  );
+});
+
+test('what is uploaded late while a round is interrupted comes with the next round, however long that took', async () => {
+  let now = begin + 50 * day;
+  const strava = await simulator({ ...sixty, now: () => now * 1000 });
+  const config = { perPage: 57 };
+  const [account] = strava.accounts;
+  strava.intercept = ({ query }) =>
+    Number(query.get('after')) > begin + 40 * day ? { status: 429 } : undefined;
+  const first = await fetchActivities(await open(strava, { config }));
+  expect(first.cursors).toEqual([expect.objectContaining({ at: expect.any(Number) })]);
+  strava.intercept = undefined;
+  const late = String(account.upload(begin + 40 * day));
+  for (const start of daily(now, 40)) account.upload(start);
+  now += 40 * day;
+  const second = await fetchActivities(await open(strava), first.cursors.at(-1));
+  const third = await fetchActivities(await open(strava), second.cursors.at(-1));
+  expect(keysOf(third)).toContain(late);
+});
+
+test.each([
+  ['newest', { v: 1, round: 4, newest: begin + 400 * day }],
+  ['place', { v: 1, round: 4, newest: begin + 50 * day, at: begin + 400 * day }],
+])('a cursor whose %s lies in the future has everything read again, once', async (_, cursor) => {
+  const strava = await simulator(sixty);
+  strava.accounts[0].upload(begin + 400 * day);
+  const session = await open(strava);
+  const { records, cursors } = await fetchActivities(session, cursor);
+  expect(keysOf({ records })).toEqual(strava.accounts[0].entries.map(({ id }) => String(id)));
+  expect(cursors).toEqual([{ v: 1, round: 5, newest: strava.accounts[0].entries[59]?.start }]);
+  const next = await fetchActivities(session, cursors.at(-1));
+  expect(next.records.length).toBeLessThan(25);
+});
+
 test('more activities at one moment than a page holds all come', async () => {
   const strava = await simulator({ ...sixty, history: { ...sixty.history, count: 0 } });
   const [account] = strava.accounts;

@@ -64,8 +64,14 @@ function recordOf({ key, startDate, text }: Activity): CursorRecord {
 }
 
 /** Where a round begins or goes on: behind the newest activity, since some are uploaded days after they began. */
-function beginningOf({ at, newest }: ActivityCursor, lookBackDays: number, now: number): number {
-  return at ?? Math.max(0, Math.min(newest, now) - lookBackDays * 86_400);
+function beginningOf({ at, newest }: ActivityCursor, lookBackDays: number): number {
+  return at ?? Math.max(0, newest - lookBackDays * 86_400);
+}
+
+/** When the round of a cursor began. Where one that is half done does not say it, no later than what it has read. */
+function roundBegan({ at, began }: ActivityCursor, now: number): number {
+  if (at === undefined) return now;
+  return began === undefined || began > now ? at : began;
 }
 
 /**
@@ -78,11 +84,13 @@ export async function* readActivities(
   value: JsonValue | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<CursorRecord | Checkpoint> {
-  const { round, newest: before, ...rest } = cursorOf(value);
-  const list = listOf(source, signal);
   const now = Math.floor(source.client.now() / 1000);
-  let newest = before;
-  let at = beginningOf({ round, newest, ...rest }, source.lookBackDays, now);
+  const cursor = cursorOf(value, now);
+  const began = roundBegan(cursor, now);
+  const list = listOf(source, signal);
+  const { round } = cursor;
+  let { newest } = cursor;
+  let at = beginningOf(cursor, source.lookBackDays);
   let recent = new Set<string>();
   for (;;) {
     const pages = sweep(list, { at, now });
@@ -92,16 +100,18 @@ export async function* readActivities(
       for (const activity of step.value) {
         if (!recent.has(activity.key) && !read.has(activity.key)) yield recordOf(activity);
         read.add(activity.key);
+        // The next round looks back from here: later than this round's beginning, it would miss what was uploaded since.
+        if (activity.start <= began) newest = Math.max(newest, activity.start);
       }
     }
     if (step.value === undefined) break;
     const { through, after, count } = step.value;
     at = through;
-    newest = Math.max(newest, at);
     recent = read;
     // A page that is not full is mostly the last one; an empty one behind it says so for one request.
     if (count < source.perPage && (await list(after, 2)).length === 0) break;
-    yield checkpoint({ v: 1, round, newest, at });
+    // From a time in the future nothing could go on that comes until then.
+    if (at <= now) yield checkpoint({ v: 1, round, newest, at, began });
   }
   yield checkpoint({ v: 1, round: round + 1, newest });
 }

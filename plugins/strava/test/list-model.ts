@@ -25,17 +25,18 @@ export class ListModel {
   requests = 0;
   /** Called before each request is answered, with its number. */
   change: (request: number) => void = () => undefined;
+  /** What time it is. */
+  clock: number;
   readonly #unknowns: Unknowns;
-  readonly #now: number;
 
   constructor(activities: readonly ModelActivity[], unknowns: Unknowns, now: number) {
     this.activities = [...activities];
     this.#unknowns = unknowns;
-    this.#now = now;
+    this.clock = now;
   }
 
   now(): number {
-    return this.#now * 1000;
+    return this.clock * 1000;
   }
 
   /** Everything that the list shows, in its order. */
@@ -48,7 +49,7 @@ export class ListModel {
     this.requests += 1;
     this.change(this.requests);
     const { after = 0, page = 1, per_page: perPage = 30 } = query;
-    if (after > this.#now) throw new Error('Expected after not to be in the future');
+    if (after > this.clock) throw new Error('Expected after not to be in the future');
     const { filtersBy, includes } = this.#unknowns;
     const later = this.sorted().filter((one) => one[filtersBy] > after - (includes ? 1 : 0));
     const shown = later.slice((page - 1) * perPage, page * perPage).filter(({ left }) => !left);
