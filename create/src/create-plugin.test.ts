@@ -168,6 +168,14 @@ describe('what cannot be made', () => {
     expect(readdirSync(cwd)).toEqual([]);
   });
 
+  test.each(readdirSync(join(root, 'plugins')))('the name of our plugin %s is refused', (name) => {
+    for (const kind of pluginKinds)
+      expect(refusal({ name, kind })).toContain(
+        `name: expected one that no plugin of on the way has, found "${name}"`,
+      );
+    expect(readdirSync(cwd)).toEqual([]);
+  });
+
   test('a folder with something in it stays as it is', () => {
     mkdirSync(join(cwd, 'steps'));
     writeFileSync(join(cwd, 'steps/notes.txt'), 'mine');

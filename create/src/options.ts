@@ -6,7 +6,10 @@ export type PluginKind = (typeof pluginKinds)[number];
 
 /** What to make; everything but the name has a default. */
 export interface PluginOptions {
-  /** Of the plugin: 1 to 32 lower-case letters, digits, `-` and `_`, a letter first. The first part of every key. */
+  /**
+   * Of the plugin: 1 to 32 lower-case letters, digits, `-` and `_`, a letter first. The first part of every key. None of the
+   * plugins of on the way, such as `postgres`.
+   */
   readonly name: string;
   /** Default `connector`. */
   readonly kind?: string;
@@ -60,6 +63,17 @@ const nameRule: Rule = {
   example: 'steps',
 };
 
+/** Names of plugins that come with the host or are published beside it. */
+const takenNames: readonly string[] = ['garmin', 'http', 'jsonl', 'postgres', 'signal', 'strava'];
+
+function notTaken(name: string): string {
+  if (!takenNames.includes(name)) return name;
+  throw new PluginOptionError(
+    `name: expected one that no plugin of on the way has, found ${JSON.stringify(name)}: the two could not be told apart; ` +
+      `for example my-${name}`,
+  );
+}
+
 const kindRule: Rule = {
   option: '--kind',
   pattern: /^(connector|sink)$/,
@@ -101,7 +115,7 @@ const descriptions: Readonly<Record<PluginKind, string>> = {
  * @throws PluginOptionError for the first one that cannot be used.
  */
 export function factsOf(options: PluginOptions): PluginFacts {
-  const name = checked(options.name, nameRule);
+  const name = notTaken(checked(options.name, nameRule));
   const kind = checked(options.kind ?? 'connector', kindRule) as PluginKind;
   if (kind === 'sink' && options.source !== undefined) {
     throw new PluginOptionError(

@@ -16,6 +16,10 @@ export interface Sinks {
   close(): Promise<void>;
 }
 
+// No sink of a configuration can have this name.
+const ownName = '';
+const ownSink: SinkConfig = { plugin: '@on-the-way/sink-postgres', config: {} };
+
 async function openSink(
   { plugin: name, config }: SinkConfig,
   host: Pick<HostConfig, 'baseDir' | 'pluginsDir' | 'timeZone'> & { databaseUrl: string; log: HostLog },
@@ -24,8 +28,9 @@ async function openSink(
   const plugin = resolvePlugin(name, baseDir, pluginsDir);
   checkSdk(plugin);
   const sink = await loadPlugin(plugin.url, 'sink');
-  // The host's own database unless the sink was given another.
-  const wanted = sink.name === 'postgres' ? { connectionString: databaseUrl, timeZone, ...config } : config;
+  // The host's own database, with its password, for the sink that the host itself stores with; not for another of that name.
+  const isOwn = plugin.path === resolvePlugin(ownSink.plugin, baseDir, pluginsDir).path;
+  const wanted = isOwn ? { connectionString: databaseUrl, timeZone, ...config } : config;
   return sink.open({
     config: parsePluginConfig(sink, wanted),
     log: {
@@ -35,10 +40,6 @@ async function openSink(
     },
   });
 }
-
-// No sink of a configuration can have this name.
-const ownName = '';
-const ownSink: SinkConfig = { plugin: '@on-the-way/sink-postgres', config: {} };
 
 /** Makes the set of sinks a configuration names. */
 export function createSinks(config: HostConfig, databaseUrl: string, log: HostLog): Sinks {

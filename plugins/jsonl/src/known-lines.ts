@@ -1,10 +1,12 @@
-import { readdir } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConnectorError, type RawEvent } from '@on-the-way/sdk';
+import type { RawEvent } from '@on-the-way/sdk';
 import { isDayFile } from './day-file.ts';
 import { sizeOf } from './disk.ts';
 import { KeyIndex, type Key } from './key-index.ts';
-import { lineAt, readLines, type FoundLine } from './read-lines.ts';
+import { lengthChanged, lineAt, readLines, type FoundLine } from './read-lines.ts';
+import { systemCode } from './translate-error.ts';
 
 /** A file as far as it was read. */
 interface KnownFile {
@@ -20,14 +22,30 @@ export interface AddedLine {
   readonly offset: number;
 }
 
-/** Paths of the day files below the directory, relative to it. */
+async function isFolder(directory: string, entry: Dirent): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  try {
+    return (await stat(join(directory, entry.name))).isDirectory();
+  } catch (error) {
+    // Its disk is not there: nothing can be written to it either.
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** A link that leads nowhere is an error: what is written through it would make the file anew. */
+async function isFile(folder: string, entry: Dirent): Promise<boolean> {
+  return entry.isSymbolicLink() ? (await stat(join(folder, entry.name))).isFile() : entry.isFile();
+}
+
+/** Paths of the day files below the directory, relative to it. Links are followed: a source may be on a disk of its own. */
 async function dayFiles(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { withFileTypes: true });
-  const folders = entries.filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'));
   const found: string[] = [];
-  for (const { name } of folders) {
-    const files = await readdir(join(directory, name), { withFileTypes: true });
-    for (const file of files) if (file.isFile() && isDayFile(file.name)) found.push(`${name}/${file.name}`);
+  for (const source of await readdir(directory, { withFileTypes: true })) {
+    if (source.name.startsWith('.') || !(await isFolder(directory, source))) continue;
+    const folder = join(directory, source.name);
+    for (const entry of await readdir(folder, { withFileTypes: true }))
+      if (isDayFile(entry.name) && (await isFile(folder, entry))) found.push(`${source.name}/${entry.name}`);
   }
   return found.toSorted();
 }
@@ -86,11 +104,7 @@ export class KnownLines {
     const known = this.#byPath.get(path)?.bytes ?? 0;
     const found = (await sizeOf(join(this.#directory, path))) ?? 0;
     if (found === known) return known;
-    throw new ConnectorError(
-      'config',
-      `Expected ${join(this.#directory, path)} to have ${known} bytes, as this sink left it, found ${found}: ` +
-        'something else changed it; put it back, or let the next write read all files again as they are',
-    );
+    throw lengthChanged(join(this.#directory, path), known, found);
   }
 
   /** Notes what was added to a file, which has so many bytes now. */

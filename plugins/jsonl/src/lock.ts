@@ -1,117 +1,85 @@
-import { randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError } from '@on-the-way/sdk';
-import { isRunning, ownIdentity, processIdentity, type ProcessIdentity } from './process-identity.ts';
 import { systemCode } from './translate-error.ts';
 
-// A batch takes some milliseconds; who waits so long waits for one that is stopped, or on another machine.
+// A batch takes some milliseconds; who waits so long waits for a process that is stopped.
 const longestWaitMs = 30_000;
 const firstDelayMs = 2;
 const longestDelayMs = 50;
+const sqliteBusy = 5;
 
-function readText(path: string): string | undefined {
+/** Makes the file where there is none. One that is there is not opened: closing it would give up the locks we have on it. */
+function makeFile(path: string): void {
   try {
-    return readFileSync(path, 'utf8');
+    writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
+    if (systemCode(error) !== 'EEXIST') throw error;
+    accessSync(path, constants.R_OK | constants.W_OK);
   }
 }
 
-/** Undefined for what no writer leaves, such as the empty file after a power cut. */
-function parse(text: string): ProcessIdentity | undefined {
-  try {
-    return processIdentity.safeParse(JSON.parse(text)).data;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-/** Who holds the lock with this text; undefined when that process is gone. */
-function holderIn(text: string): ProcessIdentity | undefined {
-  const holder = parse(text);
-  return holder && isRunning(holder) ? holder : undefined;
-}
-
-/** Writes the whole file beside its place and lets `place` put it there. */
-function write(path: string, text: string, place: (temporary: string) => void): void {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    writeFileSync(temporary, text, { mode: 0o600, flag: 'wx' });
-    place(temporary);
-  } finally {
-    rmSync(temporary, { force: true });
-  }
-}
-
-/** Creates the lock; false when there is one already. */
-function create(path: string, text: string): boolean {
-  try {
-    write(path, text, (temporary) => linkSync(temporary, path));
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return false;
-    throw error;
-  }
+/** SQLite's own number of what went wrong, without its details. */
+function sqliteCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 }
 
 /**
- * Takes the lock, or answers who has it. A lock whose holder is gone is replaced by one contender only: the one who
- * holds the take-over lock beside it, and who looks again once it does. That lock may be left by a killed contender
- * too, and is taken over by the same rule.
+ * Takes the lock; undefined when another has it. It is SQLite's lock on a file that stays empty: the system gives it back
+ * when its holder ends, however that ends, and knows it across the containers of one machine.
  */
-function acquire(path: string, text: string): ProcessIdentity | undefined {
-  for (;;) {
-    if (create(path, text)) return undefined;
-    const found = readText(path);
-    // Released between the two looks.
-    if (found === undefined) continue;
-    const holder = holderIn(found);
-    if (holder) return holder;
-    const guard = `${path}.takeover`;
-    const rival = acquire(guard, text);
-    if (rival) return rival;
-    try {
-      if (readText(path) !== found) continue;
-      write(path, text, (temporary) => renameSync(temporary, path));
-      return undefined;
-    } finally {
-      rmSync(guard, { force: true });
-    }
+function acquire(path: string): { release(): void } | undefined {
+  makeFile(path);
+  let file: DatabaseSync | undefined;
+  try {
+    file = new DatabaseSync(path, { timeout: 0 });
+    file.exec('begin immediate');
+  } catch (cause) {
+    file?.close();
+    const code = sqliteCode(cause);
+    if (code === sqliteBusy) return undefined;
+    if (code === undefined) throw cause;
+    const found = cause instanceof Error ? cause.message : String(cause);
+    throw new ConnectorError(
+      'transient',
+      `Expected to lock ${path}, found: ${found}; try again; a file system without locks cannot hold the directory`,
+      { cause },
+    );
   }
+  const held = file;
+  return { release: () => held.close() };
 }
 
-function inUse(path: string, { pid, host }: ProcessIdentity): ConnectorError {
+function inUse(path: string): ConnectorError {
   return new ConnectorError(
     'transient',
-    `Expected ${path} to be free within ${longestWaitMs / 1000} s, found it held by pid ${pid} on host ${host}: ` +
-      'try again; if that machine or container is gone for good, remove the file',
+    `Expected ${path} to be free within ${longestWaitMs / 1000} s, found another writer at work there: ` +
+      `try again; if it is stopped or hangs, end it: fuser ${path} says which process that is`,
   );
 }
 
 /**
  * Waits until no other writer, of this process or another one of this machine, is at work in the directory, then
- * calls `work` and gives the lock back. A lock that a killed process left is taken over.
+ * calls `work` and gives the lock back. It is given back as well when this process is killed.
  *
  * @throws the signal's reason while waiting; ConnectorError `transient` when it was not free in time.
  */
 export async function withLock<T>(path: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  // Two of one process are told apart by the token.
-  const text = JSON.stringify({ ...ownIdentity(), token: randomBytes(8).toString('hex') });
   const dueAt = performance.now() + longestWaitMs;
-  for (let wait = firstDelayMs; ; wait = Math.min(wait * 2, longestDelayMs)) {
+  let lock = acquire(path);
+  for (let wait = firstDelayMs; !lock; wait = Math.min(wait * 2, longestDelayMs)) {
     signal.throwIfAborted();
-    const holder = acquire(path, text);
-    if (!holder) break;
-    if (performance.now() > dueAt) throw inUse(path, holder);
+    if (performance.now() > dueAt) throw inUse(path);
     // Not all at the same moment.
     await delay(wait * (0.5 + Math.random()), undefined, { signal }).catch(() => signal.throwIfAborted());
+    lock = acquire(path);
   }
   try {
+    signal.throwIfAborted();
     return await work();
   } finally {
-    rmSync(path, { force: true });
+    lock.release();
   }
 }

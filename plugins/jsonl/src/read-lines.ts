@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { openSync, closeSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { ConnectorError } from '@on-the-way/sdk';
 import { parseHead, parseLine, payloadText, type LineHead } from './line.ts';
 
@@ -14,6 +14,15 @@ function broken(path: string, offset: number, found: string): ConnectorError {
     'config',
     `Expected ${path} to have one event a line, as this sink wrote it, found ${found} at byte ${offset}: ` +
       'put the file back from a copy, or take what is broken out of it',
+  );
+}
+
+/** A file is shorter or longer than what was read of it. */
+export function lengthChanged(path: string, known: number, found: number): ConnectorError {
+  return new ConnectorError(
+    'config',
+    `Expected ${path} to have ${known} bytes, as this sink left it, found ${found}: something else changed it; ` +
+      'put it back, or let the next write read all files again as they are; events that are gone are then stored again',
   );
 }
 
@@ -106,17 +115,19 @@ function withFile<T>(path: string, use: (file: number) => T): T {
  * Looks up the line that begins at `from` of a file with `to` bytes. Does not wait: what is looked up was read before, and
  * is mostly in the system's memory.
  *
- * @throws ConnectorError `config` when there is no line of this sink.
+ * @throws ConnectorError `config` when the file is shorter, or there is no line of this sink.
  */
 export function lineAt(path: string, range: Range): FoundLine {
   const { from, to } = range;
-  const head = withFile(
-    path,
-    (file) =>
+  const head = withFile(path, (file) => {
+    const { size } = fstatSync(file);
+    if (size < to) throw lengthChanged(path, to, size);
+    return (
       parseHead(readAt(file, { from, to: Math.min(to, from + headBytes) })) ??
-      parseLine(wholeLine(file, range)),
-  );
-  if (!head) throw broken(path, from, 'something else');
+      parseLine(wholeLine(file, range))
+    );
+  });
+  if (!head) throw broken(path, from, 'other bytes');
   return {
     head,
     payload() {

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -317,6 +318,49 @@ describe('files that something else changed', () => {
       message: expect.stringContaining('something else changed it'),
     });
     expect(readFileSync(dayFile()).length).toBe(length);
+  });
+
+  test('a file that somebody cut while the sink was open is told by its lengths, and what helps', async () => {
+    const { length } = readFileSync(dayFile());
+    // As logrotate does it with copytruncate.
+    truncateSync(dayFile(), 0);
+    const { code, message } = await failure(writer.write([eventOf('a')], { signal }));
+    expect([code, message]).toEqual([
+      'config',
+      expect.stringContaining(`${dayFile()} to have ${length} bytes, as this sink left it, found 0`),
+    ]);
+    expect(message).toContain('put it back');
+    // Who wants it so writes on: what was in the file is not known any more.
+    expect(outcomes(await writer.write([eventOf('a')], { signal }))).toEqual(['written']);
+  });
+
+  test('a file with other bytes of the same length is told as changed, by file and byte', async () => {
+    const { length } = readFileSync(dayFile());
+    writeFileSync(dayFile(), 'x'.repeat(length));
+    expect(await failure(writer.write([eventOf('a')], { signal }))).toMatchObject({
+      code: 'config',
+      message: expect.stringMatching(/2026-02-26\.jsonl.* found other bytes at byte 0: put the file back/),
+    });
+  });
+
+  test('a folder or a file that was moved elsewhere and linked is read and written on', async () => {
+    await writer.write([eventOf('c', { occurredAt: '2026-02-27T00:00:00Z' })], { signal });
+    const elsewhere = mkdtempSync(join(tmpdir(), 'otw-jsonl-elsewhere-'));
+    try {
+      renameSync(join(directory, 'source'), join(elsewhere, 'source'));
+      symlinkSync(join(elsewhere, 'source'), join(directory, 'source'));
+      renameSync(join(elsewhere, 'source/2026-02-27.jsonl'), join(elsewhere, 'day'));
+      symlinkSync(join(elsewhere, 'day'), join(elsewhere, 'source/2026-02-27.jsonl'));
+      symlinkSync(join(elsewhere, 'nowhere'), join(directory, 'not-mounted'));
+      const moved = eventOf('a', { occurredAt: '2026-03-05T00:00:00Z' });
+      const later = eventOf('d', { occurredAt: '2026-02-27T00:00:00Z' });
+      const batch = [eventOf('a'), moved, eventOf('e'), later];
+      const expected = ['unchanged', 'conflict', 'written', 'written'];
+      expect(outcomes(await (await openSink(directory)).write(batch, { signal }))).toEqual(expected);
+      expect(readFileSync(join(elsewhere, 'day'), 'utf8').split('\n')).toHaveLength(3);
+    } finally {
+      rmSync(elsewhere, { recursive: true });
+    }
   });
 
   test('other files and folders are left alone', async () => {

@@ -1,11 +1,13 @@
-import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { batchOf, eventOf, linesIn, openSink } from '../test/events.ts';
-import { ownIdentity } from './process-identity.ts';
+import { withLock } from './lock.ts';
 
 const { signal } = new AbortController();
 const program = join(import.meta.dirname, '../test/writer-process.ts');
@@ -39,36 +41,55 @@ test('two processes with the same batches at once store each event once', async 
   expect(linesIn(directory)).toHaveLength(270);
 });
 
-const lock = () => join(directory, '.writer/lock');
-const own = ownIdentity();
+const lock = () => join(directory, '.writer/lock.sqlite');
 
-test.each([
-  ['a process that is gone', { ...own, pid: 2 ** 22 + 1 }],
-  ['a process whose id another one has now', { ...own, processStart: '1' }],
-  ['an earlier run of the machine', { ...own, boot: 'earlier' }],
-  ['nobody, after a power cut', undefined],
-])('a lock of %s is taken over', async (_, holder) => {
-  mkdirSync(join(directory, '.writer'));
-  writeFileSync(lock(), holder ? JSON.stringify(holder) : '');
-  writeFileSync(`${lock()}.takeover`, holder ? JSON.stringify(holder) : '');
-  const writer = await openSink(directory);
-  expect(await writer.write([eventOf('a')], { signal })).toMatchObject({ written: 1 });
-  expect(readdirSync(join(directory, '.writer'))).toEqual(['batch']);
+/** As in a container: the process sees itself as number 1, and nobody else. */
+const container = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'];
+const hasContainers = spawnSync(container[0]!, [...container.slice(1), 'true']).status === 0;
+
+/** Starts a process that holds the directory's lock until it is killed. */
+async function startHolder(within: readonly string[] = []): Promise<ChildProcess> {
+  mkdirSync(join(directory, '.writer'), { recursive: true });
+  const program = join(import.meta.dirname, '../test/lock-holder.ts');
+  const [command, ...args] = [
+    ...within,
+    process.execPath,
+    '--conditions=@on-the-way/source',
+    program,
+    lock(),
+  ];
+  const child = spawn(command!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await once(child.stdout!, 'data');
+  return child;
+}
+
+const places: [string, readonly string[]][] = [['process', []]];
+if (hasContainers) places.push(['container', container]);
+
+test.each(places)('a %s that is killed while it writes keeps nobody from writing', async (_, within) => {
+  const holder = await startHolder(within);
+  const opening = openSink(directory);
+  holder.kill('SIGKILL');
+  expect(await (await opening).write([eventOf('a')], { signal })).toMatchObject({ written: 1 });
 });
 
-test('a lock of a process that works, or of another machine, is waited for until the signal says stop', async () => {
-  const writer = await openSink(directory);
-  for (const holder of [own, { ...own, host: 'elsewhere', pid: 1 }]) {
-    writeFileSync(lock(), JSON.stringify(holder));
-    const stop = new AbortController();
-    const writing = writer.write([eventOf('a')], { signal: stop.signal });
-    stop.abort(new DOMException('stop', 'AbortError'));
-    await expect(writing).rejects.toMatchObject({ name: 'AbortError' });
-    const waiting = writer.write([eventOf(holder.host)], { signal });
-    await expect(
-      Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 100, 'waits'))]),
-    ).resolves.toBe('waits');
-    rmSync(lock());
-    expect(await waiting).toMatchObject({ written: 1 });
-  }
+test('who wants the lock waits until another process gives it back, or the signal says stop', async () => {
+  const holder = await startHolder();
+  const looksForMark = async () => existsSync(`${lock()}.given-back`);
+  const stop = new AbortController();
+  const stopped = withLock(lock(), stop.signal, looksForMark);
+  stop.abort(new DOMException('stop', 'AbortError'));
+  await expect(stopped).rejects.toMatchObject({ name: 'AbortError' });
+  const waiting = withLock(lock(), signal, looksForMark);
+  for (let turn = 0; turn < 50; turn += 1) await nextTurn();
+  // The holder leaves its mark while it still has the lock.
+  holder.kill('SIGTERM');
+  expect(await waiting).toBe(true);
+});
+
+test('the lock is a file without content, which the record of batches stands beside', async () => {
+  await (await openSink(directory)).close();
+  expect(readdirSync(join(directory, '.writer')).toSorted()).toEqual(['batch', 'lock.sqlite']);
+  expect(statSync(lock())).toMatchObject({ size: 0 });
 });

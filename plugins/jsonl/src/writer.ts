@@ -15,6 +15,7 @@ import { createTurns } from './turns.ts';
 const directoryMode = 0o700;
 // No folder of a source: none begins with a point.
 const folderName = '.writer';
+const lockName = 'lock.sqlite';
 
 /** What a writer knows of the directory, and of which record that is. */
 class Knowledge {
@@ -104,7 +105,7 @@ export async function openWriter(options: {
   const target = await translated(() => targetOf(directory));
   const knowledge = new Knowledge(target, options.log);
   const alone = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
-    turns.take(signal, () => translated(() => withLock(join(target.folder, 'lock'), signal, work)));
+    turns.take(signal, () => translated(() => withLock(join(target.folder, lockName), signal, work)));
   const writeNow = async (batch: readonly RawEvent[], signal: AbortSignal): Promise<WriteResult> => {
     let result: WriteResult | undefined;
     await knowledge.change(async (known) => {

@@ -119,7 +119,7 @@ export interface StoredEvent {
   readonly sourceId: string;
   /** `external_id`, the other half. */
   readonly externalId: string;
-  /** RFC 3339, in any zone. */
+  /** RFC 3339, in any zone, to the microsecond. */
   readonly occurredAt: string;
   /** JSON text, digit for digit where the store keeps text; else as near as it can be had. */
   readonly payload: string;

@@ -34,7 +34,7 @@ function store(inserting: StatementSync, event: RawEvent): WrittenRow {
   return { outcome, rawId: String(row['raw_id']), ingestedAt: String(row['ingested_at']) };
 }
 
-/** Does the work in one transaction: all of it, or nothing. */
+/** Does the work in one transaction: all or nothing. No `await` in it: other writes of this writer would share its end. */
 function inTransaction<Result>(database: DatabaseSync, work: () => Result): Result {
   try {
     database.exec('begin immediate');

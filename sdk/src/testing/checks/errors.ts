@@ -1,6 +1,7 @@
 import { ConnectorError } from '../../errors.ts';
-import { Broken, connectorCheck, expectThat, Skip, type Check } from '../check.ts';
+import { Broken, connectorCheck, expectThat, pluginCheck, Skip, type Check } from '../check.ts';
 import { askable, withOpened } from './datasets.ts';
+import { checkAbortedWrite, checkClosed, expectNothingLeft } from './ending.ts';
 import { needsNetwork } from './needs-network.ts';
 import { endsOf, type End } from '../ends.ts';
 import { inTime } from '../in-time.ts';
@@ -10,7 +11,7 @@ import { connectorOpened, type OpenedConnector, type Question } from '../open-co
 import { withConnectorProcess, saidBy, type PluginProcess } from '../plugin-process.ts';
 import type { EndThere, OpenedThere, ProcessQuestion } from '../process-protocol.ts';
 import { questionsTo } from '../records.ts';
-import type { ConnectorSubject, OpenSource } from '../subject.ts';
+import { isConnectorSubject, type ConnectorSubject, type OpenSource } from '../subject.ts';
 import { memoryTokens } from '../tokens.ts';
 import { withSource, type SourceContext } from '../with-source.ts';
 
@@ -200,20 +201,12 @@ async function checkAbort(
   );
 }
 
-/** Time for a process to end by itself when there is nothing left to do, in milliseconds. */
-const endLimitMs = 2000;
-
 async function checkLeft(subject: ConnectorSubject): Promise<void> {
   const use = async (source: OpenSource): Promise<void> =>
     withConnectorProcess(subject, source, async (plugin, opened) => {
       await readThere(plugin, firstQuestions(opened, subject));
       await plugin.call({ verb: 'close' });
-      const ended = await plugin.endsWithin(endLimitMs);
-      expectThat(
-        ended,
-        () =>
-          `Expected nothing to hold the process after logout, and it did not end within ${endLimitMs} ms: a timer, socket or handle is left`,
-      );
+      await expectNothingLeft(plugin, 'logout');
     });
   await withSource(subject, ({ source }) => use(source));
 }
@@ -242,26 +235,28 @@ export const errorChecks: readonly Check[] = [
     },
     checkThrown,
   ),
-  connectorCheck(
+  pluginCheck(
     {
       id: 29,
       topic: 'Errors',
-      title: 'an abort ends a fetch within a second',
+      title: 'an abort ends a fetch within a second, and a write before it begins',
       why: 'A host that stops waits no longer than that.',
     },
     (subject) =>
-      withOpened(subject, async (opened, context) => {
-        for (const question of firstQuestions(opened, subject))
-          await checkAbort(subject, context, { opened, question });
-      }),
+      isConnectorSubject(subject)
+        ? withOpened(subject, async (opened, context) => {
+            for (const question of firstQuestions(opened, subject))
+              await checkAbort(subject, context, { opened, question });
+          })
+        : checkAbortedWrite(subject),
   ),
-  connectorCheck(
+  pluginCheck(
     {
       id: 30,
       topic: 'Errors',
-      title: 'no timer, socket or handle is left after logout',
+      title: 'no timer, socket or handle is left after logout or close',
       why: 'A process serves one account after the other; what is left would run in another’s time.',
     },
-    checkLeft,
+    (subject) => (isConnectorSubject(subject) ? checkLeft(subject) : checkClosed(subject)),
   ),
 ];

@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConnectorError } from '../../errors.ts';
-import type { RawEvent, SinkWriter, WriteResult } from '../../sink.ts';
+import type { RawEvent, WriteResult } from '../../sink.ts';
 import { expectThat, sinkCheck, type Check } from '../check.ts';
 import { eventOf, sampleEvents } from '../events.ts';
-import { exactJson } from '../exact-json.ts';
 import { describeError } from './login.ts';
 import {
   startPluginProcess,
@@ -11,69 +10,19 @@ import {
   withSinkProcess,
   type PluginProcess,
 } from '../plugin-process.ts';
-import type { OpenTarget, SinkSubject, StoredEvent } from '../subject.ts';
-
-const log = { debug() {}, info() {}, warn() {} };
-
-/** A place to write to, and how what is stored there is looked at. */
-interface Target extends Pick<OpenTarget, 'config' | 'stored'> {
-  /** What -0 comes back as. */
-  readonly minusZero: '0' | '-0';
-}
-
-async function withTarget(subject: SinkSubject, use: (target: Target) => Promise<void>): Promise<void> {
-  const target = await subject.open();
-  const minusZero = subject.hasOneZero === true ? '0' : '-0';
-  try {
-    await use({ config: target.config, stored: () => target.stored(), minusZero });
-  } finally {
-    await target.close?.();
-  }
-}
-
-type Write = (...batch: RawEvent[]) => Promise<WriteResult>;
-
-/** Opens a new target and the sink on it, in this process. */
-function withSink(subject: SinkSubject, use: (write: Write, target: Target) => Promise<void>): Promise<void> {
-  return withTarget(subject, async (target) => {
-    const { signal } = new AbortController();
-    await withWriter(subject, target, (writer) =>
-      use(async (...batch) => writer.write(batch, { signal }), target),
-    );
-  });
-}
-
-/** The rows under these events' ids. */
-async function rowsOf(target: Target, batch: readonly RawEvent[]): Promise<StoredEvent[]> {
-  const ids = new Set(batch.map(({ externalId }) => externalId));
-  return (await target.stored()).filter(({ externalId }) => ids.has(externalId));
-}
-
-/** The row of each event is there, once, and says what the event says. */
-async function expectStored(target: Target, batch: readonly RawEvent[]): Promise<void> {
-  const rows = await rowsOf(target, batch);
-  expectThat(rows.length === batch.length, () => `Expected ${batch.length} rows, got ${rows.length}`);
-  for (const event of batch) {
-    const row = rows.find(
-      ({ externalId, sourceId }) => externalId === event.externalId && sourceId === event.sourceId,
-    );
-    expectThat(row?.sourceId === event.sourceId, () => `Expected a row of ${event.externalId}, got none`);
-    expectThat(
-      Date.parse(row.occurredAt) === Date.parse(event.occurredAt),
-      () => `Expected ${event.externalId} to have occurred at ${event.occurredAt}, got ${row.occurredAt}`,
-    );
-    expectThat(
-      exactJson(row.payload, target.minusZero) === exactJson(event.payload, target.minusZero),
-      () =>
-        `Expected the payload of ${event.externalId} as it was written, got ${difference(event.payload, row.payload)}`,
-    );
-  }
-}
-
-function difference(wanted: string, found: string): string {
-  const at = Array.from(wanted).findIndex((character, index) => character !== found[index]);
-  return `${found.slice(Math.max(0, at - 20), at + 40)} where ${wanted.slice(Math.max(0, at - 20), at + 40)} was expected`;
-}
+import type { SinkSubject } from '../subject.ts';
+import {
+  expectCounts,
+  expectStored,
+  instantOf,
+  rowsOf,
+  withSink,
+  withTarget,
+  withWriter,
+  type Target,
+  type Write,
+} from '../target.ts';
+import { writeTogether } from './sink-together.ts';
 
 /** Each row says what became of its own event, and the conflicts are the events they are said of. */
 function expectRows(
@@ -96,23 +45,37 @@ function expectRows(
   );
 }
 
-function expectCounts(
-  { written, unchanged, conflicts, rows }: WriteResult,
-  wanted: { written?: number; unchanged?: number; conflicts?: number },
-): void {
-  const found = { written, unchanged, conflicts: conflicts.length };
-  const whole = { written: 0, unchanged: 0, conflicts: 0, ...wanted };
+/** The second answer names the rows that the first one made, each event its own. */
+function expectSameRows(batch: readonly RawEvent[], first: WriteResult, again: WriteResult): void {
+  const ids = new Set(first.rows.map(({ rawId }) => rawId));
   expectThat(
-    JSON.stringify(found) === JSON.stringify(whole),
-    () => `Expected ${JSON.stringify(whole)}, got ${JSON.stringify(found)}`,
+    ids.size === batch.length && !ids.has(''),
+    () => `Expected a rawId of its own for each of ${batch.length} rows, got ${[...ids].join()}`,
   );
-  const outcomes = rows.map(({ outcome }) => outcome);
-  const count = (outcome: string): number => outcomes.filter((one) => one === outcome).length;
-  const adds =
-    count('written') === written &&
-    count('unchanged') === unchanged &&
-    count('conflict') === conflicts.length;
-  expectThat(adds, () => `Expected a row for each event, in the same counts, got ${outcomes.join()}`);
+  for (const [at, { externalId }] of batch.entries()) {
+    const made = first.rows[at];
+    const found = again.rows[at];
+    const isSame =
+      made?.rawId === found?.rawId &&
+      instantOf(made?.ingestedAt ?? '') === instantOf(found?.ingestedAt ?? '');
+    expectThat(
+      isSame,
+      () =>
+        `Expected ${externalId}, written again, to be answered with the row that stands, ${made?.rawId} of ${made?.ingestedAt}, got ${found?.rawId} of ${found?.ingestedAt}: answer with what is stored`,
+    );
+  }
+}
+
+/** At a moment of its own, to the microsecond; also one whose digits end in zeros. */
+function withFraction(event: RawEvent, number: number): RawEvent {
+  const fraction = String(number * 12_345).padStart(6, '0');
+  return { ...event, occurredAt: event.occurredAt.replace('+', `.${fraction}+`) };
+}
+
+/** The same event: its moment as another clock says it, on the same day. */
+function inAnotherZone(event: RawEvent): RawEvent {
+  const occurredAt = event.occurredAt.replace('T00:', 'T01:').replace('+08:00', '+09:00');
+  return { ...event, occurredAt };
 }
 
 async function checkTwice(subject: SinkSubject): Promise<void> {
@@ -121,27 +84,44 @@ async function checkTwice(subject: SinkSubject): Promise<void> {
     const others = [eventOf(subject, { id: 'SUITE::0', data: '{"number":19}' })];
     if (subject.sourceId === undefined)
       others.push(eventOf({ ...subject, sourceId: 'suite-2' }, { id: 'suite::0', data: '{"number":20}' }));
-    const batch = [...sampleEvents(subject, 19), ...others];
-    expectCounts(await write(...batch), { written: batch.length });
-    expectCounts(await write(...batch), { unchanged: batch.length });
+    const batch = [...sampleEvents(subject, 19), ...others].map(withFraction);
+    const first = await write(...batch);
+    expectCounts(first, { written: batch.length });
+    const again = await write(...batch);
+    expectCounts(again, { unchanged: batch.length }, 'the same batch again');
+    expectSameRows(batch, first, again);
+    expectCounts(
+      await write(...batch.map(inAnotherZone)),
+      { unchanged: batch.length },
+      'the same batch with its times written in another zone',
+    );
     await expectStored(target, batch);
   });
 }
 
+/** Another day, another part of the same second, the next microsecond. */
+const otherTimes = [
+  '2026-02-27T00:00:00.25+08:00',
+  '2026-02-26T00:00:00.75+08:00',
+  '2026-02-26T00:00:00.250001+08:00',
+];
+
 async function checkConflict(subject: SinkSubject): Promise<void> {
   await withSink(subject, async (write, target) => {
-    const make = (data: string, number = 0): RawEvent =>
-      eventOf(subject, { id: 'suite::taken', data, number });
+    const make = (data: string, occurredAt = '2026-02-26T00:00:00.25+08:00'): RawEvent => ({
+      ...eventOf(subject, { id: 'suite::taken', data }),
+      occurredAt,
+    });
     const first = make('{"value":1}');
     expectCounts(await write(first), { written: 1 });
-    for (const other of [make('{"value":2}'), { ...first, occurredAt: '2026-02-27T00:00:00+08:00' }]) {
-      const fresh = eventOf(subject, {
-        id: `suite::fresh ${other.occurredAt} ${other.payload.length}`,
-        data: '{}',
-      });
+    const others = [make('{"value":2}'), ...otherTimes.map((time) => make('{"value":1}', time))];
+    for (const [at, other] of others.entries()) {
+      const fresh = eventOf(subject, { id: `suite::fresh ${at}`, data: '{}' });
       const batch = [fresh, other, first];
       const result = await write(...batch);
-      expectCounts(result, { written: 1, unchanged: 1, conflicts: 1 });
+      const what = at === 0 ? 'another payload' : `${other.occurredAt} instead of ${first.occurredAt}`;
+      const of = `a new event, a taken key with ${what}, and the event that has the key`;
+      expectCounts(result, { written: 1, unchanged: 1, conflicts: 1 }, of);
       expectRows(result, batch, ['written', 'conflict', 'unchanged']);
       await expectStored(target, [first, fresh]);
     }
@@ -168,20 +148,6 @@ async function writeUntilKilled(
     await writing;
     return isDone;
   });
-}
-
-/** Opens the sink in this process, and closes it after `use`. */
-async function withWriter<Result>(
-  { plugin }: SinkSubject,
-  { config }: Target,
-  use: (writer: SinkWriter) => Promise<Result>,
-): Promise<Result> {
-  const writer = await plugin.open({ config: plugin.config.parse(config), log });
-  try {
-    return await use(writer);
-  } finally {
-    await writer.close();
-  }
 }
 
 /** How long a write takes that nobody disturbs, in milliseconds. */
@@ -273,6 +239,7 @@ const hardValues: Readonly<Record<string, string>> = {
   'a NUL': String.raw`"before\u0000behind"`,
   'a lone high surrogate': String.raw`"\ud800"`,
   'a lone low surrogate': String.raw`"\udc00 behind"`,
+  'a lone surrogate that is not escaped': '"\ud800"',
   'a string of a megabyte': JSON.stringify('x'.repeat(1_000_000)),
   'an integer beyond 2^53': '9007199254740993',
   'a long decimal': '0.1234567890123456789012345678901234567890',
@@ -309,7 +276,9 @@ function hardEvents(subject: SinkSubject): RawEvent[] {
   return Object.entries(hardValues).map(([name, data]) => eventOf(subject, { id: `suite::${name}`, data }));
 }
 
-async function checkPoison(subject: SinkSubject): Promise<void> {
+/** Writes each event that may be refused among good ones; resolves with one that was. */
+async function findRefused(subject: SinkSubject): Promise<RawEvent | undefined> {
+  let refused: RawEvent | undefined;
   await withSink(subject, async (write, target) => {
     const poison = subject.poison
       ? [subject.poison(eventOf(subject, { id: 'suite::poison', data: '{}' }))]
@@ -336,10 +305,16 @@ async function checkPoison(subject: SinkSubject): Promise<void> {
         (await rowsOf(target, [event])).length === 0,
         () => `Expected no row of the refused ${event.externalId}, got one`,
       );
-      expectCounts(await write(...good), { written: 4 });
+      expectCounts(await write(...good), { written: 4 }, 'the batch without the refused event');
       await expectStored(target, good);
+      refused = event;
     }
   });
+  return refused;
+}
+
+async function checkPoison(subject: SinkSubject): Promise<void> {
+  await writeTogether(subject, await findRefused(subject));
 }
 
 /** 39 to 44: what a sink keeps. */

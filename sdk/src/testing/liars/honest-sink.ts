@@ -5,6 +5,7 @@ import { ConnectorError } from '../../errors.ts';
 import { secret } from '../../secret.ts';
 import { defineSink, type RawEvent, type Sink, type WriteResult, type WrittenRow } from '../../sink.ts';
 import type { StoredEvent } from '../subject.ts';
+import { instantOf } from '../target.ts';
 
 const config = z.strictObject({ file: z.string(), password: secret().optional() });
 type Config = z.output<typeof config>;
@@ -15,6 +16,10 @@ export interface SinkParts {
   readonly config: z.ZodType;
   /** Said once, when the sink is opened. */
   greet(config: Config): void;
+  /** Looks at the signal before a write begins. */
+  begin(signal: AbortSignal): void;
+  /** Lets go of what is held. */
+  close(database: DatabaseSync): void;
   /** SQL that makes the table. */
   readonly table: string;
   /** Stores one event. */
@@ -23,8 +28,13 @@ export interface SinkParts {
   storeAll(
     database: DatabaseSync,
     batch: readonly RawEvent[],
-    parts: SinkParts,
+    parts: WriteParts,
   ): Promise<WrittenRow[]> | WrittenRow[];
+}
+
+/** The same functions, and the signal of the write they are called for. */
+interface WriteParts extends SinkParts {
+  readonly signal: AbortSignal;
 }
 
 interface Row {
@@ -35,7 +45,7 @@ interface Row {
 }
 
 function found(row: Row, { payloadHash, occurredAt }: RawEvent): WrittenRow {
-  const isSame = row.hash === payloadHash && Date.parse(row.occurred_at) === Date.parse(occurredAt);
+  const isSame = row.hash === payloadHash && instantOf(row.occurred_at) === instantOf(occurredAt);
   return { outcome: isSame ? 'unchanged' : 'conflict', rawId: row.raw_id, ingestedAt: row.ingested_at };
 }
 
@@ -77,6 +87,8 @@ export const honestSinkParts: SinkParts = {
   name: 'honest',
   config,
   greet: () => undefined,
+  begin: (signal) => signal.throwIfAborted(),
+  close: (database) => database.close(),
   table:
     'create table if not exists event (raw_id, source_id, external_id, occurred_at, payload, hash, ingested_at, unique (source_id, external_id))',
   store,
@@ -110,10 +122,10 @@ export function sinkOf(parts: SinkParts): Sink {
       database.exec(parts.table);
       return {
         async write(batch, { signal }) {
-          signal.throwIfAborted();
-          return resultOf(batch, await parts.storeAll(database, batch, parts));
+          parts.begin(signal);
+          return resultOf(batch, await parts.storeAll(database, batch, { ...parts, signal }));
         },
-        close: async () => database.close(),
+        close: async () => parts.close(database),
       };
     },
   });

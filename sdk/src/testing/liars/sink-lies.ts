@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { z } from 'zod';
 import { secret } from '../../secret.ts';
@@ -9,6 +10,13 @@ const loose = honestSinkParts.table.replace(', unique (source_id, external_id)',
 export const sinkLies: Readonly<Record<string, Partial<SinkParts>>> = {
   '11 a password of the sink in print': {
     greet: ({ password }) => void process.stdout.write(`opening with ${password}\n`),
+  },
+  '29 a write that was aborted before it began': { begin: () => undefined },
+  '30 a timer of a sink that was closed': {
+    close: (database) => {
+      setInterval(() => undefined, 60_000);
+      database.close();
+    },
   },
   '39 a row for each write': { table: loose, store: (database, event) => insert(database, event) },
   '39 keys that differ in case taken for one': {
@@ -22,6 +30,32 @@ export const sinkLies: Readonly<Record<string, Partial<SinkParts>>> = {
       const sourceId = (known?.['source_id'] as string | undefined) ?? event.sourceId;
       return honestSinkParts.store(database, { ...event, sourceId });
     },
+  },
+  '39 the id of another row in each answer': {
+    store: (database, event) => ({ ...honestSinkParts.store(database, event), rawId: randomUUID() }),
+  },
+  '39 a moment written in another zone taken for another': {
+    store: (database, event) => {
+      const row = honestSinkParts.store(database, event);
+      const known = database
+        .prepare('select occurred_at from event where external_id = ?')
+        .get(event.externalId);
+      return known?.['occurred_at'] === event.occurredAt ? row : { ...row, outcome: 'conflict' };
+    },
+  },
+  '40 times cut to whole seconds': {
+    store: (database, event) =>
+      honestSinkParts.store(database, {
+        ...event,
+        occurredAt: event.occurredAt.replace(/\.\d+/, ''),
+      }),
+  },
+  '40 times cut to milliseconds': {
+    store: (database, event) =>
+      honestSinkParts.store(database, {
+        ...event,
+        occurredAt: event.occurredAt.replace(/(\.\d{3})\d+/, '$1'),
+      }),
   },
   '40 rows in another order': {
     storeAll: async (database, batch, parts) =>
@@ -69,6 +103,36 @@ export const sinkLies: Readonly<Record<string, Partial<SinkParts>>> = {
       event.payload.includes(String.raw`\u0000`)
         ? { outcome: 'written', rawId: '', ingestedAt: '' }
         : honestSinkParts.store(database, event),
+  },
+  '43 writes at the same time in one transaction': {
+    storeAll: async (database, batch, parts) => {
+      try {
+        if (!database.isTransaction) database.exec('begin immediate');
+        const rows = [];
+        for (const event of batch) {
+          rows.push(parts.store(database, event));
+          await turn();
+        }
+        if (database.isTransaction) database.exec('commit');
+        return rows;
+      } catch (error) {
+        if (database.isTransaction) database.exec('rollback');
+        throw error;
+      }
+    },
+  },
+  '43 the first half of a write that is aborted stored': {
+    storeAll: async (database, batch, parts) => {
+      if (!batch.every(({ payload }) => payload.isWellFormed()))
+        return honestSinkParts.storeAll(database, batch, parts);
+      const rows = [];
+      for (const event of batch) {
+        parts.signal.throwIfAborted();
+        rows.push(parts.store(database, event));
+        await turn();
+      }
+      return rows;
+    },
   },
   '43 a refusal that names nothing': {
     store: (database, event) => {
