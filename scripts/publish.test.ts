@@ -98,6 +98,16 @@ describe('what is published of each package', () => {
   });
 });
 
+describe('the commit of a new version', () => {
+  test('passes the tests that show or list versions, as the workflow of a release wants of it', async () => {
+    const vitest = join(published.tree, 'node_modules', 'vitest', 'vitest.mjs');
+    const files = ['docs/docs.test.ts', 'host/test/plugin-test.test.ts', 'host/test/plugins.test.ts'];
+    const command = [process.execPath, vitest, 'run', ...files] as const;
+    const { code, stderr } = await runCommand(command, { cwd: published.tree });
+    expect({ code, failed: stderr.match(/^ *FAIL .*/gm) ?? [] }).toEqual({ code: 0, failed: [] });
+  }, 180_000);
+});
+
 describe('the names of the SDK', () => {
   test('are those of the reports, and each member has a comment', () => {
     const sdk = join(published.tree, 'sdk');
