@@ -79,6 +79,35 @@ test('each way to break what authors wrote is found and named', async () => {
   ]);
 });
 
+test('a member that may be left out, or that is taken, is missed where it is gone or has another name', async () => {
+  const broken = await brokenBy([
+    ['connector.ts', 'logout?(context: { readonly session: Session }): Promise<void>;', ''],
+    [
+      'connector.ts',
+      'check?(context: { readonly session: Session;',
+      'probe?(context: { readonly session: Session;',
+    ],
+    ['connector.ts', 'readonly prompt?: Prompt;', ''],
+    ['connector.ts', 'readonly spanDays?: number;', ''],
+    ['connector.ts', 'after it began. */\n  readonly settleDays: number;', 'after it began. */'],
+    ['connector.ts', 'readonly hidden?: boolean', ''],
+    ['connector.ts', 'readonly ticket?: string', ''],
+    ['errors.ts', 'readonly refusedSignIn?: boolean;', ''],
+    ['fetch-json.ts', 'readonly timeoutMs?: number;', ''],
+  ]);
+  expect(broken.toSorted()).toEqual([
+    'ConnectorDefinition.check is no longer there',
+    'ConnectorDefinition.logout is no longer there',
+    'ConnectorErrorOptions.refusedSignIn is no longer there',
+    'DatasetDefinition.settleDays is no longer there',
+    'DatasetDefinition.spanDays is no longer there',
+    'FetchJsonOptions.timeoutMs is no longer there',
+    'LoginContext.prompt is no longer there',
+    'Prompt.hidden is no longer there',
+    'SignIn.ticket is no longer there',
+  ]);
+});
+
 test('every type that is only given or only taken is one the SDK exports', () => {
   expect(unknownRoles(sdk)).toEqual([]);
 });
