@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { brokenPromises, type Surface } from '../sdk/src/testing/surface.ts';
 import { isWarning } from '../sdk/src/testing/version-warning.ts';
 import { lastPublished, type Published } from './compat/last-published.ts';
@@ -16,6 +17,8 @@ interface Comparison {
   readonly found: Package;
   readonly before: Published | undefined;
   readonly broken: readonly string[];
+  /** Why it could not be compared. */
+  readonly failure?: string;
 }
 
 async function brokenBy(found: Package, before: Published): Promise<string[]> {
@@ -28,21 +31,36 @@ async function brokenBy(found: Package, before: Published): Promise<string[]> {
   return brokenPromises(JSON.parse(readFileSync(promised, 'utf8')) as Surface, await pluginSurface(now));
 }
 
-/** Prints it; answers whether users would find something broken without having been warned by the version. */
-function report({ found, before, broken }: Comparison): boolean {
+/** What is said where a plugin cannot be asked what it promises. The message of a schema has no values in it. */
+function failureOf(error: unknown): string {
+  if (!(error instanceof z.ZodError)) return `what it promises cannot be read: ${String(error)}`;
+  const issues = error.issues.map(({ path, message }) => `${path.join('.') || 'all of it'}: ${message}`);
+  return `its test configuration is no longer taken: ${issues.join('; ')}`;
+}
+
+async function compare(found: Package, before: Published | undefined): Promise<Comparison> {
+  if (!before) return { found, before, broken: [] };
+  try {
+    return { found, before, broken: await brokenBy(found, before) };
+  } catch (error) {
+    return { found, before, broken: [], failure: failureOf(error) };
+  }
+}
+
+/** Whether users would find something broken without having been warned by the version. */
+function isUnwarned({ found, before, broken }: Comparison): boolean {
+  return broken.length > 0 && before !== undefined && !isWarning(before.version, found.manifest.version);
+}
+
+function report(comparison: Comparison): void {
+  const { found, before, broken, failure } = comparison;
   const { name, version } = found.manifest;
-  if (!before) {
-    console.log(`${name}: not published yet`);
-    return false;
-  }
-  if (broken.length === 0) {
-    console.log(`${name}: keeps what ${before.version} promised`);
-    return false;
-  }
-  const isWarned = isWarning(before.version, version);
-  console.log(`${name}: ${version} breaks what ${before.version} promised${isWarned ? ', as it may' : ''}`);
+  if (failure !== undefined) return console.log(`${name}: ${failure}`);
+  if (!before) return console.log(`${name}: not published yet`);
+  if (broken.length === 0) return console.log(`${name}: keeps what ${before.version} promised`);
+  const asItMay = isUnwarned(comparison) ? '' : ', as it may';
+  console.log(`${name}: ${version} breaks what ${before.version} promised${asItMay}`);
   for (const sentence of broken) console.log(`  ${sentence}`);
-  return !isWarned;
 }
 
 async function main(): Promise<number> {
@@ -58,15 +76,16 @@ async function main(): Promise<number> {
     );
     const comparisons: Comparison[] = [];
     for (const found of promising) {
-      const before = published.get(found.manifest.name);
-      comparisons.push({ found, before, broken: before ? await brokenBy(found, before) : [] });
+      comparisons.push(await compare(found, published.get(found.manifest.name)));
     }
-    if (!comparisons.map(report).includes(true)) return 0;
-    console.log(
-      'Expected users to be warned by the version: keep the promise, or make a new major version (minor while it is 0.x) with ' +
-        'npx lerna version minor',
-    );
-    return 1;
+    for (const comparison of comparisons) report(comparison);
+    const unwarned = comparisons.some(isUnwarned);
+    if (unwarned)
+      console.log(
+        'Expected users to be warned by the version: keep the promise, or make a new major version (minor while it is 0.x) with ' +
+          'npx lerna version minor',
+      );
+    return unwarned || comparisons.some(({ failure }) => failure !== undefined) ? 1 : 0;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

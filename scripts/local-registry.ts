@@ -49,7 +49,7 @@ async function startRegistry(storage: string): Promise<LocalRegistry> {
 
 /** A copy of the repository whose packages were published to a registry of its own. */
 export interface PublishedTree {
-  /** The copy, a git repository of its own: built, and a version ahead of the repository. */
+  /** The copy, a git repository of its own: built, and a major version ahead of the repository. */
   readonly tree: string;
   readonly registry: LocalRegistry;
   /**
@@ -108,7 +108,8 @@ export async function startPublishedTree(root: string, env: ReleaseEnvironment =
     await copyTree(root, tree);
     appendFileSync(join(tree, '.npmrc'), registry.npmrc);
     await commitTree(tree);
-    await lerna(tree, ['version', 'patch', '--no-push'], env);
+    // A major one is in no range that the version before was in.
+    await lerna(tree, ['version', 'major', '--no-push'], env);
     await build(tree);
     await lerna(tree, ['publish', 'from-package', '--registry', `${registry.url}/`], env);
   } catch (error) {

@@ -98,6 +98,16 @@ describe('what is published of each package', () => {
   });
 });
 
+describe('the commit of a new version', () => {
+  test('passes the tests that show or list versions, as the workflow of a release wants of it', async () => {
+    const vitest = join(published.tree, 'node_modules', 'vitest', 'vitest.mjs');
+    const files = ['docs/docs.test.ts', 'host/test/plugin-test.test.ts', 'host/test/plugins.test.ts'];
+    const command = [process.execPath, vitest, 'run', ...files] as const;
+    const { code, stderr } = await runCommand(command, { cwd: published.tree });
+    expect({ code, failed: stderr.match(/^ *FAIL .*/gm) ?? [] }).toEqual({ code: 0, failed: [] });
+  }, 180_000);
+});
+
 describe('the names of the SDK', () => {
   test('are those of the reports, and each member has a comment', () => {
     const sdk = join(published.tree, 'sdk');
@@ -161,14 +171,18 @@ describe.concurrent('the registry in use', () => {
       ['sdk/src/sink.ts', 'readonly requestId: string;', ''],
       ['plugins/signal/src/index.ts', 'random_signal: {', 'signals: {'],
       ['plugins/http/src/index.ts', 'apiKey: secret().optional()', 'apiKey: secret()'],
+      // The tests of this plugin configure the old name.
+      ['plugins/strava/src/config.ts', 'perPage: z', 'pageSize: z'],
     ] as const;
     const warning = [['sdk/package.json', `"version": "${version}"`, '"version": "99.0.0"']] as const;
-    const { code, stdout } = await changed([...breaks, ...warning], compare);
-    expect(code).toBe(1);
+    const { code, stdout, stderr } = await changed([...breaks, ...warning], compare);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
     const signal = `@on-the-way/plugin-signal: ${version} breaks what ${version} promised`;
     const http = `@on-the-way/sink-http: ${version} breaks what ${version} promised`;
     expect(stdout).toContain(`${signal}\n  dataset random_signal is gone\n`);
     expect(stdout).toContain(`${http}\n  config apiKey is required, and was not\n`);
+    const strava = '@on-the-way/plugin-strava: its test configuration is no longer taken';
+    expect(stdout).toContain(`${strava}: all of it: Unrecognized key: "perPage"\n`);
     expect(stdout).toContain('npx lerna version minor');
     expect(stdout).toContain(
       `@on-the-way/sdk: 99.0.0 breaks what ${version} promised, as it may\n  RawEvent.requestId is no longer there\n`,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Extractor, ExtractorConfig } from '@microsoft/api-extractor';
 import { z } from 'zod';
+import { undocumentedMembers } from './undocumented.ts';
 
 const root = join(import.meta.dirname, '..');
 const sdk = join(root, 'sdk');
@@ -42,6 +43,8 @@ export interface EntryPoint {
   readonly docComment: string;
   /** By name. */
   readonly items: readonly ApiItem[];
+  /** Paths of members without a doc comment, wherever they stand: in type literals and in what is not exported too. */
+  readonly undocumented: readonly string[];
 }
 
 /** Declarations of the SDK, without a build: `dist` is left as it is. */
@@ -76,7 +79,9 @@ function extract(folder: string, entry: string): EntryPoint {
   });
   if (errorCount > 0) throw new Error(`Expected api-extractor to read ${entry}, but:\n${said.join('\n')}`);
   const { docComment, members } = model.parse(JSON.parse(readFileSync(apiJsonFilePath, 'utf8')));
-  return { docComment, items: members[0].members };
+  const items = members[0].members;
+  const undocumented = undocumentedMembers(folder, new Set(items.map(({ name }) => name)));
+  return { docComment, items, undocumented };
 }
 
 /**

@@ -96,6 +96,7 @@ function hidden(item: ApiItem, { items }: EntryPoint, links: Links): readonly Ap
 
 /** Members of what an interface extends, where that has no heading of its own, and its own. */
 function membersOf(item: ApiItem, entry: EntryPoint): readonly ApiMember[] {
+  if (item.kind !== 'Interface') return item.members;
   const names = mentioned({ ...item, members: [] });
   const bases = entry.items.filter((other) => !isExported(other) && names.has(other.name));
   return [...bases.flatMap(({ members }) => members), ...item.members];

@@ -1,10 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readPage } from '../docs/markdown.ts';
-import type { EntryPoint } from './reference-model.ts';
+import { readEntryPoints, type EntryPoint } from './reference-model.ts';
 import { proseOf, referencePage } from './reference-page.ts';
 import { referencePages } from './reference.ts';
+import { undocumentedMembers } from './undocumented.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -26,7 +28,48 @@ test.each(['docs/reference/sdk.md', 'docs/reference/sdk-testing.md'])(
   },
 );
 
+test('every member has a doc comment, in type literals and in what is not exported too', () => {
+  const { index, 'testing/index': testing } = readEntryPoints(['index', 'testing/index']);
+  expect([...index.undocumented, ...testing.undocumented]).toEqual([]);
+});
+
+test('members without a doc comment are named with where they stand', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'otw-undocumented-'));
+  try {
+    writeFileSync(
+      join(folder, 'nest.d.ts'),
+      `/** A type. */
+export type Nest = {
+    readonly bare: string;
+    /** Said. */
+    readonly said: {
+        deep?(given: string): void;
+        readonly [key: string]: unknown;
+    };
+} | {
+    other: string;
+};
+interface Base {
+    get 'quoted-name'(): string;
+}
+export interface Unseen {
+    readonly own: string;
+}
+`,
+    );
+    expect(undocumentedMembers(folder, new Set(['Nest', 'Base']))).toEqual([
+      'Nest.bare',
+      'Nest.said.deep',
+      'Nest.other',
+      "Base.'quoted-name'",
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 const pair: EntryPoint = {
+  undocumented: [],
   docComment: '/**\n * Two things.\n *\n * @packageDocumentation\n */\n',
   items: [
     {

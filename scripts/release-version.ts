@@ -3,7 +3,7 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { outputOf } from './commands.ts';
-import { allPackages, isPlugin, type Package } from './packages.ts';
+import { isPlugin, publishedPackages, type Package } from './packages.ts';
 import { pluginSurface } from './plugin-surface.ts';
 
 /** The text of a module, with the version of the plugin that it defines; the same text where it defines none. */
@@ -11,9 +11,9 @@ export function withPluginVersion(text: string, version: string): string {
   return text.replace(/(\bdefine(?:Connector|Sink)\(\{[^]*?\n\s*version: )'[^']*'/, `$1'${version}'`);
 }
 
-/** Puts the version of each package into the plugin it has. Answers with the files that are others now. */
-function writeVersions(root: string, packages: readonly Package[]): string[] {
-  return packages.flatMap(({ folder, manifest }) => {
+/** Puts the version of each plugin's package into the plugin. Answers with the files that are others now. */
+function writeVersions(root: string, plugins: readonly Package[]): string[] {
+  return plugins.flatMap(({ folder, manifest }) => {
     const files = globSync(`${folder}/{src/,}*.ts`, { cwd: root });
     return files.filter((file) => {
       const before = readFileSync(join(root, file), 'utf8');
@@ -39,10 +39,9 @@ async function writeSurfaces(root: string, plugins: readonly Package[]): Promise
 
 if (import.meta.main) {
   const root = join(import.meta.dirname, '..');
-  const packages = allPackages(root).filter(
-    (found) => isPlugin(found) || found.folder.startsWith('examples/'),
-  );
-  const versions = writeVersions(root, packages);
-  const surfaces = await writeSurfaces(root, packages.filter(isPlugin));
+  // Templates and examples stay as they are: what they define is an author's own, and pages show it as it stands.
+  const plugins = publishedPackages(root).filter(isPlugin);
+  const versions = writeVersions(root, plugins);
+  const surfaces = await writeSurfaces(root, plugins);
   await outputOf(['git', 'add', '--force', '--', ...versions, ...surfaces], { cwd: root });
 }

@@ -232,7 +232,7 @@ describe('otw plugin list', () => {
     expect(code).toBe(1);
     for (const line of [
       /ok {5}walks 0\.2\.0 \(connector\): Steps a day\.\n +warning {3}1 of its conformance checks failed/,
-      /SDK {7}\^0\.1\.0, fits \(the host has /,
+      new RegExp(`SDK {7}${RegExp.escape(sdkRange['@on-the-way/sdk'])}, fits \\(the host has `),
       /checks {4}20 passed, 1 failed, 1 skipped \(version 0\.1\.0, SDK 0\.1\.0, /,
       /may {7}read 3 parts of its own folder, \d+ folders? of packages; use the network/,
       /may not {3}write files, start processes or workers/,

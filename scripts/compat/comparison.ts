@@ -5,17 +5,46 @@ import { roles } from './roles.ts';
 export interface Line {
   readonly code: string;
   readonly name: string;
-  /** `used` where a value no longer does what it did; else what happened to the type, and for whom. */
-  readonly meaning: 'used' | 'taken' | 'given';
+  /**
+   * `kept` where members are gone; `used` where a value no longer does what it did; else what happened to the type, and for
+   * whom.
+   */
+  readonly meaning: 'kept' | 'used' | 'taken' | 'given';
 }
+
+// A type fits without the members that may be left out, and what is taken fits whatever it has besides. So the paths of all
+// members are looked up as well: of what is in both alike nothing is lost, of a union each part is held against those parts of
+// the other that it could be, and what calls, awaits or goes through a value sees what that hands on. Eight names deep, since a
+// type may hold itself.
+const lost = `type Kept<Paths extends never> = Paths;
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Element<T> = T extends Iterable<infer Of> | AsyncIterable<infer Of> | PromiseLike<infer Of> ? Of : never;
+type Counterpart<Was, Is> = Is extends unknown ? (Is extends Was ? Is : Was extends Is ? Is : never) : never;
+type Lost<Was, Is, Deep extends 0[] = []> =
+  Same<Was, Is> extends true ? never : Deep['length'] extends 8 ? never :
+  Was extends object ? LostOf<Was, Counterpart<Was, Is>, Deep> : never;
+type LostOf<Was, Is, Deep extends 0[]> = true extends Tried<Was, Is, Deep> ? never : Exclude<Tried<Was, Is, Deep>, true>;
+type Tried<Was, Is, Deep extends 0[]> =
+  Is extends unknown ? ([LostIn<Was, Is, Deep>] extends [never] ? true : LostIn<Was, Is, Deep>) : never;
+type LostIn<Was, Is, Deep extends 0[]> =
+  Was extends (...given: infer Takes) => infer Gives
+    ? Is extends (...given: infer Takes2) => infer Gives2
+      ? Lost<Element<Takes>, Element<Takes2>, [...Deep, 0]> | Lost<Gives, Gives2, [...Deep, 0]>
+      : never
+    : [Element<Was>] extends [never] ? LostMembers<Was, Is, Deep> : Lost<Element<Was>, Element<Is>, [...Deep, 0]>;
+type Path<Key extends string, Rest> = Rest extends string ? \`\${Key}.\${Rest}\` : never;
+type LostMembers<Was, Is, Deep extends 0[]> = {
+  [Key in keyof Was & string]-?: Key extends keyof Is ? Path<Key, Lost<Was[Key], Is[Key], [...Deep, 0]>> : Key;
+}[keyof Was & string];
+`;
 
 // A method takes other parameters without complaint, a property that is a function does not.
 const head = `type Plain<T> = T extends (...given: infer Given) => infer Result ? (...given: Given) => Result : T;
 type Strict<T> = T extends (...given: never) => unknown ? T : T extends object ? { [Key in keyof T]: Plain<T[Key]> } : T;
 type Fits<From extends To, To> = From;
 type Some = { readonly some: 'thing' };
-export type Used = [Fits<Some, Some>, Strict<Some>];
-`;
+export type Used = [Fits<Some, Some>, Strict<Some>, Kept<never>, Lost<Some, Some>];
+${lost}`;
 
 /** The words of a declaration that name other declarations which nobody can import, and those that these need. */
 function hiddenIn(
@@ -46,7 +75,14 @@ function linesOf({ name, kind, parameters }: Declaration): Line[] {
   const own = given && `<${given}>`;
   const [before, now] = [`Before_${name}.${name}`, `Now.${name}`];
   const fits = (from: string, to: string): string => `Fits<Strict<${from}>, Strict<${to}>>`;
-  const lines: Line[] = [];
+  const type = kind === 'value' ? 'typeof ' : '';
+  const lines: Line[] = [
+    {
+      name,
+      meaning: 'kept',
+      code: `Kept<\`${name}.\${Lost<${type}${before}${own}, ${type}${now}${own}>}\`>`,
+    },
+  ];
   if (kind === 'value')
     lines.push({ name, meaning: 'used', code: `Fits<typeof ${now}${own}, typeof ${before}${own}>` });
   if (kind === 'class') {

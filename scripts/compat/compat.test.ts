@@ -58,7 +58,7 @@ test('each way to break what authors wrote is found and named', async () => {
     ['sink.ts', 'readonly unchanged: number;', 'readonly unchanged: number; readonly skipped: number;'],
     [
       'connector.ts',
-      'logout?(context: { readonly session: Session })',
+      "logout?(context: Pick<FetchContext<Session>, 'session'>)",
       'logout?(context: { readonly s: Session })',
     ],
     ['errors.ts', "'config',", "'config', 'other',"],
@@ -67,7 +67,7 @@ test('each way to break what authors wrote is found and named', async () => {
     ['testing/subject.ts', 'readonly window: Window;', 'readonly windows: Window;'],
   ]);
   expect(broken.toSorted()).toEqual([
-    "ConnectorDefinition.logout cannot be written as before: Property 'session' is missing in type '{ readonly s: Some; }' but required in type '{ readonly session: Some; }'.",
+    "ConnectorDefinition.logout cannot be written as before: Property 'session' is missing in type '{ readonly s: Some; }' but required in type 'Pick<FetchContext<Some>, \"session\">'.",
     'ConnectorSubject.windows is asked of authors, and was not',
     'RawEvent.requestId is no longer there',
     `Tokens.save is not given as before: Type 'string' is not assignable to type '"session"'.`,
@@ -75,6 +75,35 @@ test('each way to break what authors wrote is found and named', async () => {
     'addDays cannot be used as before: Target signature provides too few arguments. Expected 3 or more, but got 2.',
     'connectorErrorCodes cannot be used as before: Source has 10 element(s) but target allows only 9.',
     'inWindow is gone',
+  ]);
+});
+
+test('a member that may be left out, or that is taken, is missed where it is gone or has another name', async () => {
+  const broken = await brokenBy([
+    ['connector.ts', "logout?(context: Pick<FetchContext<Session>, 'session'>): Promise<void>;", ''],
+    [
+      'connector.ts',
+      'check?(context: Pick<FetchContext<Session>',
+      'probe?(context: Pick<FetchContext<Session>',
+    ],
+    ['connector.ts', 'readonly prompt?: Prompt;', ''],
+    ['connector.ts', 'readonly spanDays?: number;', ''],
+    ['connector.ts', 'after it began. */\n  readonly settleDays: number;', 'after it began. */'],
+    ['connector.ts', 'readonly hidden?: boolean;', ''],
+    ['connector.ts', 'readonly ticket?: string;', ''],
+    ['errors.ts', 'readonly refusedSignIn?: boolean;', ''],
+    ['fetch-json.ts', 'readonly timeoutMs?: number;', ''],
+  ]);
+  expect(broken.toSorted()).toEqual([
+    'ConnectorDefinition.check is no longer there',
+    'ConnectorDefinition.logout is no longer there',
+    'ConnectorErrorOptions.refusedSignIn is no longer there',
+    'DatasetDefinition.settleDays is no longer there',
+    'DatasetDefinition.spanDays is no longer there',
+    'FetchJsonOptions.timeoutMs is no longer there',
+    'LoginContext.prompt is no longer there',
+    'Prompt.hidden is no longer there',
+    'SignIn.ticket is no longer there',
   ]);
 });
 

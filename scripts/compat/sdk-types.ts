@@ -71,14 +71,13 @@ async function brokenEntry({
   );
   writeFileSync(join(scratch, 'compare.ts'), text);
   const errors = await compile(scratch);
-  return [
-    ...was.filter((name) => !still.has(name)).map((name) => `${name} is gone`),
-    ...[...errors].map(([number, message]) => {
-      const line = lineAt(number);
-      if (!line) throw new Error(`Expected the types before and now to be comparable, but: ${message}`);
-      return sentence(line, message);
-    }),
-  ];
+  const sentences = [...errors].flatMap(([number, message]) => {
+    const line = lineAt(number);
+    if (!line) throw new Error(`Expected the types before and now to be comparable, but: ${message}`);
+    return sentencesOf(line, message);
+  });
+  // What is no longer given is also gone.
+  return [...was.filter((name) => !still.has(name)).map((name) => `${name} is gone`), ...new Set(sentences)];
 }
 
 /** What the compiler says about the lines of compare.ts, by the number of the line. */
@@ -87,7 +86,8 @@ async function compile(scratch: string): Promise<Map<number, string>> {
   const up = relative(scratch, root);
   const config = {
     extends: `${up}/tsconfig.check.json`,
-    compilerOptions: { rootDir: up, noUnusedLocals: false },
+    // A message has the names of all members that are gone.
+    compilerOptions: { rootDir: up, noUnusedLocals: false, noErrorTruncation: true },
     include: ['compare.ts'],
     exclude: [],
   };
@@ -107,8 +107,20 @@ async function compile(scratch: string): Promise<Map<number, string>> {
   throw new Error(`Expected the types to compile, so that they can be compared, but:\n${stdout}${stderr}`);
 }
 
-/** A broken promise, said from the author's side. The last line of a message says most exactly what is wrong. */
-function sentence({ name, meaning }: Line, message: string): string {
+/** Broken promises, said from the author's side. */
+function sentencesOf({ name, meaning }: Line, message: string): string[] {
+  if (meaning !== 'kept') return [sentence({ name, meaning }, message)];
+  const [first = ''] = message.split('\n');
+  const paths = [...first.matchAll(/["`]([^"`]+)["`]/g)].map(([, path = '']) => path);
+  if (paths.length === 0) return [`${name} cannot be compared with what it was: ${first}`];
+  return paths.map((path) => `${path} is no longer there`);
+}
+
+/** The last line of a message says most exactly what is wrong. */
+function sentence(
+  { name, meaning }: { readonly name: string; readonly meaning: Exclude<Line['meaning'], 'kept'> },
+  message: string,
+): string {
   const missing = /^Property '(\w+)' is missing in type/.exec(message)?.[1];
   if (missing !== undefined && meaning === 'taken')
     return `${name}.${missing} is asked of authors, and was not`;

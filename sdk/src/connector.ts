@@ -34,9 +34,24 @@ export interface Tokens {
  * without `.json`; or hand over the `ticket` their own browser was given.
  */
 export type SignIn =
-  | { readonly way: 'ask'; readonly code?: string }
-  | { readonly way: 'import'; readonly files: Readonly<Record<string, JsonValue>> }
-  | { readonly way: 'ticket'; readonly ticket?: string };
+  | {
+      /** The person is asked for whatever is needed. */
+      readonly way: 'ask';
+      /** The code that the source sent, where it is known already. */
+      readonly code?: string;
+    }
+  | {
+      /** Tokens of another program are taken over. */
+      readonly way: 'import';
+      /** What the files hold, by name without `.json`. */
+      readonly files: Readonly<Record<string, JsonValue>>;
+    }
+  | {
+      /** The person signed in with their own browser. */
+      readonly way: 'ticket';
+      /** What the browser was given; asked for where it is left out. */
+      readonly ticket?: string;
+    };
 
 /** An answer of the source, for `otw record`; nothing that names a person may be left in it. */
 export interface RecordedAnswer {
@@ -55,7 +70,12 @@ export interface RecordedAnswer {
 }
 
 /** Asks the person at the terminal, and resolves with the answer. */
-export type Prompt = (question: { readonly message: string; readonly hidden?: boolean }) => Promise<string>;
+export type Prompt = (question: {
+  /** What the person reads. */
+  readonly message: string;
+  /** True: what is typed is not shown. */
+  readonly hidden?: boolean;
+}) => Promise<string>;
 
 /** What `login` is given. */
 export interface LoginContext<Config> {
@@ -250,30 +270,25 @@ export interface ConnectorDefinition<Schema extends z.ZodType, Session, Schemas>
   /** Whose data this is: an e-mail address or id that does not change. The host stores only a hash of it. */
   account(session: Session): string;
   /** One cheap read that proves the session is good. Called by `otw check`. */
-  check?(context: { readonly session: Session; readonly signal: AbortSignal }): Promise<void>;
+  check?(context: Pick<FetchContext<Session>, 'session' | 'signal'>): Promise<void>;
   /**
    * One cheap question that spares a run: a text that differs once the source may have anything new, e.g.
    * the time of the last device sync; undefined when that is not known. While it stays the same, scheduled
    * runs are skipped but for one a day.
    */
-  lastChange?(context: {
-    readonly session: Session;
-    readonly signal: AbortSignal;
-  }): Promise<string | undefined>;
+  lastChange?(context: Pick<FetchContext<Session>, 'session' | 'signal'>): Promise<string | undefined>;
   /**
    * One cheap question that spares many: for each day of the window a text that differs once the day's
    * answers may have changed. Days left out are asked for. At most once a run, for up to 28 days.
    */
-  dayMarks?(context: {
-    readonly session: Session;
-    readonly window: Window;
-    readonly signal: AbortSignal;
-  }): Promise<Readonly<Record<Day, string>>>;
+  dayMarks?(
+    context: Pick<FetchContext<Session>, 'session' | 'window' | 'signal'>,
+  ): Promise<Readonly<Record<Day, string>>>;
   /** The datasets, or a function of the session for sources that only know after login. */
   readonly datasets:
     DatasetTable<Session, Schemas> | ((session: Session) => Promise<DatasetTable<Session, Schemas>>);
   /** Called once after the last fetch, also when the run failed. */
-  logout?(context: { readonly session: Session }): Promise<void>;
+  logout?(context: Pick<FetchContext<Session>, 'session'>): Promise<void>;
   /**
    * `run`: each run gets a process that no other run has used. For plugins that keep things of an account in their
    * modules. Default: a process serves the runs of several accounts, one after the other.
@@ -319,18 +334,13 @@ export interface Connector {
   /** Whose data the session reads. */
   account(session: unknown): string;
   /** Present if the author wrote one. */
-  check?(context: { readonly session: unknown; readonly signal: AbortSignal }): Promise<void>;
+  check?(context: Pick<FetchContext<unknown>, 'session' | 'signal'>): Promise<void>;
   /** Present if the author wrote one. */
-  lastChange?(context: {
-    readonly session: unknown;
-    readonly signal: AbortSignal;
-  }): Promise<string | undefined>;
+  lastChange?(context: Pick<FetchContext<unknown>, 'session' | 'signal'>): Promise<string | undefined>;
   /** Present if the author wrote one. */
-  dayMarks?(context: {
-    readonly session: unknown;
-    readonly window: Window;
-    readonly signal: AbortSignal;
-  }): Promise<Readonly<Record<Day, string>>>;
+  dayMarks?(
+    context: Pick<FetchContext<unknown>, 'session' | 'window' | 'signal'>,
+  ): Promise<Readonly<Record<Day, string>>>;
   /** What can be read. */
   listDatasets(session: unknown): Promise<readonly DatasetInfo[]>;
   /** Answers for a window. Throws ConnectorError `config` for a dataset of days that is not there. */
@@ -338,7 +348,7 @@ export interface Connector {
   /** Answers with what came since a cursor. Throws ConnectorError `config` for a cursor dataset that is not there. */
   fetchSince(request: CursorRequest): AsyncIterable<CursorRecord | Checkpoint>;
   /** Present if the author wrote one. */
-  logout?(context: { readonly session: unknown }): Promise<void>;
+  logout?(context: Pick<FetchContext<unknown>, 'session'>): Promise<void>;
   /** Present if the author wrote one. */
   readonly isolation?: 'run';
   /** What others may post. */

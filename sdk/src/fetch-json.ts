@@ -32,11 +32,7 @@ const remedies: Partial<Record<ConnectorErrorCode, string>> = {
  * 5xx are `transient`, everything else, also a redirect, is `source`. Look at `status` first where your source means something else, e.g. by
  * a 404 that there is nothing. `what` was asked for, in words without a secret; it stands in the message.
  */
-export function errorOfStatus(
-  status: number,
-  what: string,
-  headers?: { get(name: string): string | null },
-): ConnectorError {
+export function errorOfStatus(status: number, what: string, headers?: Pick<Headers, 'get'>): ConnectorError {
   const code = codeOfStatus(status);
   const retryAfterMs = code === 'rate_limited' ? parseRetryAfter(headers?.get('retry-after')) : undefined;
   return new ConnectorError(code, `Expected ${what}, got HTTP ${status}${remedies[code] ?? ''}`, {

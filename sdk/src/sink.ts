@@ -74,7 +74,13 @@ export interface SinkWriter {
    * a few seconds more: when it does not come, the signal's reason is thrown and the next write of the batch tells.
    * Throws ConnectorError `transient` when trying again may help.
    */
-  write(batch: readonly RawEvent[], options: { readonly signal: AbortSignal }): Promise<WriteResult>;
+  write(
+    batch: readonly RawEvent[],
+    options: {
+      /** Aborted when the batch need not be stored any more. */
+      readonly signal: AbortSignal;
+    },
+  ): Promise<WriteResult>;
   /**
    * The same for sinks that keep the audit beside the events: `audit` is called with what became of each event
    * and gives the lines that are stored in the same transaction. The batch may be empty.
@@ -82,7 +88,9 @@ export interface SinkWriter {
   writeAudited?(
     batch: readonly RawEvent[],
     options: {
+      /** Aborted when the batch need not be stored any more. */
       readonly signal: AbortSignal;
+      /** Called with what became of each event; gives the lines to store. */
       readonly audit: (rows: readonly WrittenRow[]) => readonly RequestAudit[];
     },
   ): Promise<WriteResult>;

@@ -101,7 +101,12 @@ export async function runCheck(check: Check, subject: Subject): Promise<CheckRes
 /** Runs all checks that are about the plugin, one after the other; `onResult` is told of each as it is known. */
 export async function runChecks(
   subject: Subject,
-  options: { readonly only?: readonly number[]; readonly onResult?: (result: CheckResult) => void } = {},
+  options: {
+    /** Numbers of the checks to run; all where it is left out. */
+    readonly only?: readonly number[];
+    /** Told of each result as it is known. */
+    readonly onResult?: (result: CheckResult) => void;
+  } = {},
 ): Promise<Report> {
   const results: CheckResult[] = [];
   for (const check of checksFor(subject)) {

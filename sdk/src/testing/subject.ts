@@ -108,7 +108,12 @@ export interface ConnectorSubject extends SubjectBase {
   /** Longest time for a login, and for a question under a fault, in milliseconds, also when nothing is answered. Default 10,000. */
   readonly timeLimitMs?: number;
   /** Requests that the source allows, and in which time: nobody may see more. */
-  readonly budget?: { readonly requests: number; readonly perMs: number };
+  readonly budget?: {
+    /** How many. */
+    readonly requests: number;
+    /** Within how many milliseconds. */
+    readonly perMs: number;
+  };
   /** Puts a source behind the server that has this many megabytes for one dataset, made as they are asked for. */
   openLarge?(server: TestServer, megabytes: number): LargeSource | Promise<LargeSource>;
 }
@@ -146,7 +151,12 @@ export interface SinkSubject extends SubjectBase {
   /** Makes an event's payload fit for targets that check it, from a number. Default: any object. Gives JSON text. */
   payload?(data: string, day: string): string;
   /** A connector whose events the target takes, for a run in a real host. Default: one of the suite, `source_id` `sample`. */
-  readonly connector?: { readonly module: string; readonly config: Readonly<Record<string, JsonValue>> };
+  readonly connector?: {
+    /** URL of the module. */
+    readonly module: string;
+    /** As it is written in a configuration file. */
+    readonly config: Readonly<Record<string, JsonValue>>;
+  };
   /** True for a target whose numbers know one zero, as Postgres' numeric: -0 may come back as 0, which RFC 8785 calls the same. */
   readonly hasOneZero?: boolean;
   /** An event that the sink must refuse by name. Default: the suite's hard values, of which it may take any exactly. */

@@ -11,11 +11,21 @@ export interface HostRunRequest {
   /** What an earlier run saved, by field. */
   readonly tokens?: Readonly<Record<string, JsonValue>>;
   /** URL and configuration of the sink's module; the host's own database without it. */
-  readonly sink?: { readonly module: string; readonly config: Readonly<Record<string, JsonValue>> };
+  readonly sink?: {
+    /** URL of the module. */
+    readonly module: string;
+    /** As it is written in a configuration file. */
+    readonly config: Readonly<Record<string, JsonValue>>;
+  };
   /** IANA name; the zone of the connection. */
   readonly timeZone: string;
   /** Days to ask for; today where it is left out. */
-  readonly window?: { readonly from: string; readonly to: string };
+  readonly window?: {
+    /** The first day, `YYYY-MM-DD`. */
+    readonly from: string;
+    /** The day behind the last one. */
+    readonly to: string;
+  };
 }
 
 /** What came of it. */

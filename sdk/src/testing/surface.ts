@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Granularity } from '../connector.ts';
+import type { Connector, DatasetInfo } from '../connector.ts';
 import type { JsonValue } from '../json.ts';
 import { narrowed, optionsOf, resolved, type Schema } from './narrowed.ts';
 
@@ -14,7 +14,7 @@ export interface Surface {
   /** JSON Schema of the configuration as it is written. */
   readonly config: Readonly<Record<string, JsonValue>>;
   /** Of connectors, by name. */
-  readonly datasets?: Readonly<Record<string, { readonly granularity: Granularity }>>;
+  readonly datasets?: Readonly<Record<string, Pick<DatasetInfo, 'granularity'>>>;
 }
 
 type Shown = Readonly<Record<string, JsonValue>>;
@@ -26,13 +26,8 @@ type Shown = Readonly<Record<string, JsonValue>>;
  * @throws Error where the configuration's schema cannot be said in JSON Schema.
  */
 export function surfaceOf(
-  plugin: {
-    readonly name: string;
-    readonly version: string;
-    readonly source?: string;
-    readonly config: z.ZodType;
-  },
-  datasets?: readonly { readonly name: string; readonly granularity: Granularity }[],
+  plugin: Pick<Surface, 'name' | 'version' | 'source'> & Pick<Connector, 'config'>,
+  datasets?: readonly Pick<DatasetInfo, 'name' | 'granularity'>[],
 ): Surface {
   const { name, version, source, config } = plugin;
   return {
