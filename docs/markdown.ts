@@ -77,14 +77,17 @@ export function readPage(path: string): Page {
   return pageOf(path, readFileSync(join(root, path), 'utf8'));
 }
 
-/** Every page of the repository. */
+/** Every page of the repository, apart from API Extractor's reports: their TypeScript is none that compiles. */
 export function allPages(): Page[] {
   const skipped = new Set(['node_modules', 'dist', '.otw', '.git', 'coverage']);
   const paths = globSync('**/*.md', {
     cwd: root,
     exclude: (name) => skipped.has(name.split('/').at(-1) ?? ''),
   });
-  return paths.toSorted().map(readPage);
+  return paths
+    .filter((path) => !path.endsWith('.api.md'))
+    .toSorted()
+    .map(readPage);
 }
 
 /** The text below a heading, up to the next one of its level or above; empty when there is none. */

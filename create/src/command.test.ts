@@ -31,7 +31,7 @@ test('makes what it is told to, and says what to type next', async () => {
 });
 
 test.each([
-  [[], 'Expected one name, found none; for example npm create @on-the-way/plugin steps'],
+  [[], 'Expected one name, found none; for example npm create @on-the-way/plugin@latest steps'],
   [['a', 'b'], 'Expected one name, found a b'],
   [['a', '--kin', 'sink'], "Unknown option '--kin'"],
   [['A'], 'name: expected'],
@@ -46,5 +46,5 @@ test.each([
 test('has a help with examples', async () => {
   const { code, stdout } = await run('--help');
   expect(code).toBe(0);
-  expect(stdout).toMatch(/Examples:\n {2}\$ npm create @on-the-way\/plugin steps\n/);
+  expect(stdout).toMatch(/Examples:\n {2}\$ npm create @on-the-way\/plugin@latest steps\n/);
 });

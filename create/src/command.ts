@@ -3,7 +3,7 @@ import { createPlugin } from './create-plugin.ts';
 import { describeMade } from './describe-made.ts';
 import { PluginOptionError } from './options.ts';
 
-const help = `Usage: npm create @on-the-way/plugin NAME -- [options]
+const help = `Usage: npm create @on-the-way/plugin@latest NAME -- [options]
 
 Makes the package of a connector or a sink for on the way, with its tests. Asks nothing.
 
@@ -18,8 +18,8 @@ Options:
   -h, --help            show this
 
 Examples:
-  $ npm create @on-the-way/plugin steps
-  $ npm create @on-the-way/plugin archive -- --kind sink --package @me/otw-archive
+  $ npm create @on-the-way/plugin@latest steps
+  $ npm create @on-the-way/plugin@latest archive -- --kind sink --package @me/otw-archive
 `;
 
 const options = {
@@ -49,7 +49,7 @@ function make(args: readonly string[]): string {
   if (name === undefined || positionals.length > 1) {
     throw new PluginOptionError(
       `Expected one name, found ${positionals.length === 0 ? 'none' : positionals.join(' ')}; ` +
-        'for example npm create @on-the-way/plugin steps',
+        'for example npm create @on-the-way/plugin@latest steps',
     );
   }
   const made = createPlugin({ ...rest, name, ...(inWorkspace !== undefined && { inWorkspace }) });
