@@ -248,7 +248,8 @@ test('no password, e-mail or token is in any table or log line, and no token in 
   const saved = fields.map(({ field }) => made.host.sessions.load({ connection: 'garmin', field }));
   const kept = (await Promise.all(saved)).flatMap(secretsIn);
   // Whose session it is stands beside it as an account_ref, which every row has too.
-  const issued = kept.filter((value) => !/^[0-9a-f]{12}$/.test(value));
+  // When it was saved is no secret either, and may be the very millisecond the row was written.
+  const issued = kept.filter((value) => !/^([0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z)$/.test(value));
   const canaries = [password, email, encodeURIComponent(email), ...issued];
   expect(canaries.length).toBeGreaterThanOrEqual(3 + 4);
   const echo = canaries.join(' ');
