@@ -152,6 +152,14 @@ function tooEarly({ ms }: Instant, { now, futureToleranceMinutes }: AcceptRules)
   return new ApiError(422, 'INVALID_ARGUMENT', `occurred_at: ${limit}`);
 }
 
+// In no zone a day that the API could neither show nor filter by.
+const farthest = Date.parse('2200-12-31T00:00:00Z');
+
+function tooFar({ ms }: Instant): ApiError | undefined {
+  if (ms <= farthest) return undefined;
+  return new ApiError(422, 'INVALID_ARGUMENT', 'occurred_at: Expected a day before 2200-12-31');
+}
+
 /** The text and the canonical text of what is stored. */
 interface StoredPayload {
   readonly text: string;
@@ -281,7 +289,7 @@ function fittingBody(contract: ServedContract, { text, parsed }: ParsedBody, rul
   if (!occurredAt || !span) throw new TypeError('Expected what the schema lets pass to be there');
   if (!parsed.exact && span.members)
     expectFitting(contract, { ...body, payload: otherPayload(body.payload, span.members, text) });
-  const early = contract.mayBeAhead === true ? undefined : tooEarly(occurredAt, rules);
+  const early = contract.mayBeAhead === true ? tooFar(occurredAt) : tooEarly(occurredAt, rules);
   if (early) throw early;
   const problem = contract.check?.(
     { externalId: body.external_id, occurredAt: body.occurred_at, payload: body.payload },

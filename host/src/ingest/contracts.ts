@@ -25,7 +25,18 @@ async function load(
       example: "ingest: { plugins: ['@on-the-way/plugin-signal'] }",
     });
   }
-  return Object.entries(ingest).map(([name, contract]) => ({ ...contract, name }));
+  return Object.entries(ingest).map(([name, contract]) => {
+    // What only the host's own contract may: any source, and what is to come.
+    const { mayBeAhead: _, contractsOf: __, ...declared } = contract as ServedContract;
+    const source: unknown = declared.source;
+    if (typeof source === 'string' && source !== '') return { ...declared, source, name };
+    throw configError({
+      key: 'ingest.plugins',
+      expected: `the contract ${name} of ${plugin} to name its source`,
+      found: source === '' ? 'an empty one' : 'none',
+      example: `source: '${name.replaceAll('-', '_')}'`,
+    });
+  });
 }
 
 async function loadAll(

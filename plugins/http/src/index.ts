@@ -14,7 +14,12 @@ import { post, type Target } from './post.ts';
 
 const config = z.strictObject({
   /** The other host, e.g. http://127.0.0.1:8000, or an ingest address of it; without a path it is /v1/ingest/events. */
-  url: z.url({ protocol: /^https?$/ }),
+  url: z
+    .url({ protocol: /^https?$/ })
+    .refine(
+      (url) => !/[?#]|\/batch\/?$/.test(url),
+      'Expected an address without ? and #, and without /batch at its end',
+    ),
   /** A key of the other host with the scope ingest; none where it asks for none. */
   apiKey: secret().optional(),
   /** Default 10. Longest wait for one answer. */

@@ -8,8 +8,7 @@ import { describeError, expectCode, failureOf } from './login.ts';
 import { needsNetwork } from './needs-network.ts';
 import { connectorOpened, type OpenedConnector } from '../open-connector.ts';
 import { saidBy, withConnectorProcess } from '../plugin-process.ts';
-import { firstDifference, isOfDays, questionsTo, readAll, type AnyRecord } from '../records.ts';
-import { splitWindow } from '../../windows.ts';
+import { firstDifference, questionsTo, readAll, type AnyRecord } from '../records.ts';
 import type { ProcessQuestion } from '../process-protocol.ts';
 import type { Reply, TestRequest } from '../server.ts';
 import type { ConnectorSubject, OpenSource } from '../subject.ts';
@@ -213,17 +212,19 @@ async function expectOwnData(
   { source }: SourceContext,
   [first, beside]: readonly OpenedConnector[],
 ): Promise<void> {
-  const dataset = beside && askable(beside).filter(isOfDays);
-  if (!beside || !dataset) return;
+  if (!beside) return;
+  // What is of now may be another thing a moment later.
+  const datasets = askable(beside).filter(({ granularity }) => granularity !== 'snapshot');
   await withConnectorProcess(subject, source, async (plugin) => {
-    for (const { name, spanDays } of dataset) {
-      const [window] = splitWindow(subject.window, spanDays);
-      if (!window) continue;
-      await plugin.call({ verb: 'ask', dataset: name, window });
+    for (const dataset of datasets) {
+      const { name } = dataset;
+      const [question] = questionsTo(dataset, subject);
+      if (!question) continue;
+      await plugin.call({ verb: 'ask', ...question });
       const alone: AnyRecord[] = [];
       for await (const { record } of saidBy(plugin)) if (record) alone.push(record);
-      await first?.read({ dataset: name, window });
-      const difference = firstDifference(alone, await beside.read({ dataset: name, window }));
+      await first?.read(question);
+      const difference = firstDifference(alone, await beside.read(question));
       expectThat(
         difference === undefined,
         () => `Expected ${name} of one account to be its own beside another's, got ${difference}`,

@@ -174,7 +174,7 @@ export const newYork = 'America/New_York';
 const notes = z.array(z.object({ day: z.string(), text: z.string() }));
 /** A page of events. */
 export const eventsPage = z.object({
-  events: z.array(z.object({ id: z.string(), at: z.string() })),
+  events: z.array(z.object({ id: z.string(), of: z.string(), at: z.string() })),
   next: z.number(),
   more: z.boolean(),
 });
@@ -248,7 +248,7 @@ export const honestParts: HonestParts = {
     let next = placeOf(cursor);
     for (let more = true; more;) {
       const page = shaped(eventsPage, await session.get(`/events?after=${next}`, signal));
-      for (const { id, at } of page.events) yield { key: id, occurredAt: at, data: { id } };
+      for (const { id, of, at } of page.events) yield { key: id, occurredAt: at, data: { id, of } };
       ({ next, more } = page);
       yield checkpoint({ v: 1, next });
     }

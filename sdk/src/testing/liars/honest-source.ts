@@ -49,11 +49,11 @@ function readingsOf({ readings }: Account, from: number, to: number): Reply {
   return json(found.map((at, index) => ({ at: new Date(at).toISOString(), value: index })));
 }
 
-function eventsAfter(after: number): Reply {
+function eventsAfter(after: number, user: string): Reply {
   const events = Array.from({ length: eventCount }, (_, index) => index + 1)
     .filter((id) => id > after)
     .slice(0, pageSize)
-    .map((id) => ({ id: `event-${id}`, at: `${addDays('2026-02-20', id)}T10:00:00+08:00` }));
+    .map((id) => ({ id: `event-${id}`, of: user, at: `${addDays('2026-02-20', id)}T10:00:00+08:00` }));
   const next = after + events.length;
   return json({ events, next, more: next < eventCount });
 }
@@ -103,7 +103,7 @@ function answerTo(
   if (path === '/notes') return notesOf(of('from'), of('to'), account.user);
   if (path === '/readings') return readingsOf(account, Date.parse(of('from')), Date.parse(of('to')));
   if (path === '/state') return json({ battery: 80 });
-  if (path === '/events') return eventsAfter(Number(of('after')));
+  if (path === '/events') return eventsAfter(Number(of('after')), account.user);
   if (path === '/large') return largePage(Number(of('page')), megabytes);
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { checkpoint } from '../../checkpoint.ts';
+import { checkpoint, type Checkpoint } from '../../checkpoint.ts';
 import { ConnectorError } from '../../errors.ts';
 import type { JsonValue } from '../../json.ts';
 import { addDays, daysOf, formatStartOfDay, startOfDay, type Day } from '../../windows.ts';
@@ -15,7 +15,7 @@ import {
   type HonestParts,
   type HonestSession,
 } from './honest-parts.ts';
-import type { ConnectorRecord, FetchContext } from '../../connector.ts';
+import type { ConnectorRecord, CursorRecord, FetchContext } from '../../connector.ts';
 
 type Access = HonestSession['access'];
 
@@ -28,6 +28,7 @@ let calls = 0;
 let lastToken: Access | undefined;
 const gate = { pausedUntil: 0 };
 const keptNotes = new Map<string, readonly ConnectorRecord[]>();
+const keptEvents = new Map<string, readonly (CursorRecord | Checkpoint)[]>();
 
 /** A schema described by hand whose refusals name nothing. */
 const nameless = z
@@ -501,6 +502,14 @@ export const lies: Readonly<Record<string, Lie>> = {
       const place = `${context.window.from} ${context.window.to}`;
       const kept = keptNotes.get(place) ?? (await Array.fromAsync(honest.notes(context, parts)));
       keptNotes.set(place, kept);
+      yield* kept;
+    },
+  }),
+  '34 pages of a cursor dataset kept by their place, whoever asked': (honest) => ({
+    async *events(context, parts) {
+      const place = JSON.stringify(context.cursor ?? null);
+      const kept = keptEvents.get(place) ?? (await Array.fromAsync(honest.events(context, parts)));
+      keptEvents.set(place, kept);
       yield* kept;
     },
   }),
