@@ -153,6 +153,12 @@ test('what a source says is to come is taken', async () => {
   expect(await api.post(path, body)).toMatchObject({ status: 200 });
 });
 
+test('a day beyond all that can be shown and asked for is refused', async () => {
+  const event = { ...made('1'), occurredAt: '9999-12-31T23:59:59-12:00' };
+  const { status, body } = await api.post(path, bodyOf(event));
+  expect([status, JSON.stringify(body)]).toEqual([422, expect.stringContaining('before 2200-12-31')]);
+});
+
 test('the longest keys fit into the index of the table', async () => {
   const longest = { source_id: '源'.repeat(170), external_id: '键'.repeat(170) };
   const body = { ...(JSON.parse(bodyOf(made('{}'))) as object), ...longest };

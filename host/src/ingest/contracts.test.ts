@@ -12,7 +12,13 @@ beforeEach(() => {
 afterEach(() => folder.remove());
 
 function plugin(file: string, ...names: string[]): string {
-  const contracts = names.map((name) => `'${name}': { source: '${file}', externalIdLength: 8 }`).join();
+  const contracts = names.map(
+    (name) => `'${name}': { source: '${file}', externalIdLength: 8, mayBeAhead: true }`,
+  );
+  return pluginWith(file, contracts.join());
+}
+
+function pluginWith(file: string, contracts: string): string {
   const verbs = 'login, account, listDatasets, fetch, fetchSince'.replaceAll(/\w+/g, '$&() {}');
   const about = `name: 'a', version: '0.1.0', description: 'A.', source: 'a', service: 'a', config: { safeParse() {} }`;
   writeFileSync(
@@ -53,6 +59,18 @@ test('the host’s own contract knows those of a source, whichever plugin declar
   const events = await set.get('events');
   const namesOf = (source: string) => events?.contractsOf?.(source).map(({ name }) => name);
   expect([namesOf('one.mjs'), namesOf('two.mjs'), namesOf('__proto__')]).toEqual([['a', 'b'], ['c'], []]);
+});
+
+test.each(['{}', "{ source: '' }"])('a contract that names no source (%s) is refused', async (contract) => {
+  const set = createContractSet([pluginWith('loose.mjs', `a: ${contract}`)], folder.path);
+  await expect(set.all()).rejects.toEqual(
+    refused(/expected the contract a of \.\/loose\.mjs to name its source/),
+  );
+});
+
+test('what the host’s own contract alone may do no plugin’s may', async () => {
+  const set = createContractSet([plugin('one.mjs', 'a')], folder.path);
+  expect(await set.get('a')).not.toHaveProperty('mayBeAhead');
 });
 
 test('no plugin may declare a contract that is called as the host’s own is', async () => {

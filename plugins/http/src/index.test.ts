@@ -313,6 +313,14 @@ test('a host that is away is transient, an abort stays an abort', async () => {
   await expect(writer.write([event('a')], { signal: aborted })).rejects.toMatchObject({ name: 'AbortError' });
 });
 
+test.each(['/v1/ingest/events?source=a', '/v1/ingest/events#a', '/v1/ingest/events/batch'])(
+  'an address that ends in %s is refused before anything is posted',
+  (end) => {
+    const { error } = sink.config.safeParse({ url: `http://127.0.0.1:1${end}` });
+    expect(error?.issues).toMatchObject([{ path: ['url'], message: expect.stringContaining('/batch') }]);
+  },
+);
+
 test('a misspelt key of the configuration is refused', () => {
   const { error } = sink.config.safeParse({ url: 'http://127.0.0.1:1', timeoutSecond: 5 });
   expect(error?.issues).toMatchObject([{ code: 'unrecognized_keys', keys: ['timeoutSecond'] }]);
